@@ -1,0 +1,4 @@
+//! Database engines.
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

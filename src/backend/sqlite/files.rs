@@ -1,0 +1,622 @@
+//! The audited module that touches database files through the operating system.
+//!
+//! Everything else reaches a database through SQLite only. The rule of this module: **a live database, its
+//! `-wal` and its `-shm` are never opened here**. SQLite guards a database with POSIX record locks, and a
+//! process loses all of its record locks on a file as soon as it closes *any* descriptor of that file. One
+//! harmless-looking `std::fs::read` in a process that has the database open lets another process write into
+//! the middle of a transaction: acknowledged commits vanish and `integrity_check` still says `ok`. So a live
+//! file is looked at with `lstat`, linked, renamed and unlinked by name, none of which opens it. Opened are
+//!
+//! - staging files: fresh names that no connection has ever opened, or none will open again before they are
+//!   published;
+//! - closed templates, which are only ever copied.
+//!
+//! A database is four names: `x.sqlite3`, `x.sqlite3-wal`, `x.sqlite3-shm`, `x.sqlite3-journal`. A path is
+//! never used twice: SQLite replays a leftover `-wal` or `-journal` into whatever file carries its name.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use uuid::Uuid;
+
+use super::file_error::Shown;
+pub use super::file_error::{FileAction, FileError};
+
+/// What SQLite appends to a database's name for the files that belong to it.
+pub const SIDE_SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// The longest path of a database that SQLite opens, in bytes.
+///
+/// SQLite's Unix layer sets `mxPathname` to 512 (`MAX_PATHNAME`, `os_unix.c`), and `sqlite3PagerOpen` refuses
+/// a database whose name has no room left for the eight bytes of `-journal`. Linux itself would allow 4096
+/// (`PATH_MAX`, `linux/limits.h`).
+pub const LONGEST_DATABASE_PATH: usize = 512 - "-journal".len();
+
+/// Bytes that stand for themselves in a URI: the unreserved characters of RFC 3986, and the separator.
+const KEPT_IN_URI: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A path that SQLite would not open, or would read as another one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UriError {
+    /// Where a relative path leads changes with the working directory of the process.
+    #[error("database path {} is relative; give an absolute one", Shown(path))]
+    NotAbsolute {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// SQLite ends a path at a NUL byte and would open, or make, another file.
+    #[error(
+        "database path {} has a NUL byte; no file name can hold one",
+        Shown(path)
+    )]
+    NulByte {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// See [`LONGEST_DATABASE_PATH`].
+    #[error(
+        "database path {} has {length} bytes, SQLite opens at most {LONGEST_DATABASE_PATH}; move the data directory up",
+        Shown(path)
+    )]
+    TooLong {
+        /// The path given.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+    },
+}
+
+/// The URI under which SQLite opens an existing database, read-write: `file:///…?mode=rw`.
+///
+/// With `mode=rw` a missing file is an error; opened by its bare path it would be created, empty. Every byte
+/// that has a meaning in a URI (`%`, `?`, `#`, …), and every byte outside ASCII, is percent-encoded, so any
+/// name a file can have works. The path should be canonical; nothing is read or opened here.
+///
+/// # Errors
+/// See [`UriError`].
+///
+/// # Example
+/// ```
+/// use diesel_tenants::backend::sqlite::files;
+///
+/// let uri = files::uri("/srv/50% off?/a#b.sqlite3".as_ref())?;
+/// assert_eq!(uri, "file:///srv/50%25%20off%3F/a%23b.sqlite3?mode=rw");
+/// # Ok::<(), files::UriError>(())
+/// ```
+pub fn uri(path: &Path) -> Result<String, UriError> {
+    let bytes = path.as_os_str().as_bytes();
+    let given = || path.to_owned();
+    if !path.is_absolute() {
+        return Err(UriError::NotAbsolute { path: given() });
+    }
+    if bytes.contains(&0) {
+        return Err(UriError::NulByte { path: given() });
+    }
+    if bytes.len() > LONGEST_DATABASE_PATH {
+        let length = bytes.len();
+        return Err(UriError::TooLong {
+            path: given(),
+            length,
+        });
+    }
+    // The empty authority (`//`) is spelt out: without it the first name of a path that begins with two
+    // slashes would be read as a host.
+    Ok(format!(
+        "file://{}?mode=rw",
+        percent_encode(bytes, KEPT_IN_URI)
+    ))
+}
+
+/// What kind of file a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link; where it leads was not looked at.
+    Symlink,
+    /// A named pipe: opening one blocks until somebody writes.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A block or character device.
+    Device,
+}
+
+impl FileKind {
+    pub(super) fn of(found: &Metadata) -> Self {
+        let kind = found.file_type();
+        if kind.is_file() {
+            Self::Regular
+        } else if kind.is_dir() {
+            Self::Directory
+        } else if kind.is_symlink() {
+            Self::Symlink
+        } else if kind.is_fifo() {
+            Self::Fifo
+        } else if kind.is_socket() {
+            Self::Socket
+        } else {
+            Self::Device
+        }
+    }
+}
+
+impl std::fmt::Display for FileKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Regular => "a regular file",
+            Self::Directory => "a directory",
+            Self::Symlink => "a symbolic link",
+            Self::Fifo => "a FIFO",
+            Self::Socket => "a socket",
+            Self::Device => "a device",
+        })
+    }
+}
+
+/// Why a file is not taken for one of our databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnsafeReason {
+    /// Not a regular file. A link could lead to another tenant's database, a FIFO would block for ever.
+    Kind(FileKind),
+    /// The file has other names: SQLite finds `-wal` and `-journal` by name, so opening one file under two
+    /// names corrupts it.
+    HardLinks {
+        /// How many names it has.
+        links: u64,
+    },
+    /// The file belongs to another user, who can change its mode and so its contents.
+    Owner {
+        /// The user it belongs to.
+        owner: u32,
+        /// The effective user of this process.
+        user: u32,
+    },
+    /// Group or others have rights on the file.
+    Permissions {
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl std::fmt::Display for UnsafeReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Kind(kind) => write!(f, "it is {kind}, need a regular file"),
+            Self::HardLinks { links } => write!(f, "it has {links} names, need one"),
+            Self::Owner { owner, user } => write!(f, "it belongs to user {owner}, need {user}"),
+            Self::Permissions { mode } => write!(f, "it has mode {mode:04o}, need 0600"),
+        }
+    }
+}
+
+/// A file that must not be opened as a database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnsafeFile {
+    /// Nothing is there. It is not created: a lost database must not come back empty.
+    #[error(
+        "no database at {}; opening never creates one, restore it from a backup",
+        Shown(path)
+    )]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The file has no bytes. SQLite would call it sound: a database without tables.
+    #[error(
+        "the database at {} is empty (0 bytes); restore it from a backup",
+        Shown(path)
+    )]
+    Empty {
+        /// The empty file.
+        path: PathBuf,
+    },
+    /// The name leads to something that is not a database file of our own.
+    #[error("refusing the database file {}: {reason}", Shown(path))]
+    UnsafePath {
+        /// The database, or the file beside it, that is refused.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: UnsafeReason,
+    },
+    /// It could not be looked at.
+    #[error(transparent)]
+    Io(#[from] FileError),
+}
+
+/// Checks, without opening anything, that `path` is a database file of our own: a regular file with one name,
+/// owned by the effective user, closed to group and others, and not empty. `-wal`, `-shm` and `-journal` are
+/// held to the same rules where they exist (and may be empty).
+///
+/// Whether the bytes are a database is for SQLite to say.
+///
+/// # Errors
+/// See [`UnsafeFile`].
+pub fn check_database_file(path: &Path) -> Result<(), UnsafeFile> {
+    // A file that is unlinked while it is looked at can show up with no name at all: it is gone.
+    let Some(found) = lstat(path)?.filter(|found| found.nlink() > 0) else {
+        return Err(UnsafeFile::Missing {
+            path: path.to_owned(),
+        });
+    };
+    refuse_unsafe(path, &found)?;
+    if found.len() == 0 {
+        return Err(UnsafeFile::Empty {
+            path: path.to_owned(),
+        });
+    }
+    for side in side_files(path) {
+        if let Some(found) = lstat(&side)? {
+            refuse_unsafe(&side, &found)?;
+        }
+    }
+    Ok(())
+}
+
+fn refuse_unsafe(path: &Path, found: &Metadata) -> Result<(), UnsafeFile> {
+    let user = rustix::process::geteuid().as_raw();
+    let kind = FileKind::of(found);
+    let (links, owner, mode) = (found.nlink(), found.uid(), found.mode() & 0o777);
+    let reason = if kind != FileKind::Regular {
+        UnsafeReason::Kind(kind)
+    } else if links > 1 {
+        UnsafeReason::HardLinks { links }
+    } else if owner != user {
+        UnsafeReason::Owner { owner, user }
+    } else if mode & 0o077 != 0 {
+        UnsafeReason::Permissions { mode }
+    } else {
+        return Ok(());
+    };
+    Err(UnsafeFile::UnsafePath {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+/// Why a new database file could not be made or put in its place.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StageError {
+    /// One of the four names is taken. A path is never reused: take a new generation, or a new staging name.
+    #[error(
+        "{} is not fresh: {} exists; use a new name",
+        Shown(path),
+        Shown(found)
+    )]
+    PathNotFresh {
+        /// The database that was to be made.
+        path: PathBuf,
+        /// Which of its names is taken.
+        found: PathBuf,
+    },
+    /// A file beside the source says that it was not closed, so it does not hold everything on its own.
+    #[error(
+        "{} is not a closed database: {} exists; close every connection first",
+        Shown(path),
+        Shown(found)
+    )]
+    NotClosed {
+        /// The database that was to be copied or published.
+        path: PathBuf,
+        /// The file beside it.
+        found: PathBuf,
+    },
+    /// The source is not a database file of our own.
+    #[error(transparent)]
+    Source(UnsafeFile),
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] FileError),
+}
+
+/// A staging name beside `path` that has never been used: `.new-<uuid>.sqlite3`.
+///
+/// It stands in the same directory, so that [`publish`] is one rename.
+pub fn staging_beside(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".new-{}.sqlite3", Uuid::now_v7()))
+}
+
+/// Makes an empty database file, mode 0600, for SQLite to fill.
+///
+/// Made first, because SQLite would make it as open as the umask allows, and gives `-wal` and `-shm` the mode
+/// of the main file.
+///
+/// # Errors
+/// - [`StageError::PathNotFresh`]: one of the four names exists, be it a dangling link.
+/// - [`StageError::Io`].
+pub fn create_exclusive(path: &Path) -> Result<(), StageError> {
+    open_fresh(path).map(drop)
+}
+
+fn open_fresh(path: &Path) -> Result<File, StageError> {
+    refuse_taken(path)?;
+    create_new(path)
+}
+
+/// Looking first does not help against somebody who makes the file at the same moment; the kernel decides.
+fn create_new(path: &Path) -> Result<File, StageError> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => Ok(File::from(file)),
+        Err(Errno::EXIST) => Err(not_fresh(path, path)),
+        Err(errno) => Err(FileError::new(FileAction::Create, path, errno).into()),
+    }
+}
+
+/// Copies a closed database into a fresh staging file, sharing the blocks where the file system can.
+///
+/// A copy that fails half-way is removed. The copy is not yet on the disk: call [`sync_file`] before
+/// [`publish`]. `template` is opened, so no connection of this process may have it open: templates are built
+/// under a staging name, closed, published, and only ever copied.
+///
+/// # Errors
+/// - [`StageError::NotClosed`]: `-wal`, `-shm` or `-journal` exists beside `template`.
+/// - [`StageError::Source`]: `template` is missing, empty or unsafe.
+/// - [`StageError::PathNotFresh`]: one of the four names of `staging` exists.
+/// - [`StageError::Io`].
+pub fn clone_closed(template: &Path, staging: &Path) -> Result<(), StageError> {
+    refuse_open(template)?;
+    check_database_file(template).map_err(StageError::Source)?;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let from = open(template, flags)?;
+    let to = open_fresh(staging)?;
+    copy(from, to).map_err(|source| {
+        // The error that matters is the first one; a leftover is found again by its staging name.
+        let _ = fs::remove_file(staging);
+        FileError::new(FileAction::Copy, staging, source).into()
+    })
+}
+
+fn copy(mut from: File, mut to: File) -> io::Result<()> {
+    // Whatever speaks against a shared copy (another file system, none that can, an odd length), a plain
+    // one meets the real obstacles again and reports them.
+    #[cfg(target_os = "linux")]
+    if rustix::fs::ioctl_ficlone(&to, &from).is_ok() {
+        return Ok(());
+    }
+    io::copy(&mut from, &mut to).map(drop)
+}
+
+/// Waits until the bytes of a staging file are on the disk.
+///
+/// Opens the file, so it must not be called on a live database.
+///
+/// # Errors
+/// The operating system's.
+pub fn sync_file(path: &Path) -> Result<(), FileError> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = open(path, flags)?;
+    file.sync_all()
+        .map_err(|source| FileError::new(FileAction::Sync, path, source))
+}
+
+/// Waits until the names in a directory are on the disk.
+///
+/// # Errors
+/// The operating system's.
+pub fn sync_dir(path: &Path) -> Result<(), FileError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = open(path, flags)?;
+    dir.sync_all()
+        .map_err(|source| FileError::new(FileAction::Sync, path, source))
+}
+
+/// Gives a finished staging file its final name, and waits until the name is on the disk.
+///
+/// Call [`sync_file`] first: the name may reach the disk before the bytes. Never replaces anything. After a
+/// crash the staging name or the final one is there, or, on file systems that cannot rename without replacing,
+/// both names of one file: calling this again then finishes the work.
+///
+/// # Errors
+/// - [`StageError::NotClosed`]: `staging` has a `-wal`, `-shm` or `-journal`, which would be left behind.
+/// - [`StageError::PathNotFresh`]: one of the four names of `path` exists.
+/// - [`StageError::Io`].
+pub fn publish(staging: &Path, path: &Path) -> Result<(), StageError> {
+    refuse_open(staging)?;
+    if is_same_file(staging, path)? {
+        remove_name(staging)?;
+    } else {
+        refuse_taken(path)?;
+        rename_fresh(staging, path)?;
+    }
+    sync_dir(directory_of(path))?;
+    if directory_of(staging) != directory_of(path) {
+        sync_dir(directory_of(staging))?;
+    }
+    Ok(())
+}
+
+fn rename_fresh(staging: &Path, path: &Path) -> Result<(), StageError> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, staging, CWD, path, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EXIST) => return Err(not_fresh(path, path)),
+            // The file system, or the kernel, cannot rename without replacing.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            Err(errno) => return Err(FileError::new(FileAction::Publish, staging, errno).into()),
+        }
+    }
+    link_fresh(staging, path)?;
+    remove_name(staging)?;
+    Ok(())
+}
+
+/// The first half of a rename that never replaces, for file systems that have no such rename.
+fn link_fresh(staging: &Path, path: &Path) -> Result<(), StageError> {
+    match fs::hard_link(staging, path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(not_fresh(path, path)),
+        Err(error) => Err(FileError::new(FileAction::Publish, staging, error).into()),
+    }
+}
+
+fn is_same_file(a: &Path, b: &Path) -> Result<bool, FileError> {
+    let (Some(a), Some(b)) = (lstat(a)?, lstat(b)?) else {
+        return Ok(false);
+    };
+    Ok((a.dev(), a.ino()) == (b.dev(), b.ino()))
+}
+
+/// Destroys a database: the file, then `-wal`, `-shm` and `-journal`, and waits until the names are gone from
+/// the disk. Removing what is not there, or half there after a crash, is fine.
+///
+/// Nobody may open the database any more; connections that still have it open keep the unlinked file.
+///
+/// # Errors
+/// The operating system's. Call it again: what is left is removed then.
+pub fn remove_database(path: &Path) -> Result<(), FileError> {
+    // The main file goes first, and durably so before the rest. Between the two steps a crash leaves side
+    // files without a database, which nothing opens (`mode=rw` finds no file) and nothing replays (the path is
+    // never used again, and `create_exclusive` and `publish` refuse it while a side file exists). The other
+    // way round a crash would leave a database without its `-wal` or hot `-journal`: it opens, looks sound,
+    // and has lost its last commits or half of a transaction.
+    remove_name(path)?;
+    let directory = directory_of(path);
+    if lstat(directory)?.is_none() {
+        return Ok(());
+    }
+    sync_dir(directory)?;
+    for side in side_files(path) {
+        remove_name(&side)?;
+    }
+    sync_dir(directory)
+}
+
+/// Makes a directory, mode 0700, and waits until its name is on the disk. One that exists is left as it is.
+///
+/// # Errors
+/// The operating system's; the parent must exist.
+pub fn create_directory(path: &Path) -> Result<(), FileError> {
+    create_directory_with_mode(path, 0o700)
+}
+
+pub(super) fn create_directory_with_mode(path: &Path, mode: u32) -> Result<(), FileError> {
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(FileError::new(FileAction::CreateDirectory, path, error))
+        }
+        // One that exists may be the work of a process that died before the sync.
+        _ => sync_dir(directory_of(path)),
+    }
+}
+
+/// What a name stands for, links not followed; `None` if it stands for nothing.
+pub(super) fn lstat(path: &Path) -> Result<Option<Metadata>, FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::new(FileAction::Inspect, path, error)),
+    }
+}
+
+/// Unlinks a name. One that is not there is fine: `false`.
+pub(super) fn remove_name(path: &Path) -> Result<bool, FileError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(FileError::new(FileAction::Remove, path, error)),
+    }
+}
+
+fn open(path: &Path, flags: OFlags) -> Result<File, FileError> {
+    rustix::fs::open(path, flags, Mode::empty())
+        .map(File::from)
+        .map_err(|errno| FileError::new(FileAction::Open, path, errno))
+}
+
+fn side_files(path: &Path) -> impl Iterator<Item = PathBuf> {
+    SIDE_SUFFIXES.into_iter().map(move |suffix| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    })
+}
+
+fn refuse_open(path: &Path) -> Result<(), StageError> {
+    for found in side_files(path) {
+        if lstat(&found)?.is_some() {
+            let path = path.to_owned();
+            return Err(StageError::NotClosed { path, found });
+        }
+    }
+    Ok(())
+}
+
+fn refuse_taken(path: &Path) -> Result<(), StageError> {
+    for found in std::iter::once(path.to_owned()).chain(side_files(path)) {
+        if lstat(&found)?.is_some() {
+            return Err(not_fresh(path, &found));
+        }
+    }
+    Ok(())
+}
+
+fn not_fresh(path: &Path, found: &Path) -> StageError {
+    let (path, found) = (path.to_owned(), found.to_owned());
+    StageError::PathNotFresh { path, found }
+}
+
+/// The directory a name stands in; the working directory for a bare name.
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names are looked at first; this is about a file that appears right after that.
+    #[test]
+    fn what_appears_meanwhile_is_not_replaced_either() {
+        let home = tempfile::tempdir().unwrap();
+        let (staging, path) = (home.path().join("staging"), home.path().join("g1.sqlite3"));
+        fs::write(&staging, "new").unwrap();
+        fs::write(&path, "old").unwrap();
+        let attempts = [
+            create_new(&path).map(drop),
+            rename_fresh(&staging, &path),
+            link_fresh(&staging, &path),
+        ];
+        for attempt in attempts {
+            let error = attempt.unwrap_err();
+            assert!(matches!(error, StageError::PathNotFresh { .. }), "{error}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read(&staging).unwrap(), b"new");
+    }
+
+    /// Where a rename is a link and an unlink, a crash between the two leaves one file with two names.
+    #[test]
+    fn publishing_again_finishes_what_a_crash_left_half_renamed() {
+        let home = tempfile::tempdir().unwrap();
+        let (staging, path) = (home.path().join("staging"), home.path().join("g1.sqlite3"));
+        fs::write(&staging, "new").unwrap();
+        link_fresh(&staging, &path).unwrap();
+        publish(&staging, &path).unwrap();
+        assert!(!staging.exists());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+}
