@@ -10,3 +10,7 @@ compile_error!(
 mod file_error;
 #[cfg(unix)]
 pub mod files;
+#[cfg(unix)]
+pub mod root;
+#[cfg(unix)]
+mod root_error;

@@ -1,0 +1,4 @@
+//! Behaviour of the library as its users see it.
+#![cfg(unix)]
+
+mod roots;
