@@ -11,6 +11,10 @@ mod file_error;
 #[cfg(unix)]
 pub mod files;
 #[cfg(unix)]
+pub mod instance;
+#[cfg(unix)]
+pub mod lock;
+#[cfg(unix)]
 pub mod root;
 #[cfg(unix)]
 mod root_error;
