@@ -1,6 +1,7 @@
 //! Behaviour of the library as its users see it.
 #![cfg(unix)]
 
+mod audited_files;
 mod child;
 mod files;
 mod instances;
