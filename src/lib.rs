@@ -1,2 +1,8 @@
 //! A database for every tenant, a shared one for the rest, and a compiler that keeps queries where they belong.
 #![forbid(unsafe_code)]
+
+mod excerpt;
+mod tenant_id;
+
+pub use excerpt::Excerpt;
+pub use tenant_id::{FoldedTenantId, TenantId, TenantIdError};
