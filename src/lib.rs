@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod excerpt;
+mod subdomain;
 mod tenant_id;
 
 pub use excerpt::Excerpt;
+pub use subdomain::{Subdomain, SubdomainError};
 pub use tenant_id::{FoldedTenantId, TenantId, TenantIdError};
