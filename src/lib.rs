@@ -1,10 +1,12 @@
 //! A database for every tenant, a shared one for the rest, and a compiler that keeps queries where they belong.
 #![forbid(unsafe_code)]
 
+mod base_domains;
 mod excerpt;
 mod subdomain;
 mod tenant_id;
 
+pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
 pub use excerpt::Excerpt;
 pub use subdomain::{Subdomain, SubdomainError};
 pub use tenant_id::{FoldedTenantId, TenantId, TenantIdError};
