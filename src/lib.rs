@@ -2,3 +2,14 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+mod base_domains;
+mod display_name;
+mod excerpt;
+mod subdomain;
+mod tenant_id;
+
+pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
+pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
+pub use excerpt::Excerpt;
+pub use subdomain::{Subdomain, SubdomainError};
+pub use tenant_id::{FoldedTenantId, TenantId, TenantIdError};

@@ -5,4 +5,5 @@ mod audited_files;
 mod child;
 mod files;
 mod instances;
+mod names;
 mod roots;
