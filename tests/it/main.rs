@@ -1,0 +1,3 @@
+//! Behaviour, one module for each.
+mod child;
+mod migrate;
