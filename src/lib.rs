@@ -5,6 +5,8 @@ pub mod backend;
 mod base_domains;
 mod display_name;
 mod excerpt;
+pub mod failpoint;
+pub mod migrate;
 mod subdomain;
 mod tenant_id;
 

@@ -3,7 +3,11 @@
 
 mod audited_files;
 mod child;
+
 mod files;
 mod instances;
+
+mod migrate;
 mod names;
 mod roots;
+

@@ -1,0 +1,1 @@
+CREATE TABLE patients (id INTEGER PRIMARY KEY, ward_id INTEGER NOT NULL REFERENCES wards (id));
