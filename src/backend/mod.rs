@@ -1,4 +1,141 @@
-//! Database engines.
+//! The seam between the engine and a database system.
+//!
+//! [`Backend`] is what a Diesel connection must know to carry contexts; [`Storage`] is where the databases are and how
+//! they are made, found, fenced and removed. The engine above is generic over both and names no system.
+use std::time::Duration;
 
+use diesel::connection::{AnsiTransactionManager, Connection, LoadConnection};
+use diesel::result::{Error, QueryResult};
+use uuid::Uuid;
+
+use crate::catalog::CatalogStore;
+use crate::migrate::{MigrateConnection, MigrationSet};
+use crate::tenant_id::TenantId;
+
+mod error;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+pub use error::{ConnectError, Stamp, StorageError, Whose};
+
+/// The connection type contexts have unless another is named.
+#[cfg(feature = "sqlite")]
+pub type DefaultConnection = diesel::SqliteConnection;
+
+/// A Diesel connection the engine can run on. Implemented by this crate only.
+pub trait Backend:
+    Connection<TransactionManager = AnsiTransactionManager>
+    + LoadConnection
+    + CatalogStore
+    + MigrateConnection
+    + Send
+    + Sized
+    + 'static
+{
+    /// Where its databases are.
+    type Storage: Storage<Conn = Self>;
+
+    #[doc(hidden)]
+    fn begin_write(&mut self) -> QueryResult<()>;
+    #[doc(hidden)]
+    fn begin_read(&mut self) -> QueryResult<()>;
+    #[doc(hidden)]
+    fn end_read(&mut self) -> QueryResult<()>;
+    /// What an error of this system means to the engine, if it means anything.
+    #[doc(hidden)]
+    fn symptom(error: &Error) -> Option<Symptom>;
+}
+
+/// What the engine understands of a database's errors.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Symptom {
+    NoSuchTable(String),
+    Fenced,
+}
+
+/// Names one tenant to a [`Storage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantKey {
+    /// The id as it was created.
+    pub id: TenantId,
+    /// What the library names things by; never used twice.
+    pub uuid: Uuid,
+}
+
+/// A tenant's database that was opened: the connection and the newest migration found in it.
+#[doc(hidden)]
+pub struct Opened<C> {
+    pub conn: C,
+    pub schema_version: Option<String>,
+}
+
+/// What the engine must know of a database's schema.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaFacts {
+    /// Hash of the normalised schema.
+    pub fingerprint: String,
+    /// Its tables and views, the library's own left out.
+    pub tables: Vec<String>,
+    /// Foreign keys whose parent is not in this database: child table and parent.
+    pub dangling: Vec<(String, String)>,
+}
+
+/// Where databases are, and how they are made, found, fenced and removed. Implemented by this crate only.
+///
+/// Each method is one step of an operation. It is all or nothing and may be repeated: an operation that was killed
+/// is finished or undone by calling the same steps again.
+#[doc(hidden)]
+pub trait Storage: Send + Sync + Sized + 'static {
+    type Conn: Backend<Storage = Self>;
+
+    /// The catalogue every database of this storage belongs to.
+    fn catalog_uuid(&self) -> Uuid;
+    fn connect_shared(&self) -> Result<Self::Conn, ConnectError>;
+    fn connect_tenant(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+    ) -> Result<Opened<Self::Conn>, ConnectError>;
+
+    /// Makes sure there is a template of this schema. Waits up to `wait` for another process that is making it.
+    fn prepare_template(
+        &self,
+        set: &MigrationSet,
+        wait: Duration,
+    ) -> Result<SchemaFacts, StorageError>;
+
+    /// Makes the staging database of a new generation from the template, stamped and synced, open to nobody.
+    fn stage_from_template(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        set: &MigrationSet,
+    ) -> Result<(), StorageError>;
+    /// Makes the staging database of `to` a verified copy of generation `from`, which is fenced.
+    fn stage_copy(&self, key: &TenantKey, from: u64, to: u64) -> Result<(), StorageError>;
+    /// Gives the staging database its final name.
+    fn publish(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+    /// Undoes what was made of a generation that was never used: its staging database, and the published one if it
+    /// is ours. Whatever else is in its place is left alone.
+    fn discard(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+    /// Removes a generation that was used and no longer is. Removing what is not there is no error.
+    fn remove_generation(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+    /// Removes everything of a tenant.
+    fn remove_tenant(&self, key: &TenantKey) -> Result<(), StorageError>;
+    /// What the engine must know of a database's schema.
+    fn schema_facts(&self, conn: &mut Self::Conn) -> QueryResult<SchemaFacts>;
+    /// Bytes of a generation on disk.
+    fn size(&self, key: &TenantKey, generation: u64) -> Result<u64, StorageError>;
+
+    /// Makes every later write to this generation fail, whichever process it comes from, once the writes under way
+    /// are done; then waits up to `wait` until no statement runs on it.
+    fn fence(&self, key: &TenantKey, generation: u64, wait: Duration) -> Result<(), StorageError>;
+    /// Takes the fence out again. Nothing to do where there is none.
+    fn unfence(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+
+    /// This open of the library, and whether another one is still alive.
+    fn instance(&self) -> Uuid;
+    fn is_alive(&self, instance: Uuid) -> Result<bool, StorageError>;
+}

@@ -23,7 +23,6 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use uuid::Uuid;
 
 use super::file_error::Shown;
 pub use super::file_error::{FileAction, FileError};
@@ -327,11 +326,14 @@ pub enum StageError {
     Io(#[from] FileError),
 }
 
-/// A staging name beside `path` that has never been used: `.new-<uuid>.sqlite3`.
+/// The staging name of `path`: `.new-<name>`, in the same directory, so that [`publish`] is one rename.
 ///
-/// It stands in the same directory, so that [`publish`] is one rename.
+/// Always the same one, so that what a crash left there is found and removed by whoever tries again. Only one
+/// operation at a time works on a path: under a lock, or as the owner of the generation.
 pub fn staging_beside(path: &Path) -> PathBuf {
-    path.with_file_name(format!(".new-{}.sqlite3", Uuid::now_v7()))
+    let mut name = std::ffi::OsString::from(".new-");
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
 }
 
 /// Makes an empty database file, mode 0600, for SQLite to fill.
@@ -500,6 +502,70 @@ pub fn remove_database(path: &Path) -> Result<(), FileError> {
         remove_name(&side)?;
     }
     sync_dir(directory)
+}
+
+/// Destroys a directory of databases and the directory itself, as [`remove_database`] does with one. Nothing to do
+/// where there is none.
+///
+/// # Errors
+/// The operating system's, and where a directory is found in it, which does not belong there. Call it again: what
+/// is left is removed then.
+pub fn remove_directory(directory: &Path) -> Result<(), FileError> {
+    if lstat(directory)?.is_none() {
+        return Ok(());
+    }
+    let list = |error| FileError::new(FileAction::List, directory, error);
+    let names = || -> Result<Vec<PathBuf>, FileError> {
+        let entries = fs::read_dir(directory).map_err(list)?;
+        entries
+            .map(|entry| entry.map(|entry| entry.path()).map_err(list))
+            .collect()
+    };
+    let is_side_file = |path: &PathBuf| {
+        let name = path.as_os_str().as_encoded_bytes();
+        SIDE_SUFFIXES
+            .iter()
+            .any(|suffix| name.ends_with(suffix.as_bytes()))
+    };
+    for database in names()?.iter().filter(|path| !is_side_file(path)) {
+        remove_name(database)?;
+    }
+    sync_dir(directory)?;
+    for rest in names()? {
+        remove_name(&rest)?;
+    }
+    match fs::remove_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::new(FileAction::Remove, directory, error))
+        }
+        _ => sync_dir(directory_of(directory)),
+    }
+}
+
+/// Some entry of a directory, or `None` if it is empty.
+///
+/// # Errors
+/// The operating system's.
+pub fn first_entry(directory: &Path) -> Result<Option<PathBuf>, FileError> {
+    let list = |error| FileError::new(FileAction::List, directory, error);
+    let mut entries = fs::read_dir(directory).map_err(list)?;
+    let first = entries.next().transpose().map_err(list)?;
+    Ok(first.map(|entry| entry.path()))
+}
+
+/// Bytes of a database on disk, its WAL included. Nothing is opened.
+///
+/// # Errors
+/// The operating system's.
+pub fn size(path: &Path) -> Result<u64, FileError> {
+    let mut bytes = 0;
+    for name in std::iter::once(path.to_owned()).chain(side_files(path)) {
+        let is_shared_memory = name.as_os_str().as_encoded_bytes().ends_with(b"-shm");
+        if !is_shared_memory && let Some(found) = lstat(&name)? {
+            bytes += found.len();
+        }
+    }
+    Ok(bytes)
 }
 
 /// Makes a directory, mode 0700, and waits until its name is on the disk. One that exists is left as it is.

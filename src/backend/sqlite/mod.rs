@@ -1,20 +1,64 @@
 //! SQLite: one file per tenant below one data directory.
-
 #[cfg(not(unix))]
 compile_error!(
     "the `sqlite` feature of diesel-tenants needs Unix: it relies on flock, owners, modes and \
      renaming without replacing; build for a Unix target or turn the feature off"
 );
 
-#[cfg(unix)]
+mod connect;
+mod fence;
 mod file_error;
-#[cfg(unix)]
 pub mod files;
-#[cfg(unix)]
+mod identity;
 pub mod instance;
-#[cfg(unix)]
 pub mod lock;
-#[cfg(unix)]
 pub mod root;
-#[cfg(unix)]
 mod root_error;
+mod schema;
+mod storage;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection};
+use diesel::result::Error;
+use diesel::{QueryResult, SqliteConnection};
+
+pub(crate) use storage::Settings;
+pub use storage::SqliteStorage;
+
+use super::{Backend, Symptom};
+
+impl Backend for SqliteConnection {
+    type Storage = SqliteStorage;
+
+    // IMMEDIATE takes the write lock at once and waits for it; a deferred transaction that reads first and writes
+    // then fails with `database is locked` if another wrote in between, whatever the busy timeout is.
+    fn begin_write(&mut self) -> QueryResult<()> {
+        AnsiTransactionManager::begin_transaction_sql(self, "BEGIN IMMEDIATE")
+    }
+
+    fn begin_read(&mut self) -> QueryResult<()> {
+        AnsiTransactionManager::begin_transaction_sql(self, "BEGIN DEFERRED")?;
+        self.batch_execute("PRAGMA query_only = ON")
+    }
+
+    fn end_read(&mut self) -> QueryResult<()> {
+        self.batch_execute("PRAGMA query_only = OFF")
+    }
+
+    fn symptom(error: &Error) -> Option<Symptom> {
+        let message = message(error)?;
+        if message == fence::RAISED {
+            return Some(Symptom::Fenced);
+        }
+        let table = message.strip_prefix("no such table: ")?;
+        let table = table.strip_prefix("main.").unwrap_or(table);
+        Some(Symptom::NoSuchTable(table.to_owned()))
+    }
+}
+
+/// SQLite's own words, where an error has them. Diesel gives no code, so its errors are told apart by text.
+fn message(error: &Error) -> Option<&str> {
+    match error {
+        Error::DatabaseError(_, information) => Some(information.message()),
+        _ => None,
+    }
+}

@@ -30,11 +30,10 @@ const DIRECTORIES: [&str; 5] = ["tenants", "templates", "instances", "locks", "b
 /// The longest folded tenant id that becomes a directory name, in bytes.
 const LONGEST_FOLDED_ID: usize = 32;
 
-/// The longest database path below the root: a staging file in the directory of the longest tenant id.
-///
-/// `.new-<uuid>` is longer than `g` and the twenty digits of a `u64`.
-const LONGEST_BELOW_ROOT: usize =
-    "/tenants/".len() + LONGEST_FOLDED_ID + "-01234567/.new-".len() + 36 + ".sqlite3".len();
+/// The longest database path below the root: the staging file of a template, whose name is 64 digits. It is longer than
+/// that of the longest tenant id with the longest generation number:
+/// `/tenants/<32>-<8>/.new-g<20>.sqlite3`, 85 bytes.
+const LONGEST_BELOW_ROOT: usize = "/templates/.new-".len() + 64 + ".sqlite3".len();
 
 /// The longest path of a data directory, in bytes: what [`LONGEST_DATABASE_PATH`] leaves for it.
 pub const LONGEST_ROOT: usize = LONGEST_DATABASE_PATH - LONGEST_BELOW_ROOT;

@@ -1,0 +1,396 @@
+//! SQLite files below one root, as the engine's [`Storage`].
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use uuid::Uuid;
+
+use super::files;
+use super::identity::{self, Identity};
+use super::instance::{self, Instance};
+use super::lock::DirLock;
+use super::root::{Root, RootOptions};
+use super::{connect, fence, schema};
+use crate::backend::error::{ConnectError, StorageError, Whose};
+use crate::backend::{Opened, SchemaFacts, Storage, TenantKey};
+use crate::catalog::CatalogStore;
+use crate::error::SetupError;
+use crate::migrate::{self, MigrateOptions, MigrationSet};
+
+/// Settings of the SQLite backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) root: PathBuf,
+    pub(crate) init: bool,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) any_file_system: bool,
+}
+
+/// One data directory, opened.
+pub struct SqliteStorage {
+    root: Root,
+    instance: Instance,
+    catalog: Uuid,
+    busy_timeout: Duration,
+}
+
+/// How long to wait for another process that makes the shared database: it takes milliseconds.
+const CREATION_WAIT: Duration = Duration::from_secs(30);
+
+impl SqliteStorage {
+    /// Opens the data directory and the shared database, making them if `init` says so.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, SetupError> {
+        let options =
+            RootOptions::default().dangerously_allow_any_file_system(settings.any_file_system);
+        let root = match settings.init {
+            true => options.init(&settings.root),
+            false => options.open(&settings.root),
+        }
+        .map_err(SetupError::Root)?;
+        let instance = Instance::register(&root).map_err(StorageError::from)?;
+        let busy_timeout = settings.busy_timeout;
+        if settings.init && !root.shared().exists() {
+            if has_tenants(&root)? {
+                return Err(SetupError::SharedLost);
+            }
+            create_shared(&root, busy_timeout)?;
+        }
+        let mut conn = connect::open(&root.shared(), &Whose::Shared, busy_timeout)
+            .map_err(StorageError::from)?;
+        let (catalog, format) = {
+            let stamp = Identity::read(&mut conn)
+                .map_err(|e| StorageError::from(connect::failed(e, &Whose::Shared)))?;
+            if stamp.is_none() {
+                let whose = Whose::Shared;
+                return Err(StorageError::from(ConnectError::Unstamped { whose }).into());
+            }
+            let opened = conn.catalog_open(Uuid::now_v7());
+            opened.map_err(|e| StorageError::from(connect::failed(e, &Whose::Shared)))?
+        };
+        connect::check_stamp(&mut conn, &Whose::Shared, &Identity::shared(catalog))
+            .map_err(StorageError::from)?;
+        if format > crate::catalog::FORMAT {
+            return Err(SetupError::CatalogAhead {
+                found: format,
+                known: crate::catalog::FORMAT,
+            });
+        }
+        instance::sweep(&root).map_err(StorageError::from)?;
+        Ok(Self {
+            root,
+            instance,
+            catalog,
+            busy_timeout,
+        })
+    }
+
+    /// The data directory.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The database file of a tenant's generation.
+    pub fn path(&self, key: &TenantKey, generation: u64) -> PathBuf {
+        let path = self
+            .root
+            .tenant(key.id.folded().as_str(), key.uuid, generation);
+        path.expect("a folded TenantId is what the root asks for")
+    }
+
+    fn directory(&self, key: &TenantKey) -> PathBuf {
+        let path = self
+            .root
+            .tenant_directory(key.id.folded().as_str(), key.uuid);
+        path.expect("a folded TenantId is what the root asks for")
+    }
+
+    /// Opens a database nobody else has, whoever it says it is.
+    fn open_staging(&self, path: &Path, whose: &Whose) -> Result<SqliteConnection, StorageError> {
+        Ok(connect::open(path, whose, self.busy_timeout)?)
+    }
+
+    /// The staging copy is complete: nothing is left in a WAL, and all of it is on disk.
+    fn seal(&self, mut conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
+        checkpoint(&mut conn)?;
+        drop(conn);
+        Ok(files::sync_file(staging)?)
+    }
+
+    fn template_path(&self, set: &MigrationSet) -> PathBuf {
+        self.root.template(set.digest().as_bytes())
+    }
+
+    /// Opens a published template without a lock or a side file, so that it stays a closed file to everyone else.
+    fn read_template(&self, set: &MigrationSet) -> Result<SchemaFacts, StorageError> {
+        let path = self.template_path(set);
+        let whose = Whose::Template;
+        files::check_database_file(&path).map_err(|e| ConnectError::Unsafe {
+            whose: whose.clone(),
+            reason: e.to_string(),
+        })?;
+        let url = files::uri(&path).map_err(|e| ConnectError::Unsafe {
+            whose: whose.clone(),
+            reason: e.to_string(),
+        })?;
+        let url = url.replace("?mode=rw", "?mode=ro&immutable=1");
+        let mut conn = SqliteConnection::establish(&url).map_err(|source| ConnectError::Open {
+            whose: whose.clone(),
+            source,
+        })?;
+        let wanted = Identity::template(&set.digest().to_string());
+        connect::check_stamp(&mut conn, &whose, &wanted)?;
+        schema::facts(&mut conn).map_err(query("reading the template's schema"))
+    }
+
+    fn build_template(&self, set: &MigrationSet) -> Result<(), StorageError> {
+        let path = self.template_path(set);
+        let staging = files::staging_beside(&path);
+        files::remove_database(&staging)?;
+        files::create_exclusive(&staging)?;
+        let mut conn = connect::open_new(&staging, &Whose::Template, self.busy_timeout)?;
+        stamp(&mut conn, &Identity::template(&set.digest().to_string()))?;
+        migrate::run_pending(&mut conn, set, MigrateOptions::default())
+            .map_err(StorageError::Template)?;
+        self.seal(conn, &staging)?;
+        Ok(files::publish(&staging, &path)?)
+    }
+}
+
+impl Storage for SqliteStorage {
+    type Conn = SqliteConnection;
+
+    fn catalog_uuid(&self) -> Uuid {
+        self.catalog
+    }
+
+    fn connect_shared(&self) -> Result<SqliteConnection, ConnectError> {
+        connect::open_stamped(
+            &self.root.shared(),
+            &Whose::Shared,
+            &Identity::shared(self.catalog),
+            self.busy_timeout,
+        )
+    }
+
+    fn connect_tenant(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+    ) -> Result<Opened<SqliteConnection>, ConnectError> {
+        let whose = Whose::Tenant(key.id);
+        let mut conn = connect::open_stamped(
+            &self.path(key, generation),
+            &whose,
+            &Identity::tenant(self.catalog, key, generation),
+            self.busy_timeout,
+        )?;
+        let schema_version =
+            migrate::newest_applied(&mut conn).map_err(|e| connect::failed(e, &whose))?;
+        Ok(Opened {
+            conn,
+            schema_version,
+        })
+    }
+
+    fn prepare_template(
+        &self,
+        set: &MigrationSet,
+        wait: Duration,
+    ) -> Result<SchemaFacts, StorageError> {
+        if !self.template_path(set).exists() {
+            let _lock = DirLock::lock(&self.root, "template", wait)?;
+            if !self.template_path(set).exists() {
+                self.build_template(set)?;
+            }
+        }
+        self.read_template(set)
+    }
+
+    fn stage_from_template(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        set: &MigrationSet,
+    ) -> Result<(), StorageError> {
+        let staging = files::staging_beside(&self.path(key, generation));
+        files::create_directory(&self.directory(key))?;
+        crate::failpoint::hit("stage.directory");
+        files::sync_dir(&self.root.tenants())?;
+        files::clone_closed(&self.template_path(set), &staging)?;
+        crate::failpoint::hit("stage.cloned");
+        let mut conn = self.open_staging(&staging, &Whose::Tenant(key.id))?;
+        let identity = Identity::tenant(self.catalog, key, generation);
+        identity
+            .write(&mut conn)
+            .map_err(query("stamping a new database"))?;
+        crate::failpoint::hit("stage.stamped");
+        self.seal(conn, &staging)
+    }
+
+    fn stage_copy(&self, key: &TenantKey, from: u64, to: u64) -> Result<(), StorageError> {
+        let staging = files::staging_beside(&self.path(key, to));
+        let whose = Whose::Tenant(key.id);
+        let mut original = connect::open(&self.path(key, from), &whose, self.busy_timeout)?;
+        let identity = Identity::tenant(self.catalog, key, from);
+        connect::check_stamp(&mut original, &whose, &identity)?;
+        files::create_exclusive(&staging)?;
+        crate::failpoint::hit("copy.staged");
+        let target = files::uri(&staging)?;
+        diesel::sql_query("VACUUM INTO ?")
+            .bind::<Text, _>(target)
+            .execute(&mut original)
+            .map_err(query("VACUUM INTO"))?;
+        drop(original);
+        crate::failpoint::hit("copy.copied");
+        let mut conn = self.open_staging(&staging, &whose)?;
+        fence::lower(&mut conn).map_err(query("taking the fence out of a copy"))?;
+        Identity::tenant(self.catalog, key, to)
+            .write(&mut conn)
+            .map_err(query("stamping a copy"))?;
+        let verdict = diesel::sql_query("PRAGMA integrity_check")
+            .get_result::<Integrity>(&mut conn)
+            .map_err(query("PRAGMA integrity_check"))?;
+        if verdict.integrity_check != "ok" {
+            return Err(StorageError::DamagedCopy {
+                tenant: key.id,
+                symptom: verdict.integrity_check,
+            });
+        }
+        crate::failpoint::hit("copy.verified");
+        self.seal(conn, &staging)
+    }
+
+    fn publish(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+        let path = self.path(key, generation);
+        Ok(files::publish(&files::staging_beside(&path), &path)?)
+    }
+
+    fn discard(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+        let path = self.path(key, generation);
+        files::remove_database(&files::staging_beside(&path))?;
+        let whose = Whose::Tenant(key.id);
+        let Ok(mut conn) = connect::open(&path, &whose, self.busy_timeout) else {
+            return Ok(());
+        };
+        let ours = Identity::tenant(self.catalog, key, generation);
+        let is_ours = connect::check_stamp(&mut conn, &whose, &ours).is_ok();
+        drop(conn);
+        match is_ours {
+            true => Ok(files::remove_database(&path)?),
+            false => Ok(()),
+        }
+    }
+
+    fn remove_generation(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+        Ok(files::remove_database(&self.path(key, generation))?)
+    }
+
+    fn remove_tenant(&self, key: &TenantKey) -> Result<(), StorageError> {
+        Ok(files::remove_directory(&self.directory(key))?)
+    }
+
+    fn schema_facts(&self, conn: &mut SqliteConnection) -> QueryResult<SchemaFacts> {
+        schema::facts(conn)
+    }
+
+    fn size(&self, key: &TenantKey, generation: u64) -> Result<u64, StorageError> {
+        Ok(files::size(&self.path(key, generation))?)
+    }
+
+    fn fence(&self, key: &TenantKey, generation: u64, wait: Duration) -> Result<(), StorageError> {
+        let whose = Whose::Tenant(key.id);
+        let mut conn = connect::open(&self.path(key, generation), &whose, self.busy_timeout)?;
+        let identity = Identity::tenant(self.catalog, key, generation);
+        connect::check_stamp(&mut conn, &whose, &identity)?;
+        fence::raise(&mut conn, wait).map_err(query("raising the fence"))?;
+        crate::failpoint::hit("fence.raised");
+        match fence::drain(&mut conn, wait).map_err(query("draining the database"))? {
+            true => Ok(()),
+            false => Err(StorageError::Busy {
+                what: "the tenant's database",
+            }),
+        }
+    }
+
+    fn unfence(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+        let whose = Whose::Tenant(key.id);
+        let mut conn = connect::open(&self.path(key, generation), &whose, self.busy_timeout)?;
+        let identity = Identity::tenant(self.catalog, key, generation);
+        let found = connect::check_stamp(&mut conn, &whose, &identity)?;
+        match found.fenced {
+            true => fence::lower(&mut conn).map_err(query("lowering the fence")),
+            false => Ok(()),
+        }
+    }
+
+    fn instance(&self) -> Uuid {
+        self.instance.id()
+    }
+
+    fn is_alive(&self, instance: Uuid) -> Result<bool, StorageError> {
+        Ok(instance::is_alive(&self.root, instance)?)
+    }
+}
+
+/// Tenants without a shared database mean that it was lost, not that this is the first time.
+fn has_tenants(root: &Root) -> Result<bool, StorageError> {
+    Ok(files::first_entry(&root.tenants())?.is_some())
+}
+
+/// Makes the shared database beside its place and gives it its name when it is complete.
+fn create_shared(root: &Root, busy_timeout: Duration) -> Result<(), StorageError> {
+    let _lock = DirLock::lock(root, "shared", CREATION_WAIT)?;
+    let path = root.shared();
+    if path.exists() {
+        return Ok(());
+    }
+    let staging = files::staging_beside(&path);
+    files::remove_database(&staging)?;
+    files::create_exclusive(&staging)?;
+    crate::failpoint::hit("init.staged");
+    let mut conn = connect::open_new(&staging, &Whose::Shared, busy_timeout)?;
+    let catalog = Uuid::now_v7();
+    stamp(&mut conn, &Identity::shared(catalog))?;
+    crate::failpoint::hit("init.stamped");
+    conn.catalog_open(catalog)
+        .map_err(query("making the catalogue"))?;
+    crate::failpoint::hit("init.catalogue");
+    checkpoint(&mut conn)?;
+    drop(conn);
+    files::sync_file(&staging)?;
+    crate::failpoint::hit("init.synced");
+    files::publish(&staging, &path)?;
+    crate::failpoint::hit("init.published");
+    Ok(())
+}
+
+fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), StorageError> {
+    conn.immediate_transaction(|conn| {
+        conn.batch_execute(identity::CREATE)?;
+        identity.write(conn)
+    })
+    .map_err(query("stamping a new database"))
+}
+
+fn checkpoint(conn: &mut SqliteConnection) -> Result<(), StorageError> {
+    let result =
+        fence::drain(conn, Duration::ZERO).map_err(query("checkpointing a new database"))?;
+    match result {
+        true => Ok(()),
+        false => Err(StorageError::Busy {
+            what: "a database that is being made",
+        }),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Integrity {
+    #[diesel(sql_type = Text)]
+    integrity_check: String,
+}
+
+fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
+    move |source| StorageError::Query { action, source }
+}

@@ -1,0 +1,353 @@
+//! The catalogue: the library's own tables in the shared database, which say what tenants there are, in what state,
+//! where, and what is being done to them by whom.
+//!
+//! [`CatalogStore`] is what the engine asks of it. The statements are written once, in `catalog/queries.rs`, and
+//! compiled per backend, because Diesel's types tie a query to the connection it runs on.
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use diesel::result::QueryResult;
+use uuid::Uuid;
+
+use crate::backend::TenantKey;
+use crate::display_name::DisplayName;
+use crate::subdomain::Subdomain;
+use crate::tenant_id::TenantId;
+
+/// The newest format of the catalogue's own tables this build knows.
+pub(crate) const FORMAT: i32 = 1;
+
+/// Where a tenant is in its life.
+///
+/// ```text
+/// provisioning → active ⇄ suspended ⇄ archived → deleting → deleted
+///       ↓          ↑ ↓
+///     failed    restoring
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Status {
+    /// Being made; nobody can open it.
+    Provisioning,
+    /// In use.
+    Active,
+    /// Closed for use, data untouched; `resume` opens it again.
+    Suspended,
+    /// Out of use for good, data kept; the state before deletion.
+    Archived,
+    /// A new generation of its database is being made.
+    Restoring,
+    /// Its data is being removed; there is no way back.
+    Deleting,
+    /// Gone. The catalogue row stays as its tombstone.
+    Deleted,
+    /// Making it failed and what was left could not be removed; opening the library tries again.
+    Failed,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Provisioning,
+        Self::Active,
+        Self::Suspended,
+        Self::Archived,
+        Self::Restoring,
+        Self::Deleting,
+        Self::Deleted,
+        Self::Failed,
+    ];
+
+    /// The word for it, as stored and printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provisioning => "provisioning",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Archived => "archived",
+            Self::Restoring => "restoring",
+            Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether a tenant may go from this status to `next`.
+    pub fn may_become(self, next: Self) -> bool {
+        use Status::*;
+        matches!(
+            (self, next),
+            (Provisioning, Active | Failed | Deleted)
+                | (Failed, Provisioning | Deleted)
+                | (Active, Suspended | Restoring)
+                | (Suspended, Active | Archived)
+                | (Archived, Suspended | Deleting)
+                | (Restoring, Active)
+                | (Deleting, Deleted)
+        )
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Status {
+    type Err = UnknownStatus;
+
+    fn from_str(s: &str) -> Result<Self, UnknownStatus> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == s)
+            .ok_or(UnknownStatus)
+    }
+}
+
+/// A word that is no [`Status`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a tenant status; one of provisioning, active, suspended, archived, restoring, deleting, deleted, failed"
+)]
+pub struct UnknownStatus;
+
+/// What the catalogue knows of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct TenantRecord {
+    /// The uuid the library names things by; never used again.
+    pub uuid: Uuid,
+    /// The id, as it was created.
+    pub id: TenantId,
+    /// The name people see.
+    pub display_name: DisplayName,
+    /// The subdomain, unique among tenants that are not deleted.
+    pub subdomain: Option<Subdomain>,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Which physical database is in use, counted from 1.
+    pub generation: u64,
+    /// The newest migration in its database, if it has any.
+    pub schema_version: Option<String>,
+    /// Hash of the normalised schema its template had.
+    pub schema_fingerprint: Option<String>,
+    /// The plan it is on, in the application's words.
+    pub plan: Option<String>,
+    /// Where its database is: `local` for files below the root.
+    pub placement: String,
+    /// When it was created.
+    pub created_at: SystemTime,
+    /// When this record last changed.
+    pub changed_at: SystemTime,
+    #[serde(skip)]
+    pub(crate) change_seq: i64,
+}
+
+impl TenantRecord {
+    pub(crate) fn key(&self) -> TenantKey {
+        TenantKey {
+            id: self.id,
+            uuid: self.uuid,
+        }
+    }
+}
+
+/// What is being done to a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum OperationKind {
+    /// [`Tenancy::create`](crate::Tenancy::create).
+    Create,
+    /// [`Tenancy::migrate_tenant`](crate::Tenancy::migrate_tenant).
+    Migrate,
+    /// [`Tenancy::compact`](crate::Tenancy::compact).
+    Compact,
+    /// [`Tenancy::delete`](crate::Tenancy::delete).
+    Delete,
+}
+
+impl OperationKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Migrate => "migrate",
+            Self::Compact => "compact",
+            Self::Delete => "delete",
+        }
+    }
+
+    pub(crate) fn parse(s: &str) -> Option<Self> {
+        [Self::Create, Self::Migrate, Self::Compact, Self::Delete]
+            .into_iter()
+            .find(|kind| kind.as_str() == s)
+    }
+}
+
+impl fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A row of the journal: an operation that is under way, or was when its process died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct Operation {
+    pub id: Uuid,
+    pub tenant_uuid: Uuid,
+    pub kind: OperationKind,
+    pub instance: Uuid,
+    pub prior_status: Status,
+    pub from_generation: u64,
+    pub to_generation: u64,
+}
+
+/// What became of an attempt to put a new tenant into the catalogue.
+#[derive(Debug)]
+#[doc(hidden)]
+pub enum Inserted {
+    Done,
+    /// A tenant of this id is there.
+    Exists(Box<TenantRecord>),
+    /// A deleted tenant had this id.
+    Retired,
+    SubdomainTaken(TenantId),
+}
+
+/// What became of an attempt to change a tenant's status.
+#[derive(Debug)]
+#[doc(hidden)]
+pub enum Changed {
+    Done,
+    WrongStatus(Status),
+    InProgress(Operation),
+    Unknown,
+}
+
+/// What became of an attempt to begin an operation.
+#[derive(Debug)]
+#[doc(hidden)]
+pub enum Begun {
+    Done(Operation),
+    Not(Changed),
+}
+
+/// An operation somebody wants to begin.
+#[derive(Debug, Clone, Copy)]
+#[doc(hidden)]
+pub struct Intent<'a> {
+    pub kind: OperationKind,
+    pub tenant_uuid: Uuid,
+    pub instance: Uuid,
+    /// The statuses it may begin in.
+    pub from: &'a [Status],
+    /// The status while it is under way, if that changes.
+    pub during: Option<Status>,
+    /// Whether it makes a new generation. Numbers are never used twice, not even those of attempts that failed.
+    pub new_generation: bool,
+}
+
+/// What an operation makes of the tenant at its commit point.
+#[derive(Debug, Clone)]
+#[doc(hidden)]
+pub struct Outcome {
+    pub status: Status,
+    pub generation: u64,
+    /// Newest migration and fingerprint, if the operation set them.
+    pub schema: Option<(Option<String>, String)>,
+}
+
+/// What the engine asks of the catalogue. Each method is one transaction. Implemented by this crate only.
+#[doc(hidden)]
+pub trait CatalogStore {
+    /// Makes the tables and the catalogue row if they are not there; returns the catalogue's uuid and format.
+    fn catalog_open(&mut self, create_as: Uuid) -> QueryResult<(Uuid, i32)>;
+    /// The number that grows with every change.
+    fn catalog_seq(&mut self) -> QueryResult<i64>;
+    /// Tenants changed after `seq`, deleted ones included.
+    fn catalog_changed_since(&mut self, seq: i64) -> QueryResult<Vec<TenantRecord>>;
+    fn catalog_tenant(&mut self, uuid: Uuid) -> QueryResult<Option<TenantRecord>>;
+    fn catalog_open_operations(&mut self) -> QueryResult<Vec<Operation>>;
+    fn catalog_open_operation(&mut self, tenant: Uuid) -> QueryResult<Option<Operation>>;
+
+    /// Inserts the tenant and its `create` operation.
+    fn catalog_insert(
+        &mut self,
+        record: &TenantRecord,
+        operation: &Operation,
+        reuse_id: bool,
+    ) -> QueryResult<Inserted>;
+    /// Takes a tenant that was never active out of the catalogue, with its journal.
+    fn catalog_forget(&mut self, tenant: Uuid) -> QueryResult<()>;
+    /// Changes the status at once, if it may become `to` and no operation is open.
+    fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed>;
+
+    fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun>;
+    /// The commit point of an operation. It stays open, so that what is left to clean up is not forgotten.
+    fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()>;
+    /// Closes an operation. Closing a closed one changes nothing.
+    fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()>;
+    /// Makes `by` the instance that works on an open operation, if it still belongs to the one that was found dead.
+    fn catalog_take_over(&mut self, operation: &Operation, by: Uuid) -> QueryResult<bool>;
+}
+
+pub(crate) fn to_millis(at: SystemTime) -> i64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn from_millis(at: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap_or(0))
+}
+
+diesel::table! {
+    #[sql_name = "__tenants_catalog"]
+    catalog (id) {
+        id -> Integer,
+        uuid -> Binary,
+        format -> Integer,
+        change_seq -> BigInt,
+        created_at -> BigInt,
+    }
+}
+diesel::table! {
+    #[sql_name = "__tenants_tenants"]
+    tenants (uuid) {
+        uuid -> Binary,
+        tenant_id -> Text,
+        folded_id -> Text,
+        display_name -> Text,
+        subdomain -> Nullable<Text>,
+        status -> Text,
+        generation -> BigInt,
+        schema_version -> Nullable<Text>,
+        schema_fingerprint -> Nullable<Text>,
+        plan -> Nullable<Text>,
+        placement -> Text,
+        created_at -> BigInt,
+        changed_at -> BigInt,
+        change_seq -> BigInt,
+    }
+}
+diesel::table! {
+    #[sql_name = "__tenants_operations"]
+    operations (id) {
+        id -> Binary,
+        tenant_uuid -> Binary,
+        kind -> Text,
+        instance -> Binary,
+        prior_status -> Text,
+        from_generation -> BigInt,
+        to_generation -> BigInt,
+        started_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
+    }
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite;

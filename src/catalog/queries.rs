@@ -1,0 +1,389 @@
+//! The catalogue's statements. Mounted once per backend, whose module above names `Conn`, `CREATE`, `write` and
+//! `has_catalog`.
+use std::time::SystemTime;
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::{CREATE, Conn, has_catalog, write};
+use crate::catalog::{
+    Begun, CatalogStore, Changed, FORMAT, Inserted, Intent, Operation, OperationKind, Outcome,
+    Status, TenantRecord, catalog, from_millis, operations, tenants, to_millis,
+};
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = tenants)]
+struct TenantRow {
+    uuid: Vec<u8>,
+    tenant_id: String,
+    folded_id: String,
+    display_name: String,
+    subdomain: Option<String>,
+    status: String,
+    generation: i64,
+    schema_version: Option<String>,
+    schema_fingerprint: Option<String>,
+    plan: Option<String>,
+    placement: String,
+    created_at: i64,
+    changed_at: i64,
+    change_seq: i64,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = operations)]
+struct OperationRow {
+    id: Vec<u8>,
+    tenant_uuid: Vec<u8>,
+    kind: String,
+    instance: Vec<u8>,
+    prior_status: String,
+    from_generation: i64,
+    to_generation: i64,
+    started_at: i64,
+    finished_at: Option<i64>,
+    outcome: Option<String>,
+}
+
+/// The catalogue holds something this build cannot read: it was edited by hand or by a newer build.
+fn unreadable(what: impl std::error::Error + Send + Sync + 'static) -> diesel::result::Error {
+    diesel::result::Error::DeserializationError(Box::new(what))
+}
+
+fn number(value: i64) -> QueryResult<u64> {
+    u64::try_from(value).map_err(unreadable)
+}
+
+fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
+    Uuid::from_slice(bytes).map_err(unreadable)
+}
+
+impl TenantRow {
+    fn read(self) -> QueryResult<TenantRecord> {
+        Ok(TenantRecord {
+            uuid: uuid(&self.uuid)?,
+            id: self.tenant_id.parse().map_err(unreadable)?,
+            display_name: self.display_name.parse().map_err(unreadable)?,
+            subdomain: match self.subdomain {
+                Some(name) => Some(name.parse().map_err(unreadable)?),
+                None => None,
+            },
+            status: self.status.parse().map_err(unreadable)?,
+            generation: number(self.generation)?,
+            schema_version: self.schema_version,
+            schema_fingerprint: self.schema_fingerprint,
+            plan: self.plan,
+            placement: self.placement,
+            created_at: from_millis(self.created_at),
+            changed_at: from_millis(self.changed_at),
+            change_seq: self.change_seq,
+        })
+    }
+
+    fn write(record: &TenantRecord, change_seq: i64) -> Self {
+        Self {
+            uuid: record.uuid.as_bytes().to_vec(),
+            tenant_id: record.id.as_str().to_owned(),
+            folded_id: record.id.folded().as_str().to_owned(),
+            display_name: record.display_name.as_str().to_owned(),
+            subdomain: record.subdomain.as_ref().map(|s| s.as_str().to_owned()),
+            status: record.status.as_str().to_owned(),
+            generation: record.generation as i64,
+            schema_version: record.schema_version.clone(),
+            schema_fingerprint: record.schema_fingerprint.clone(),
+            plan: record.plan.clone(),
+            placement: record.placement.clone(),
+            created_at: to_millis(record.created_at),
+            changed_at: to_millis(record.changed_at),
+            change_seq,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the journal names an operation this build does not know; run the build that began it")]
+struct UnknownOperation;
+
+impl OperationRow {
+    fn read(self) -> QueryResult<Operation> {
+        Ok(Operation {
+            id: uuid(&self.id)?,
+            tenant_uuid: uuid(&self.tenant_uuid)?,
+            kind: OperationKind::parse(&self.kind).ok_or_else(|| unreadable(UnknownOperation))?,
+            instance: uuid(&self.instance)?,
+            prior_status: self.prior_status.parse().map_err(unreadable)?,
+            from_generation: number(self.from_generation)?,
+            to_generation: number(self.to_generation)?,
+        })
+    }
+
+    fn write(operation: &Operation, now: i64) -> Self {
+        Self {
+            id: operation.id.as_bytes().to_vec(),
+            tenant_uuid: operation.tenant_uuid.as_bytes().to_vec(),
+            kind: operation.kind.as_str().to_owned(),
+            instance: operation.instance.as_bytes().to_vec(),
+            prior_status: operation.prior_status.as_str().to_owned(),
+            from_generation: operation.from_generation as i64,
+            to_generation: operation.to_generation as i64,
+            started_at: now,
+            finished_at: None,
+            outcome: None,
+        }
+    }
+}
+
+fn now() -> i64 {
+    to_millis(SystemTime::now())
+}
+
+/// Every change takes the next number, in its own transaction, so that readers see them in order.
+fn next_seq(conn: &mut Conn) -> QueryResult<i64> {
+    diesel::update(catalog::table)
+        .set(catalog::change_seq.eq(catalog::change_seq + 1))
+        .returning(catalog::change_seq)
+        .get_result(conn)
+}
+
+fn tenant(conn: &mut Conn, id: Uuid) -> QueryResult<Option<TenantRecord>> {
+    let row = tenants::table
+        .find(id.as_bytes().as_slice())
+        .get_result::<TenantRow>(conn)
+        .optional()?;
+    row.map(TenantRow::read).transpose()
+}
+
+fn open_operation(conn: &mut Conn, tenant: Uuid) -> QueryResult<Option<Operation>> {
+    let row = operations::table
+        .filter(operations::tenant_uuid.eq(tenant.as_bytes().as_slice()))
+        .filter(operations::finished_at.is_null())
+        .get_result::<OperationRow>(conn)
+        .optional()?;
+    row.map(OperationRow::read).transpose()
+}
+
+fn set_status(conn: &mut Conn, id: Uuid, to: Status) -> QueryResult<()> {
+    let seq = next_seq(conn)?;
+    diesel::update(tenants::table.find(id.as_bytes().as_slice()))
+        .set((
+            tenants::status.eq(to.as_str()),
+            tenants::changed_at.eq(now()),
+            tenants::change_seq.eq(seq),
+        ))
+        .execute(conn)
+        .map(drop)
+}
+
+/// The tenant, if it is in a status that will do and nothing is under way on it.
+fn idle_tenant(
+    conn: &mut Conn,
+    id: Uuid,
+    will_do: impl Fn(Status) -> bool,
+) -> QueryResult<Result<TenantRecord, Changed>> {
+    let Some(record) = tenant(conn, id)? else {
+        return Ok(Err(Changed::Unknown));
+    };
+    if let Some(operation) = open_operation(conn, id)? {
+        return Ok(Err(Changed::InProgress(operation)));
+    }
+    if !will_do(record.status) {
+        return Ok(Err(Changed::WrongStatus(record.status)));
+    }
+    Ok(Ok(record))
+}
+
+/// One more than any generation an operation on the tenant ever aimed at.
+fn next_generation(conn: &mut Conn, tenant: Uuid) -> QueryResult<u64> {
+    let newest = operations::table
+        .filter(operations::tenant_uuid.eq(tenant.as_bytes().as_slice()))
+        .select(diesel::dsl::max(operations::to_generation))
+        .get_result::<Option<i64>>(conn)?;
+    number(newest.unwrap_or(0) + 1)
+}
+
+impl CatalogStore for Conn {
+    fn catalog_open(&mut self, create_as: Uuid) -> QueryResult<(Uuid, i32)> {
+        use diesel::connection::SimpleConnection;
+        write(self, |conn| {
+            if !has_catalog(conn)? {
+                conn.batch_execute(CREATE)?;
+                diesel::insert_into(catalog::table)
+                    .values((
+                        catalog::id.eq(1),
+                        catalog::uuid.eq(create_as.as_bytes().as_slice()),
+                        catalog::format.eq(FORMAT),
+                        catalog::change_seq.eq(0),
+                        catalog::created_at.eq(now()),
+                    ))
+                    .execute(conn)?;
+            }
+            let (id, format) = catalog::table
+                .select((catalog::uuid, catalog::format))
+                .get_result::<(Vec<u8>, i32)>(conn)?;
+            Ok((uuid(&id)?, format))
+        })
+    }
+
+    fn catalog_seq(&mut self) -> QueryResult<i64> {
+        catalog::table.select(catalog::change_seq).get_result(self)
+    }
+
+    fn catalog_changed_since(&mut self, seq: i64) -> QueryResult<Vec<TenantRecord>> {
+        tenants::table
+            .filter(tenants::change_seq.gt(seq))
+            .order(tenants::change_seq)
+            .load::<TenantRow>(self)?
+            .into_iter()
+            .map(TenantRow::read)
+            .collect()
+    }
+
+    fn catalog_tenant(&mut self, uuid: Uuid) -> QueryResult<Option<TenantRecord>> {
+        tenant(self, uuid)
+    }
+
+    fn catalog_insert(
+        &mut self,
+        record: &TenantRecord,
+        operation: &Operation,
+        reuse_id: bool,
+    ) -> QueryResult<Inserted> {
+        let folded = record.id.folded();
+        write(self, |conn| {
+            let namesakes = tenants::table
+                .filter(tenants::folded_id.eq(folded.as_str()))
+                .load::<TenantRow>(conn)?;
+            let mut retired = false;
+            for row in namesakes {
+                let found = row.read()?;
+                if found.status != Status::Deleted {
+                    return Ok(Inserted::Exists(Box::new(found)));
+                }
+                retired = true;
+            }
+            if retired && !reuse_id {
+                return Ok(Inserted::Retired);
+            }
+            if let Some(subdomain) = &record.subdomain {
+                let owner = tenants::table
+                    .filter(tenants::subdomain.eq(subdomain.as_str()))
+                    .filter(tenants::status.ne(Status::Deleted.as_str()))
+                    .get_result::<TenantRow>(conn)
+                    .optional()?;
+                if let Some(owner) = owner {
+                    return Ok(Inserted::SubdomainTaken(owner.read()?.id));
+                }
+            }
+            let seq = next_seq(conn)?;
+            diesel::insert_into(tenants::table)
+                .values(TenantRow::write(record, seq))
+                .execute(conn)?;
+            diesel::insert_into(operations::table)
+                .values(OperationRow::write(operation, now()))
+                .execute(conn)?;
+            Ok(Inserted::Done)
+        })
+    }
+
+    fn catalog_forget(&mut self, tenant: Uuid) -> QueryResult<()> {
+        let id = tenant.as_bytes().as_slice();
+        write(self, |conn| {
+            next_seq(conn)?;
+            diesel::delete(operations::table.filter(operations::tenant_uuid.eq(id)))
+                .execute(conn)?;
+            diesel::delete(tenants::table.find(id))
+                .execute(conn)
+                .map(drop)
+        })
+    }
+
+    fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed> {
+        write(self, |conn| {
+            match idle_tenant(conn, tenant, |from| from.may_become(to))? {
+                Ok(_) => set_status(conn, tenant, to).map(|()| Changed::Done),
+                Err(refused) => Ok(refused),
+            }
+        })
+    }
+
+    fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun> {
+        let tenant = intent.tenant_uuid;
+        write(self, |conn| {
+            let record = match idle_tenant(conn, tenant, |status| intent.from.contains(&status))? {
+                Ok(record) => record,
+                Err(refused) => return Ok(Begun::Not(refused)),
+            };
+            let operation = Operation {
+                id: Uuid::now_v7(),
+                tenant_uuid: tenant,
+                kind: intent.kind,
+                instance: intent.instance,
+                prior_status: record.status,
+                from_generation: record.generation,
+                to_generation: match intent.new_generation {
+                    true => next_generation(conn, tenant)?,
+                    false => record.generation,
+                },
+            };
+            diesel::insert_into(operations::table)
+                .values(OperationRow::write(&operation, now()))
+                .execute(conn)?;
+            if let Some(status) = intent.during {
+                set_status(conn, tenant, status)?;
+            }
+            Ok(Begun::Done(operation))
+        })
+    }
+
+    fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
+        let id = operation.tenant_uuid.as_bytes().as_slice();
+        write(self, |conn| {
+            if let Some((version, fingerprint)) = &outcome.schema {
+                diesel::update(tenants::table.find(id))
+                    .set((
+                        tenants::schema_version.eq(version),
+                        tenants::schema_fingerprint.eq(fingerprint),
+                    ))
+                    .execute(conn)?;
+            }
+            diesel::update(tenants::table.find(id))
+                .set(tenants::generation.eq(outcome.generation as i64))
+                .execute(conn)?;
+            set_status(conn, operation.tenant_uuid, outcome.status)
+        })
+    }
+
+    fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()> {
+        diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
+            .filter(operations::finished_at.is_null())
+            .set((
+                operations::finished_at.eq(now()),
+                operations::outcome.eq(outcome),
+            ))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn catalog_take_over(&mut self, operation: &Operation, by: Uuid) -> QueryResult<bool> {
+        let taken = diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
+            .filter(operations::finished_at.is_null())
+            .filter(operations::instance.eq(operation.instance.as_bytes().as_slice()))
+            .set(operations::instance.eq(by.as_bytes().as_slice()))
+            .execute(self)?;
+        Ok(taken == 1)
+    }
+
+    fn catalog_open_operations(&mut self) -> QueryResult<Vec<Operation>> {
+        operations::table
+            .filter(operations::finished_at.is_null())
+            .order(operations::started_at)
+            .load::<OperationRow>(self)?
+            .into_iter()
+            .map(OperationRow::read)
+            .collect()
+    }
+
+    fn catalog_open_operation(&mut self, tenant: Uuid) -> QueryResult<Option<Operation>> {
+        open_operation(self, tenant)
+    }
+}

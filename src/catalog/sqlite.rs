@@ -1,0 +1,22 @@
+//! The catalogue's statements, on SQLite.
+use diesel::prelude::*;
+
+pub(super) use diesel::SqliteConnection as Conn;
+
+#[path = "queries.rs"]
+mod queries;
+
+const CREATE: &str = include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql");
+
+fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {
+    conn.immediate_transaction(f)
+}
+
+fn has_catalog(conn: &mut Conn) -> QueryResult<bool> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::BigInt;
+
+    let tables =
+        sql::<BigInt>("(SELECT count(*) FROM sqlite_schema WHERE name = '__tenants_catalog')");
+    Ok(diesel::select(tables).get_result::<i64>(conn)? == 1)
+}

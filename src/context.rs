@@ -1,0 +1,490 @@
+//! Contexts: guards that own one checked-out connection of one scope, and the methods that run queries on them.
+//!
+//! A context never derefs to its connection and is no `diesel::Connection`: one such door, and the routing table
+//! would be decoration. Query methods are those of [`RunQueryDsl`], bounded by [`Admits`].
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use diesel::associations::HasTable;
+use diesel::connection::{AnsiTransactionManager, LoadConnection, TransactionManager};
+use diesel::query_dsl::UpdateAndFetchResults;
+use diesel::query_dsl::methods::{ExecuteDsl, LimitDsl, LoadQuery};
+use diesel::result::{Error, QueryResult};
+use uuid::Uuid;
+
+use crate::backend::{Backend, DefaultConnection};
+use crate::database::{Connector, Database};
+use crate::error::{ContextPoisoned, ReadOnlyTransaction, StaleGeneration};
+use crate::pool::Checkout;
+use crate::scope::{Admits, Shared, Tenant};
+use crate::tenant_id::TenantId;
+
+/// A guard on one tenant's database.
+///
+/// Got from [`Tenancy::tenant`](crate::Tenancy::tenant) or [`TenantHandle::enter`](crate::TenantHandle::enter).
+/// Owned and `Send`; two or more may be open at once, of the same tenant or of several. Runs statements on
+/// [`Tenant`] tables with Diesel's own methods ([`RunQueryDsl`]); a statement on a shared table does not compile.
+///
+/// Dropping it gives the connection back. It is closed instead when the thread is panicking, when a transaction is
+/// still open on it, or when [`unrouted`](Self::unrouted) was used.
+pub struct TenantContext<C: Backend = DefaultConnection>(Session<C>);
+
+/// A guard on the shared database.
+///
+/// Got from [`Tenancy::shared`](crate::Tenancy::shared). Otherwise as [`TenantContext`], for [`Shared`] tables.
+pub struct SharedContext<C: Backend = DefaultConnection>(Session<C>);
+
+/// A context without the routing table: everything is admitted. See [`TenantContext::unrouted`].
+pub struct Unrouted<'a, C: Backend = DefaultConnection> {
+    session: &'a mut Session<C>,
+    reason: &'a str,
+}
+
+/// A [`TenantContext`], a [`SharedContext`] or an [`Unrouted`]: what queries can run on. Sealed.
+pub trait Context: private::Sealed {
+    /// The Diesel connection behind it, which it does not give away.
+    type Conn: Backend;
+
+    #[doc(hidden)]
+    fn session(&mut self, _: private::Token) -> &mut Session<Self::Conn>;
+}
+
+mod private {
+    /// Only this module's parent can make one, so nothing outside can call what asks for it.
+    #[derive(Debug)]
+    pub struct Token(());
+    pub(super) const TOKEN: Token = Token(());
+
+    pub trait Sealed {}
+}
+use private::TOKEN;
+
+/// One checked-out connection and what is known of it. Not re-exported: it stands in [`Context`] only.
+#[doc(hidden)]
+pub struct Session<C: Backend> {
+    checkout: Checkout<Connector<C>>,
+    database: Arc<Database<C>>,
+    /// The generation the connection was opened on.
+    generation: u64,
+    /// A panic went through a transaction: its rows are gone, so nothing may be acknowledged after it.
+    poisoned: bool,
+    /// Inside [`TenantContext::read_transaction`].
+    read_only: bool,
+}
+
+impl<C: Backend> Session<C> {
+    /// The connection, if it may still be used, and the database it belongs to, which explains its errors.
+    fn parts(&mut self) -> QueryResult<(&mut C, &Database<C>)> {
+        if self.poisoned {
+            return Err(ContextPoisoned.into());
+        }
+        let now = self.database.generation();
+        if now != self.generation {
+            return Err(StaleGeneration {
+                tenant: self.database.tenant_id(),
+                opened_on: self.generation,
+                now,
+            }
+            .into());
+        }
+        Ok((self.checkout.conn_mut(), &self.database))
+    }
+
+    fn debug(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        let mut out = f.debug_struct(name);
+        if let Some(id) = self.database.tenant_id() {
+            out.field("tenant", &format_args!("{id}"));
+            out.field("generation", &self.generation);
+        }
+        out.finish_non_exhaustive()
+    }
+}
+
+impl<C: Backend> TenantContext<C> {
+    pub(crate) fn new(
+        database: Arc<Database<C>>,
+        checkout: Checkout<Connector<C>>,
+        generation: u64,
+    ) -> Self {
+        Self(Session {
+            checkout,
+            database,
+            generation,
+            poisoned: false,
+            read_only: false,
+        })
+    }
+
+    /// The tenant's id, as it was created.
+    pub fn tenant_id(&self) -> TenantId {
+        let id = self.0.database.tenant_id();
+        id.expect("a TenantContext is made for a tenant's database only")
+    }
+
+    /// The uuid that names the tenant in paths and in the catalogue. Never used again, even if the id is.
+    pub fn tenant_uuid(&self) -> Uuid {
+        let uuid = self.0.database.tenant_uuid();
+        uuid.expect("a TenantContext is made for a tenant's database only")
+    }
+
+    /// Which physical database of the tenant this is: restoring makes the next one.
+    pub fn generation(&self) -> u64 {
+        self.0.generation
+    }
+}
+
+impl<C: Backend> SharedContext<C> {
+    pub(crate) fn new(database: Arc<Database<C>>, checkout: Checkout<Connector<C>>) -> Self {
+        Self(Session {
+            generation: database.generation(),
+            checkout,
+            database,
+            poisoned: false,
+            read_only: false,
+        })
+    }
+}
+
+macro_rules! context {
+    ($Context:ident, $Marker:ident) => {
+        impl<C: Backend> $Context<C> {
+            /// Runs `f` in a transaction that may write, and commits if it returns `Ok`.
+            ///
+            /// On SQLite this is `BEGIN IMMEDIATE`: it waits for the write lock up to the busy timeout (default
+            /// 5 s), and once begun cannot fail for a lock. Called inside another transaction it makes a
+            /// savepoint: an `Err` undoes the inner part only.
+            ///
+            /// A panic in `f` rolls back and leaves the context unusable, even if it is caught: what came before
+            /// it in the transaction is gone, so nothing after it may be acknowledged.
+            ///
+            /// # Errors
+            /// What `f` returns, or Diesel's error of `BEGIN` or `COMMIT`. Nothing is kept of a failed
+            /// transaction.
+            pub fn transaction<T, E>(
+                &mut self,
+                f: impl FnOnce(&mut Self) -> Result<T, E>,
+            ) -> Result<T, E>
+            where
+                E: From<Error>,
+            {
+                transact(self, Mode::Write, f)
+            }
+
+            /// Runs `f` on one unchanging snapshot of the database, without the right to write.
+            ///
+            /// Takes no write lock, so it never waits for writers. A write inside fails, and so does
+            /// [`transaction`](Self::transaction), with
+            /// [`ReadOnlyTransaction`](crate::error::ReadOnlyTransaction). Called inside another transaction it
+            /// takes part in that one.
+            ///
+            /// # Errors
+            /// What `f` returns, or Diesel's error of `BEGIN` or `COMMIT`.
+            pub fn read_transaction<T, E>(
+                &mut self,
+                f: impl FnOnce(&mut Self) -> Result<T, E>,
+            ) -> Result<T, E>
+            where
+                E: From<Error>,
+            {
+                transact(self, Mode::Read, f)
+            }
+
+            /// The one escape hatch: runs `f` with the routing table out of the way.
+            ///
+            /// Everything is admitted, raw SQL included, and [`Unrouted::connection`] gives the bare connection.
+            /// What `f` may leave behind (an open transaction, an attached database, a changed setting) cannot be
+            /// known, so the connection is closed with this context instead of being used again. `reason` says
+            /// why, for whoever reads the code or the log.
+            ///
+            /// # Errors
+            /// What `f` returns; [`ContextPoisoned`](crate::error::ContextPoisoned) or
+            /// [`StaleGeneration`](crate::error::StaleGeneration) before it is called.
+            ///
+            /// # Example
+            /// ```
+            /// # use diesel_tenants::prelude::*;
+            #[doc = concat!("fn analyze(ctx: &mut ", stringify!($Context), ") -> QueryResult<()> {")]
+            ///     ctx.unrouted("ANALYZE has no Diesel form", |raw| {
+            ///         diesel::sql_query("ANALYZE").execute(raw).map(drop)
+            ///     })
+            /// }
+            /// ```
+            pub fn unrouted<T, E>(
+                &mut self,
+                reason: &str,
+                f: impl FnOnce(&mut Unrouted<'_, C>) -> Result<T, E>,
+            ) -> Result<T, E>
+            where
+                E: From<Error>,
+            {
+                self.0.parts()?;
+                self.0.checkout.taint();
+                f(&mut Unrouted {
+                    session: &mut self.0,
+                    reason,
+                })
+            }
+        }
+
+        impl<C: Backend, Q: $Marker> Admits<Q> for $Context<C> {}
+        impl<C: Backend> private::Sealed for $Context<C> {}
+        impl<C: Backend> Context for $Context<C> {
+            type Conn = C;
+            fn session(&mut self, _: private::Token) -> &mut Session<C> {
+                &mut self.0
+            }
+        }
+        /// Says which database it is on; holds no data.
+        impl<C: Backend> fmt::Debug for $Context<C> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.debug(f, stringify!($Context))
+            }
+        }
+    };
+}
+context!(TenantContext, Tenant);
+context!(SharedContext, Shared);
+
+impl<C: Backend> Unrouted<'_, C> {
+    /// The bare Diesel connection.
+    pub fn connection(&mut self) -> &mut C {
+        self.session.checkout.conn_mut()
+    }
+
+    /// The reason it was asked for with.
+    pub fn reason(&self) -> &str {
+        self.reason
+    }
+}
+impl<C: Backend, Q> Admits<Q> for Unrouted<'_, C> {}
+impl<C: Backend> private::Sealed for Unrouted<'_, C> {}
+impl<C: Backend> Context for Unrouted<'_, C> {
+    type Conn = C;
+    fn session(&mut self, _: private::Token) -> &mut Session<C> {
+        self.session
+    }
+}
+impl<C: Backend> fmt::Debug for Unrouted<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.session.debug(f, "Unrouted")
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Read,
+    Write,
+}
+
+fn transact<X: Context, T, E: From<Error>>(
+    ctx: &mut X,
+    mode: Mode,
+    f: impl FnOnce(&mut X) -> Result<T, E>,
+) -> Result<T, E> {
+    let session = ctx.session(TOKEN);
+    let was_read_only = session.read_only;
+    if mode == Mode::Write && was_read_only {
+        return Err(Error::from(ReadOnlyTransaction).into());
+    }
+    let (conn, database) = session.parts()?;
+    begin(conn, mode).map_err(|e| database.explain(e))?;
+    session.read_only = mode == Mode::Read;
+
+    let outcome = catch_unwind(AssertUnwindSafe(|| f(ctx)));
+
+    let session = ctx.session(TOKEN);
+    session.read_only = was_read_only;
+    if outcome.is_err() {
+        session.poisoned = true;
+        session.checkout.taint();
+    }
+    // A panic that was caught further in leaves `f` able to return `Ok` for rows that are gone.
+    let lost = session.poisoned;
+    let conn = session.checkout.conn_mut();
+    if mode == Mode::Read && !was_read_only {
+        C::<X>::end_read(conn)?;
+    }
+    match outcome {
+        Ok(Ok(value)) if !lost => {
+            let committed = AnsiTransactionManager::commit_transaction(conn);
+            committed.map_err(|e| session.database.explain(e))?;
+            Ok(value)
+        }
+        outcome => {
+            // Diesel reports a failed rollback in place of the error; the error is what the caller can act on,
+            // and a connection that could not roll back is closed.
+            if AnsiTransactionManager::rollback_transaction(conn).is_err() {
+                session.checkout.taint();
+            }
+            match outcome {
+                Ok(Ok(_)) => Err(Error::from(ContextPoisoned).into()),
+                Ok(Err(error)) => Err(error),
+                Err(panic) => resume_unwind(panic),
+            }
+        }
+    }
+}
+
+type C<X> = <X as Context>::Conn;
+
+/// The outermost `BEGIN` is the backend's, the inner ones are Diesel's savepoints.
+fn begin<C: Backend>(conn: &mut C, mode: Mode) -> QueryResult<()> {
+    let state = AnsiTransactionManager::transaction_manager_status_mut(conn);
+    let outermost = state.transaction_depth()?.is_none();
+    match mode {
+        Mode::Write if outermost => C::begin_write(conn),
+        Mode::Read if outermost => C::begin_read(conn),
+        _ => AnsiTransactionManager::begin_transaction(conn),
+    }
+}
+
+/// Diesel's query methods, on a context instead of a connection.
+///
+/// Same names, same turbofish, same [`QueryResult`]: `?`, `.optional()`, `NotFound` and `UniqueViolation` work as
+/// in Diesel. A statement whose tables are not in the context's scope does not compile. Where only the database can
+/// see the mistake (a raw fragment, a boxed subquery), the error is a [`WrongScope`](crate::WrongScope).
+///
+/// Import it through [`prelude`](crate::prelude). Beside `use diesel::prelude::*`, name it:
+/// `use diesel_tenants::RunQueryDsl;` decides which one wins; two globs do not.
+pub trait RunQueryDsl<Ctx>: Sized {
+    /// Runs the statement and returns the number of rows it touched.
+    ///
+    /// # Errors
+    /// Diesel's error of the statement.
+    fn execute(self, ctx: &mut Ctx) -> QueryResult<usize>
+    where
+        Ctx: Context + Admits<Self>,
+        Self: ExecuteDsl<Ctx::Conn>,
+    {
+        let (conn, database) = ctx.session(TOKEN).parts()?;
+        ExecuteDsl::execute(self, conn).map_err(|e| database.explain(e))
+    }
+
+    /// Loads all rows.
+    ///
+    /// # Errors
+    /// Diesel's error of the query.
+    fn load<'query, U>(self, ctx: &mut Ctx) -> QueryResult<Vec<U>>
+    where
+        Ctx: Context + Admits<Self>,
+        Self: LoadQuery<'query, Ctx::Conn, U>,
+    {
+        let (conn, database) = ctx.session(TOKEN).parts()?;
+        let rows = self.internal_load(conn).and_then(Iterator::collect);
+        rows.map_err(|e| database.explain(e))
+    }
+
+    /// Loads rows one by one: `load_iter::<User, _>(&mut ctx)`.
+    ///
+    /// # Errors
+    /// Diesel's error of the query; each row has its own.
+    fn load_iter<'conn, 'query: 'conn, U, B>(
+        self,
+        ctx: &'conn mut Ctx,
+    ) -> QueryResult<Self::RowIter<'conn>>
+    where
+        U: 'conn,
+        B: 'conn,
+        Ctx: Context + Admits<Self>,
+        Ctx::Conn: LoadConnection<B>,
+        Self: LoadQuery<'query, Ctx::Conn, U, B> + 'conn,
+    {
+        let (conn, database) = ctx.session(TOKEN).parts()?;
+        self.internal_load(conn).map_err(|e| database.explain(e))
+    }
+
+    /// Loads the first row the query gives.
+    ///
+    /// # Errors
+    /// [`NotFound`](diesel::NotFound) where there is none (see `.optional()`), or Diesel's error of the query.
+    fn get_result<'query, U>(self, ctx: &mut Ctx) -> QueryResult<U>
+    where
+        Ctx: Context + Admits<Self>,
+        Self: LoadQuery<'query, Ctx::Conn, U>,
+    {
+        let (conn, database) = ctx.session(TOKEN).parts()?;
+        let first = self
+            .internal_load(conn)
+            .and_then(|mut rows| rows.next().unwrap_or(Err(Error::NotFound)));
+        first.map_err(|e| database.explain(e))
+    }
+
+    /// [`load`](RunQueryDsl::load) by the name that reads better after `RETURNING`.
+    ///
+    /// # Errors
+    /// Diesel's error of the query.
+    fn get_results<'query, U>(self, ctx: &mut Ctx) -> QueryResult<Vec<U>>
+    where
+        Ctx: Context + Admits<Self>,
+        Self: LoadQuery<'query, Ctx::Conn, U>,
+    {
+        RunQueryDsl::load(self, ctx)
+    }
+
+    /// Loads one row, with `LIMIT 1`.
+    ///
+    /// # Errors
+    /// As [`get_result`](RunQueryDsl::get_result).
+    fn first<'query, U>(self, ctx: &mut Ctx) -> QueryResult<U>
+    where
+        Ctx: Context + Admits<diesel::dsl::Limit<Self>>,
+        Self: LimitDsl,
+        diesel::dsl::Limit<Self>: LoadQuery<'query, Ctx::Conn, U>,
+    {
+        RunQueryDsl::get_result(LimitDsl::limit(self, 1), ctx)
+    }
+}
+impl<Q, Ctx> RunQueryDsl<Ctx> for Q {}
+
+/// `changes.save_changes::<User>(&mut ctx)`: updates the row a changeset identifies and loads it back.
+pub trait SaveChangesDsl<Ctx>: Sized + Copy {
+    /// Updates the row with the changeset's id and returns it as it is now.
+    ///
+    /// # Errors
+    /// [`NotFound`](diesel::NotFound) where no row has the id, or Diesel's error of the statements.
+    fn save_changes<U>(self, ctx: &mut Ctx) -> QueryResult<U>
+    where
+        Self: HasTable,
+        Ctx: Context + Admits<<Self as HasTable>::Table>,
+        Ctx::Conn: UpdateAndFetchResults<Self, U>,
+    {
+        let (conn, database) = ctx.session(TOKEN).parts()?;
+        conn.update_and_fetch(self).map_err(|e| database.explain(e))
+    }
+}
+impl<T: Copy, Ctx> SaveChangesDsl<Ctx> for T {}
+
+/// A query that gives rows of `U` on the context `Ctx`: the bound for your own generic helpers.
+///
+/// Diesel's `LoadQuery` brings Diesel's `RunQueryDsl` into scope with it, whose methods then stand in the way.
+///
+/// # Example
+/// ```
+/// use diesel::query_dsl::methods::LimitDsl;
+/// use diesel_tenants::{LoadRouted, prelude::*};
+///
+/// fn at_most<'q, Q, U, Ctx>(query: Q, rows: i64, ctx: &mut Ctx) -> QueryResult<Vec<U>>
+/// where
+///     Q: LimitDsl,
+///     diesel::dsl::Limit<Q>: LoadRouted<'q, Ctx, U>,
+/// {
+///     query.limit(rows).load_routed(ctx)
+/// }
+/// ```
+pub trait LoadRouted<'query, Ctx, U>: Sized {
+    /// As [`RunQueryDsl::load`].
+    ///
+    /// # Errors
+    /// Diesel's error of the query.
+    fn load_routed(self, ctx: &mut Ctx) -> QueryResult<Vec<U>>;
+}
+impl<'query, Ctx, U, Q> LoadRouted<'query, Ctx, U> for Q
+where
+    Ctx: Context + Admits<Q>,
+    Q: LoadQuery<'query, Ctx::Conn, U>,
+{
+    fn load_routed(self, ctx: &mut Ctx) -> QueryResult<Vec<U>> {
+        RunQueryDsl::load(self, ctx)
+    }
+}

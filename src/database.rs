@@ -1,0 +1,226 @@
+//! One database as the engine sees it: who it is, where it is, its pool, and what its errors mean.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+
+use crate::backend::{
+    Backend, ConnectError, SchemaFacts, Storage, StorageError, Symptom, TenantKey, Whose,
+};
+use crate::error::{TenantFenced, missing_table};
+use crate::migrate::MigrationSet;
+use crate::pool::{PoolSet, Slots};
+use crate::router::RoutingTable;
+use crate::scope::ScopeKind;
+use crate::tenant_id::TenantId;
+
+/// What all databases of one open library have in common.
+pub(crate) struct Common<C: Backend> {
+    pub(crate) storage: C::Storage,
+    pub(crate) routes: &'static RoutingTable,
+    pub(crate) shared_migrations: MigrationSet,
+    pub(crate) tenant_migrations: MigrationSet,
+    /// The fingerprint of the template, once it is there and was found to be in order.
+    template: OnceCell<String>,
+}
+
+/// How long to wait for another process that makes the template.
+const TEMPLATE_WAIT: Duration = Duration::from_secs(60);
+
+impl<C: Backend> Common<C> {
+    pub(crate) fn new(
+        storage: C::Storage,
+        routes: &'static RoutingTable,
+        shared_migrations: MigrationSet,
+        tenant_migrations: MigrationSet,
+    ) -> Self {
+        Self {
+            storage,
+            routes,
+            shared_migrations,
+            tenant_migrations,
+            template: OnceCell::new(),
+        }
+    }
+
+    /// Makes sure the template is there and in order, and returns its fingerprint.
+    pub(crate) fn prepare_template(&self) -> Result<&str, StorageError> {
+        let fingerprint = self.template.get_or_try_init(|| {
+            let set = &self.tenant_migrations;
+            let facts = self.storage.prepare_template(set, TEMPLATE_WAIT)?;
+            self.check_scope(&facts, ScopeKind::Tenant)?;
+            Ok::<_, StorageError>(facts.fingerprint)
+        })?;
+        Ok(fingerprint)
+    }
+
+    /// The second fence, behind the compiler: a database of one scope has no tables of the other, and no foreign key
+    /// that leads out of it.
+    pub(crate) fn check_scope(
+        &self,
+        facts: &SchemaFacts,
+        scope: ScopeKind,
+    ) -> Result<(), StorageError> {
+        for table in &facts.tables {
+            if let Some(route) = self.routes.table(table)
+                && route.scope() != scope
+            {
+                return Err(StorageError::TableOfOtherScope {
+                    table: table.clone(),
+                    listed: route.scope(),
+                    found: scope,
+                });
+            }
+        }
+        match facts.dangling.first() {
+            None => Ok(()),
+            Some((table, parent)) => Err(StorageError::DanglingReference {
+                table: table.clone(),
+                parent: parent.clone(),
+                scope,
+            }),
+        }
+    }
+}
+
+/// The shared database or one tenant's. Named `Database` in the pool's terms: one slot set.
+pub(crate) struct Database<C: Backend> {
+    target: Arc<Target<C>>,
+    pools: PoolSet<Connector<C>>,
+    /// Made when the first context is opened: a tenant that is only known costs no pool.
+    slots: OnceCell<Slots<Connector<C>>>,
+}
+
+/// Who a database is, shared with the connector that opens it.
+struct Target<C: Backend> {
+    common: Arc<Common<C>>,
+    tenant: Option<TenantKey>,
+    generation: AtomicU64,
+    gate: AtomicU8,
+}
+
+/// Whether contexts may be opened, as last read from the catalogue. The reason is looked up when it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    Open,
+    Closed,
+}
+
+impl<C: Backend> Database<C> {
+    pub(crate) fn new(
+        common: Arc<Common<C>>,
+        pools: PoolSet<Connector<C>>,
+        tenant: Option<TenantKey>,
+        generation: u64,
+    ) -> Self {
+        Self {
+            target: Arc::new(Target {
+                common,
+                tenant,
+                generation: AtomicU64::new(generation),
+                gate: AtomicU8::new(Gate::Open as u8),
+            }),
+            pools,
+            slots: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn slots(&self) -> &Slots<Connector<C>> {
+        self.slots
+            .get_or_init(|| self.pools.slots(Connector(Arc::clone(&self.target))))
+    }
+
+    /// The slots, if a context was ever opened.
+    pub(crate) fn opened_slots(&self) -> Option<&Slots<Connector<C>>> {
+        self.slots.get()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.target.generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_generation(&self, generation: u64) {
+        self.target.generation.store(generation, Ordering::Release);
+    }
+
+    pub(crate) fn gate(&self) -> Gate {
+        match self.target.gate.load(Ordering::Acquire) {
+            0 => Gate::Open,
+            _ => Gate::Closed,
+        }
+    }
+
+    pub(crate) fn set_gate(&self, gate: Gate) {
+        self.target.gate.store(gate as u8, Ordering::Release);
+    }
+
+    pub(crate) fn tenant_id(&self) -> Option<TenantId> {
+        self.target.tenant.map(|key| key.id)
+    }
+
+    pub(crate) fn tenant_uuid(&self) -> Option<uuid::Uuid> {
+        self.target.tenant.map(|key| key.uuid)
+    }
+
+    /// What an error of this database means: a table of the other scope, a missing one, a fence.
+    pub(crate) fn explain(&self, error: diesel::result::Error) -> diesel::result::Error {
+        let tenant = self.tenant_id();
+        let scope = match tenant {
+            Some(_) => ScopeKind::Tenant,
+            None => ScopeKind::Shared,
+        };
+        match C::symptom(&error) {
+            Some(Symptom::NoSuchTable(table)) => {
+                let route = self.target.common.routes.table(&table);
+                missing_table(table, route, scope, tenant).unwrap_or(error)
+            }
+            Some(Symptom::Fenced) => match tenant {
+                Some(tenant) => TenantFenced { tenant }.into(),
+                None => error,
+            },
+            None => error,
+        }
+    }
+}
+
+/// Opens connections to one database, for the pool.
+pub struct Connector<C: Backend>(Arc<Target<C>>);
+
+impl<C: Backend> r2d2::ManageConnection for Connector<C> {
+    type Connection = C;
+    type Error = ConnectError;
+
+    fn connect(&self) -> Result<C, ConnectError> {
+        let common = &self.0.common;
+        let Some(key) = &self.0.tenant else {
+            return common.storage.connect_shared();
+        };
+        let generation = self.0.generation.load(Ordering::Acquire);
+        let opened = common.storage.connect_tenant(key, generation)?;
+        // The catalogue's word on the schema was checked before the pool was asked. The database has the last one:
+        // it may have been put there by hand.
+        let found = opened.schema_version.as_deref();
+        match common.tenant_migrations.gate(found) {
+            Ok(()) => Ok(opened.conn),
+            Err(mismatch) => Err(ConnectError::Schema {
+                whose: Whose::Tenant(key.id),
+                mismatch,
+            }),
+        }
+    }
+
+    fn is_valid(&self, conn: &mut C) -> Result<(), ConnectError> {
+        let _ = conn;
+        Ok(())
+    }
+
+    /// Diesel's own view: a transaction it began is still open, or failed to end.
+    fn has_broken(&self, conn: &mut C) -> bool {
+        use diesel::connection::{AnsiTransactionManager, TransactionManager};
+        AnsiTransactionManager::is_broken_transaction_manager(conn)
+            || AnsiTransactionManager::transaction_manager_status_mut(conn)
+                .transaction_depth()
+                .is_ok_and(|depth| depth.is_some())
+    }
+}

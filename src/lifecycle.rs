@@ -1,0 +1,412 @@
+//! What happens to a tenant between its creation and its end, and how it is put right after a crash.
+//!
+//! An operation is a row in the journal: begun by one instance, committed at one point, closed when nothing is left
+//! to clean up. One that was left open by an instance that is dead is *settled*: undone if it had not reached its
+//! commit point, finished if it had. Settling is safe to repeat and safe between processes.
+//!
+//! | operation | steps, each with a failpoint | commit point |
+//! |---|---|---|
+//! | compact | `compact.begun` · `compact.drained` · `fence.raised` · `compact.fenced` · `copy.staged` · `copy.copied` · `copy.verified` · `compact.staged` · `compact.published` · `compact.committed` · `compact.removed` · `compact.closed` | the catalogue names the new generation |
+//! | delete | `delete.begun` · `delete.drained` · `delete.removed` · `delete.committed` · `delete.closed` | the status `deleting`: from there on it is finished |
+//! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` · `migrate-tenant.closed` | each migration's own |
+use uuid::Uuid;
+
+use crate::backend::{Backend, Storage};
+use crate::catalog::{
+    Begun, Changed, Intent, Operation, OperationKind, Outcome, Status, TenantRecord,
+};
+use crate::error::LifecycleError;
+use crate::failpoint::hit;
+use crate::migrate::{self, Applied, MigrateOptions};
+use crate::registry::{Registry, Tenant};
+use crate::tenant_id::TenantId;
+
+/// What [`Tenancy::compact`](crate::Tenancy::compact) did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compacted {
+    /// Bytes of the old generation on disk.
+    pub before: u64,
+    /// Bytes of the new one.
+    pub after: u64,
+    /// The new generation.
+    pub generation: u64,
+}
+
+/// Says that a thread of this process works on an operation, until it is dropped.
+pub(crate) struct Running<'a, C: Backend> {
+    registry: &'a Registry<C>,
+    id: Uuid,
+}
+
+impl<'a, C: Backend> Running<'a, C> {
+    pub(crate) fn new(registry: &'a Registry<C>, operation: Operation) -> Self {
+        registry.running.lock().insert(operation.id);
+        Self {
+            registry,
+            id: operation.id,
+        }
+    }
+}
+
+impl<C: Backend> Drop for Running<'_, C> {
+    fn drop(&mut self) {
+        self.registry.running.lock().remove(&self.id);
+    }
+}
+
+pub(crate) fn transition<C: Backend>(
+    registry: &Registry<C>,
+    id: &TenantId,
+    to: Status,
+) -> Result<(), LifecycleError> {
+    let uuid = registry.tenant(id)?.record().uuid;
+    let mut settled = false;
+    loop {
+        match registry.change(|c| c.catalog_transition(uuid, to))? {
+            Changed::Done => return Ok(()),
+            Changed::InProgress(operation) if !settled => {
+                settled = true;
+                settle_if_dead(registry, &operation)?;
+            }
+            refused => return Err(refusal(*id, Some(to), refused)),
+        }
+    }
+}
+
+fn refusal(id: TenantId, to: Option<Status>, refused: Changed) -> LifecycleError {
+    match refused {
+        Changed::WrongStatus(status) => LifecycleError::WrongStatus { id, status, to },
+        Changed::InProgress(operation) => LifecycleError::InProgress {
+            id,
+            kind: operation.kind,
+        },
+        Changed::Unknown | Changed::Done => LifecycleError::Unknown { id },
+    }
+}
+
+/// Begins an operation on a tenant, after settling one that a dead process left open.
+fn begin<'a, C: Backend>(
+    registry: &'a Registry<C>,
+    tenant: &Tenant<C>,
+    kind: OperationKind,
+    from: &[Status],
+    during: Option<Status>,
+) -> Result<(Operation, Running<'a, C>), LifecycleError> {
+    let record = tenant.record();
+    let intent = Intent {
+        kind,
+        tenant_uuid: record.uuid,
+        instance: registry.common.storage.instance(),
+        from,
+        during,
+        new_generation: kind == OperationKind::Compact,
+    };
+    let mut settled = false;
+    loop {
+        match registry.change(|c| c.catalog_begin(&intent))? {
+            Begun::Done(operation) => {
+                let running = Running::new(registry, operation.clone());
+                return Ok((operation, running));
+            }
+            Begun::Not(Changed::InProgress(operation)) if !settled => {
+                settled = true;
+                settle_if_dead(registry, &operation)?;
+            }
+            Begun::Not(refused) => return Err(refusal(record.id, during, refused)),
+        }
+    }
+}
+
+/// After a failed operation: undoes it, or finishes it if it had committed. The first error is the one to report.
+fn settled<C: Backend, T>(
+    registry: &Registry<C>,
+    operation: &Operation,
+    result: Result<T, LifecycleError>,
+) -> Result<T, LifecycleError> {
+    if result.is_err() {
+        // What cannot be settled now stays in the journal, for the next attempt or the next open.
+        let _ = settle(registry, operation);
+    }
+    result
+}
+
+pub(crate) fn compact<C: Backend>(
+    registry: &Registry<C>,
+    id: &TenantId,
+) -> Result<Compacted, LifecycleError> {
+    let tenant = registry.tenant(id)?;
+    let (operation, _running) = begin(
+        registry,
+        &tenant,
+        OperationKind::Compact,
+        &[Status::Active],
+        Some(Status::Restoring),
+    )?;
+    hit("compact.begun");
+    settled(
+        registry,
+        &operation,
+        compact_begun(registry, &tenant, &operation),
+    )
+}
+
+fn compact_begun<C: Backend>(
+    registry: &Registry<C>,
+    tenant: &Tenant<C>,
+    operation: &Operation,
+) -> Result<Compacted, LifecycleError> {
+    let key = tenant.record().key();
+    let storage = &registry.common.storage;
+    let (from, to) = (operation.from_generation, operation.to_generation);
+
+    drain(registry, tenant)?;
+    hit("compact.drained");
+    storage.fence(&key, from, registry.settings.drain_timeout)?;
+    hit("compact.fenced");
+    let before = storage.size(&key, from)?;
+    storage.stage_copy(&key, from, to)?;
+    hit("compact.staged");
+    storage.publish(&key, to)?;
+    hit("compact.published");
+    let after = storage.size(&key, to)?;
+    let flipped = Outcome {
+        status: Status::Active,
+        generation: to,
+        schema: None,
+    };
+    registry.change(|c| c.catalog_commit(operation, &flipped))?;
+    hit("compact.committed");
+    storage.remove_generation(&key, from)?;
+    hit("compact.removed");
+    registry.change(|c| c.catalog_close(operation, "done"))?;
+    hit("compact.closed");
+    Ok(Compacted {
+        before,
+        after,
+        generation: to,
+    })
+}
+
+pub(crate) fn delete<C: Backend>(
+    registry: &Registry<C>,
+    id: &TenantId,
+    confirmation: &str,
+) -> Result<(), LifecycleError> {
+    let tenant = registry.tenant(id)?;
+    let id = tenant.record().id;
+    if confirmation != id.as_str() {
+        return Err(LifecycleError::NotConfirmed { id });
+    }
+    let (operation, _running) = begin(
+        registry,
+        &tenant,
+        OperationKind::Delete,
+        &[Status::Archived],
+        Some(Status::Deleting),
+    )?;
+    hit("delete.begun");
+    drain(registry, &tenant)?;
+    hit("delete.drained");
+    finish_delete(registry, &tenant.record(), &operation)
+}
+
+fn finish_delete<C: Backend>(
+    registry: &Registry<C>,
+    record: &TenantRecord,
+    operation: &Operation,
+) -> Result<(), LifecycleError> {
+    let storage = &registry.common.storage;
+    // A stale process must not believe it wrote something. A database that is damaged or half removed cannot take
+    // a fence and needs none.
+    let _ = storage.fence(
+        &record.key(),
+        record.generation,
+        registry.settings.drain_timeout,
+    );
+    storage.remove_tenant(&record.key())?;
+    hit("delete.removed");
+    let gone = Outcome {
+        status: Status::Deleted,
+        generation: record.generation,
+        schema: None,
+    };
+    registry.change(|c| c.catalog_commit(operation, &gone))?;
+    hit("delete.committed");
+    registry.change(|c| c.catalog_close(operation, "done"))?;
+    hit("delete.closed");
+    Ok(())
+}
+
+/// The statuses in which a tenant has a database that can be migrated.
+const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
+
+pub(crate) fn migrate_one<C: Backend>(
+    registry: &Registry<C>,
+    tenant: &Tenant<C>,
+) -> Result<Vec<Applied>, LifecycleError> {
+    let kind = OperationKind::Migrate;
+    let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
+    hit("migrate-tenant.begun");
+    let result = migrate_begun(registry, &tenant.record(), &operation);
+    settled(registry, &operation, result)
+}
+
+fn migrate_begun<C: Backend>(
+    registry: &Registry<C>,
+    record: &TenantRecord,
+    operation: &Operation,
+) -> Result<Vec<Applied>, LifecycleError> {
+    let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
+    let mut opened = storage.connect_tenant(&record.key(), record.generation)?;
+    let applied = migrate::run_pending(&mut opened.conn, set, MigrateOptions::default());
+    let applied = applied.map_err(|source| LifecycleError::Migrate {
+        id: record.id,
+        source: Box::new(source),
+    })?;
+    let now = schema_now(registry, &mut opened.conn, operation, record)?;
+    registry.change(|c| c.catalog_commit(operation, &now))?;
+    hit("migrate-tenant.committed");
+    registry.change(|c| c.catalog_close(operation, "done"))?;
+    hit("migrate-tenant.closed");
+    Ok(applied)
+}
+
+/// The tenant as it was, with the schema its database says it has: in doubt the database is right.
+fn schema_now<C: Backend>(
+    registry: &Registry<C>,
+    conn: &mut C,
+    operation: &Operation,
+    record: &TenantRecord,
+) -> Result<Outcome, LifecycleError> {
+    let id = record.id;
+    let version = migrate::newest_applied(conn);
+    let version = version.map_err(|source| LifecycleError::Schema { id, source })?;
+    let facts = registry.common.storage.schema_facts(conn);
+    let facts = facts.map_err(|source| LifecycleError::Schema { id, source })?;
+    Ok(Outcome {
+        status: operation.prior_status,
+        generation: record.generation,
+        schema: Some((version, facts.fingerprint)),
+    })
+}
+
+/// Waits until no context of this process is open on the tenant. New ones are refused already, by its status.
+fn drain<C: Backend>(registry: &Registry<C>, tenant: &Tenant<C>) -> Result<(), LifecycleError> {
+    let Some(slots) = tenant.database.opened_slots() else {
+        return Ok(());
+    };
+    let wait = registry.settings.drain_timeout;
+    slots.drain(wait).map_err(|busy| LifecycleError::Busy {
+        id: tenant.record().id,
+        open: busy.in_use,
+        waited: wait,
+    })
+}
+
+/// Settles every operation whose instance is dead. Returns how many there were.
+pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, LifecycleError> {
+    let open = registry.ask(|c| c.catalog_open_operations())?;
+    let mut count = 0;
+    let mut first_error = None;
+    for operation in open {
+        match settle_if_dead(registry, &operation) {
+            Ok(true) => count += 1,
+            Ok(false) => {}
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    match first_error {
+        Some(error) => Err(error),
+        None => Ok(count),
+    }
+}
+
+/// Clears away a tenant that was never finished. False while a living process works on it.
+pub(crate) fn clear_unfinished<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Uuid,
+) -> Result<bool, LifecycleError> {
+    match registry.ask(|c| c.catalog_open_operation(tenant))? {
+        Some(operation) => settle_if_dead(registry, &operation),
+        // It was finished or taken away between the two questions: the next try sees what became of it.
+        None => Ok(true),
+    }
+}
+
+fn settle_if_dead<C: Backend>(
+    registry: &Registry<C>,
+    operation: &Operation,
+) -> Result<bool, LifecycleError> {
+    let storage = &registry.common.storage;
+    let me = storage.instance();
+    let alive = match operation.instance == me {
+        true => registry.running.lock().contains(&operation.id),
+        false => storage.is_alive(operation.instance)?,
+    };
+    if alive {
+        return Ok(false);
+    }
+    let _running = Running::new(registry, operation.clone());
+    if !registry.change(|c| c.catalog_take_over(operation, me))? {
+        return Ok(false);
+    }
+    hit("settle.taken");
+    settle(registry, operation)?;
+    Ok(true)
+}
+
+/// Undoes an operation that had not reached its commit point, finishes one that had.
+pub(crate) fn settle<C: Backend>(
+    registry: &Registry<C>,
+    operation: &Operation,
+) -> Result<(), LifecycleError> {
+    let tenant = operation.tenant_uuid;
+    let Some(record) = registry.ask(|c| c.catalog_tenant(tenant))? else {
+        return Ok(());
+    };
+    let storage = &registry.common.storage;
+    let key = record.key();
+    match operation.kind {
+        OperationKind::Create if record.status == Status::Active => {}
+        OperationKind::Create => {
+            if let Err(error) = storage.remove_tenant(&key) {
+                let failed = Outcome {
+                    status: Status::Failed,
+                    generation: record.generation,
+                    schema: None,
+                };
+                registry.change(|c| c.catalog_commit(operation, &failed))?;
+                return Err(error.into());
+            }
+            hit("settle.removed");
+            registry.change(|c| c.catalog_forget(tenant))?;
+            hit("settle.forgotten");
+            return Ok(());
+        }
+        OperationKind::Compact if record.generation == operation.to_generation => {
+            storage.remove_generation(&key, operation.from_generation)?;
+        }
+        OperationKind::Compact => {
+            storage.discard(&key, operation.to_generation)?;
+            hit("settle.removed");
+            storage.unfence(&key, operation.from_generation)?;
+            hit("settle.unfenced");
+            let as_before = Outcome {
+                status: operation.prior_status,
+                generation: operation.from_generation,
+                schema: None,
+            };
+            registry.change(|c| c.catalog_commit(operation, &as_before))?;
+        }
+        OperationKind::Delete if record.status == Status::Deleted => {}
+        OperationKind::Delete => return finish_delete(registry, &record, operation),
+        OperationKind::Migrate => {
+            let mut opened = storage.connect_tenant(&key, record.generation)?;
+            let now = schema_now(registry, &mut opened.conn, operation, &record)?;
+            registry.change(|c| c.catalog_commit(operation, &now))?;
+        }
+    }
+    hit("settle.settled");
+    Ok(registry.change(|c| c.catalog_close(operation, "settled"))?)
+}

@@ -1,0 +1,175 @@
+//! Provisioning: a tenant comes into being wholly or not at all.
+//!
+//! | step | failpoint after it | killed here, the next open |
+//! |---|---|---|
+//! | the template is there | `create.template` | has nothing to do |
+//! | catalogue row `provisioning` and journal | `create.journaled` | takes both out again |
+//! | staging file: cloned, stamped, synced | `create.staged` | removes it, and the rows |
+//! | staging file gets its name | `create.published` | removes it, and the rows |
+//! | **catalogue row `active`** | `create.committed` | closes the journal |
+//! | journal closed | `create.closed` | has nothing to do |
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use crate::backend::{Backend, Storage};
+use crate::catalog::{Inserted, Operation, OperationKind, Outcome, Status, TenantRecord};
+use crate::display_name::DisplayName;
+use crate::error::CreateError;
+use crate::failpoint::hit;
+use crate::lifecycle::{self, Running};
+use crate::registry::{Registry, Tenant};
+use crate::subdomain::Subdomain;
+use crate::tenant_id::TenantId;
+
+/// What a new tenant is to be. Checked by [`Tenancy::create`](crate::Tenancy::create).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct NewTenant {
+    display_name: String,
+    subdomain: Option<String>,
+    plan: Option<String>,
+    reuse_retired_id: bool,
+}
+
+impl NewTenant {
+    /// A tenant of this display name; see [`DisplayName`] for what is allowed.
+    pub fn named(display_name: impl Into<String>) -> Self {
+        Self {
+            display_name: display_name.into(),
+            subdomain: None,
+            plan: None,
+            reuse_retired_id: false,
+        }
+    }
+
+    /// The subdomain it answers at, unique among tenants; see [`Subdomain`]. Default: none.
+    pub fn subdomain(mut self, subdomain: impl Into<String>) -> Self {
+        self.subdomain = Some(subdomain.into());
+        self
+    }
+
+    /// The plan it is on, in the application's words. Default: none.
+    pub fn plan(mut self, plan: impl Into<String>) -> Self {
+        self.plan = Some(plan.into());
+        self
+    }
+
+    /// Takes the id of a deleted tenant. The new tenant has a uuid and an empty database of its own.
+    pub fn reuse_retired_id(mut self) -> Self {
+        self.reuse_retired_id = true;
+        self
+    }
+}
+
+pub(crate) fn create<C: Backend>(
+    registry: &Arc<Registry<C>>,
+    id: TenantId,
+    new: NewTenant,
+) -> Result<Arc<Tenant<C>>, CreateError> {
+    let display_name: DisplayName = new.display_name.parse()?;
+    let subdomain: Option<Subdomain> = match new.subdomain {
+        Some(name) => Some(name.parse()?),
+        None => None,
+    };
+    let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
+    let fingerprint = registry.common.prepare_template()?.to_owned();
+    hit("create.template");
+
+    let now = SystemTime::now();
+    let record = TenantRecord {
+        uuid: Uuid::now_v7(),
+        id,
+        display_name,
+        subdomain,
+        status: Status::Provisioning,
+        generation: 1,
+        schema_version: set.latest().map(str::to_owned),
+        schema_fingerprint: Some(fingerprint),
+        plan: new.plan,
+        placement: "local".to_owned(),
+        created_at: now,
+        changed_at: now,
+        change_seq: 0,
+    };
+    let operation = Operation {
+        id: Uuid::now_v7(),
+        tenant_uuid: record.uuid,
+        kind: OperationKind::Create,
+        instance: storage.instance(),
+        prior_status: Status::Provisioning,
+        from_generation: 1,
+        to_generation: 1,
+    };
+    let running = Running::new(registry, operation.clone());
+    insert(registry, &record, &operation, new.reuse_retired_id)?;
+    hit("create.journaled");
+
+    let built = storage
+        .stage_from_template(&record.key(), 1, set)
+        .map_err(CreateError::Storage)
+        .and_then(|()| {
+            hit("create.staged");
+            storage.publish(&record.key(), 1)?;
+            hit("create.published");
+            let active = Outcome {
+                status: Status::Active,
+                generation: 1,
+                schema: None,
+            };
+            Ok(registry.change(|c| c.catalog_commit(&operation, &active))?)
+        });
+    if let Err(error) = built {
+        // The commit may have happened although its answer was lost; recovery looks before it undoes.
+        if let Err(undo) = lifecycle::settle(registry, &operation) {
+            let error = Box::new(error);
+            let undo = Box::new(undo);
+            return Err(CreateError::NotUndone { id, error, undo });
+        }
+        let created = registry.tenant(&id).ok();
+        let created = created.filter(|tenant| tenant.record().uuid == record.uuid);
+        return created.ok_or(error);
+    }
+    hit("create.committed");
+    registry.change(|c| c.catalog_close(&operation, "done"))?;
+    hit("create.closed");
+    drop(running);
+    Ok(registry.tenant(&id)?)
+}
+
+/// Puts the tenant into the catalogue, after clearing away what a dead process may have left of the same id.
+fn insert<C: Backend>(
+    registry: &Registry<C>,
+    record: &TenantRecord,
+    operation: &Operation,
+    reuse_id: bool,
+) -> Result<(), CreateError> {
+    let id = record.id;
+    let mut cleared = false;
+    loop {
+        match registry.change(|c| c.catalog_insert(record, operation, reuse_id))? {
+            Inserted::Done => return Ok(()),
+            Inserted::Retired => return Err(CreateError::Retired { id }),
+            Inserted::SubdomainTaken(by) => {
+                let subdomain = record.subdomain.clone();
+                let subdomain = subdomain.expect("only a subdomain that was asked for is taken");
+                return Err(CreateError::SubdomainTaken { subdomain, by });
+            }
+            Inserted::Exists(found) => {
+                let unfinished = matches!(found.status, Status::Provisioning | Status::Failed);
+                if !unfinished {
+                    return Err(CreateError::AlreadyExists {
+                        id,
+                        found: found.id,
+                        status: found.status,
+                    });
+                }
+                if cleared || !lifecycle::clear_unfinished(registry, found.uuid)? {
+                    return Err(CreateError::InProgress { id: found.id });
+                }
+                cleared = true;
+            }
+        }
+    }
+}

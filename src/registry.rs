@@ -1,0 +1,491 @@
+//! The registry: the catalogue as this process knows it, and the door to every tenant.
+//!
+//! What is cached here may be up to the *freshness* bound old (default 1 s): after that the next caller asks the
+//! catalogue one small question on the registry's own connection, and loads what has changed.
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
+
+use crate::backend::{Backend, ConnectError, DefaultConnection, Storage, Whose};
+use crate::catalog::{Status, TenantRecord};
+use crate::clock::Coarse;
+use crate::context::{SharedContext, TenantContext};
+use crate::database::{Common, Connector, Database, Gate};
+use crate::error::{CatalogError, LifecycleError, OpenError};
+use crate::migrate::SchemaMismatch;
+use crate::pool::{CheckoutError, Closed, PoolSet};
+use crate::subdomain::Subdomain;
+use crate::tenancy::SchemaPolicy;
+use crate::tenant_id::{FoldedTenantId, TenantId};
+
+pub(crate) struct Registry<C: Backend> {
+    pub(crate) common: Arc<Common<C>>,
+    pub(crate) pools: PoolSet<Connector<C>>,
+    pub(crate) shared: Arc<Database<C>>,
+    pub(crate) settings: Settings,
+    /// Reads the catalogue for the cache. Apart from `writer`, so that nobody who only enters waits for an operation.
+    reader: Mutex<Reader<C>>,
+    writer: Mutex<C>,
+    /// When the cache was last known to be right: nanoseconds after `started`, on the coarse clock.
+    checked_at: AtomicU64,
+    started: Coarse,
+    known: RwLock<Known<C>>,
+    /// Operations a thread of this process works on right now.
+    pub(crate) running: Mutex<HashSet<Uuid>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) freshness: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) schema_policy: SchemaPolicy,
+}
+
+struct Reader<C> {
+    conn: C,
+    seen: i64,
+}
+
+struct Known<C: Backend> {
+    by_uuid: HashMap<Uuid, Arc<Tenant<C>>>,
+    by_id: HashMap<FoldedTenantId, Arc<Tenant<C>>>,
+    by_subdomain: HashMap<Subdomain, Arc<Tenant<C>>>,
+}
+
+/// A tenant as this process knows it.
+pub(crate) struct Tenant<C: Backend> {
+    pub(crate) database: Arc<Database<C>>,
+    record: RwLock<Arc<TenantRecord>>,
+}
+
+impl<C: Backend> Tenant<C> {
+    pub(crate) fn record(&self) -> Arc<TenantRecord> {
+        Arc::clone(&self.record.read())
+    }
+}
+
+impl<C: Backend> Registry<C> {
+    pub(crate) fn open(
+        common: Arc<Common<C>>,
+        pools: PoolSet<Connector<C>>,
+        settings: Settings,
+    ) -> Result<Self, OpenError> {
+        let catalog = |source| OpenError::Catalog(CatalogError::Connect(source));
+        let mut conn = common.storage.connect_shared().map_err(catalog)?;
+        let writer = common.storage.connect_shared().map_err(catalog)?;
+        let started = Coarse::now();
+        let records = conn
+            .catalog_changed_since(-1)
+            .map_err(|e| OpenError::Catalog(e.into()))?;
+        let shared = Arc::new(Database::new(Arc::clone(&common), pools.clone(), None, 1));
+        let registry = Self {
+            common,
+            pools,
+            shared,
+            settings,
+            reader: Mutex::new(Reader { conn, seen: 0 }),
+            writer: Mutex::new(writer),
+            checked_at: AtomicU64::new(0),
+            started,
+            known: RwLock::new(Known {
+                by_uuid: HashMap::new(),
+                by_id: HashMap::new(),
+                by_subdomain: HashMap::new(),
+            }),
+            running: Mutex::new(HashSet::new()),
+        };
+        registry.reader.lock().seen = registry.apply(records);
+        Ok(registry)
+    }
+
+    /// Runs a catalogue change and brings the cache up to it.
+    pub(crate) fn change<T>(
+        &self,
+        f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
+    ) -> Result<T, CatalogError> {
+        let value = f(&mut self.writer.lock())?;
+        self.reload()?;
+        Ok(value)
+    }
+
+    /// Asks the catalogue something the cache does not hold.
+    pub(crate) fn ask<T>(
+        &self,
+        f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
+    ) -> Result<T, CatalogError> {
+        Ok(f(&mut self.reader.lock().conn)?)
+    }
+
+    /// Makes sure the cache is no older than the freshness bound. One load and a coarse clock, mostly.
+    #[inline]
+    pub(crate) fn freshen(&self) -> Result<(), CatalogError> {
+        let age = self.age();
+        match age < self.settings.freshness / 2 {
+            true => Ok(()),
+            false => self.freshen_slowly(age),
+        }
+    }
+
+    /// How long ago the cache was last known to be right.
+    #[inline]
+    fn age(&self) -> Duration {
+        let checked = Duration::from_nanos(self.checked_at.load(Ordering::Relaxed));
+        Coarse::now().since(self.started).saturating_sub(checked)
+    }
+
+    #[cold]
+    fn freshen_slowly(&self, age: Duration) -> Result<(), CatalogError> {
+        // Halfway to the bound one caller goes and looks, and the others go on. At the bound everyone waits.
+        let mut reader = match age < self.settings.freshness {
+            true => match self.reader.try_lock() {
+                Some(reader) => reader,
+                None => return Ok(()),
+            },
+            false => self.reader.lock(),
+        };
+        if self.age() < self.settings.freshness / 2 {
+            return Ok(());
+        }
+        self.pools.reap_idle();
+        self.read(&mut reader)
+    }
+
+    /// Reads what has changed, whatever the age of the cache.
+    pub(crate) fn reload(&self) -> Result<(), CatalogError> {
+        self.read(&mut self.reader.lock())
+    }
+
+    fn read(&self, reader: &mut Reader<C>) -> Result<(), CatalogError> {
+        let asked_at = Coarse::now().since(self.started);
+        if let Err(first) = self.read_with(reader) {
+            // The connection may have been lost (a server restart, an I/O error): once more on a new one.
+            reader.conn = self
+                .common
+                .storage
+                .connect_shared()
+                .map_err(CatalogError::Connect)?;
+            if self.read_with(reader).is_err() {
+                return Err(first);
+            }
+        }
+        self.checked_at
+            .store(asked_at.as_nanos() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn read_with(&self, reader: &mut Reader<C>) -> Result<(), CatalogError> {
+        let seq = reader.conn.catalog_seq()?;
+        if seq == reader.seen {
+            return Ok(());
+        }
+        let records = reader.conn.catalog_changed_since(reader.seen)?;
+        let newest = self.apply(records);
+        // A tenant that was never finished leaves the catalogue without a trace in the sequence.
+        let unfinished: Vec<Uuid> = {
+            let known = self.known.read();
+            let unfinished = known.by_uuid.iter().filter(|(_, tenant)| {
+                matches!(
+                    tenant.record().status,
+                    Status::Provisioning | Status::Failed
+                )
+            });
+            unfinished.map(|(uuid, _)| *uuid).collect()
+        };
+        for uuid in unfinished {
+            if reader.conn.catalog_tenant(uuid)?.is_none() {
+                self.forget(uuid);
+            }
+        }
+        reader.seen = seq.max(newest);
+        Ok(())
+    }
+
+    fn forget(&self, uuid: Uuid) {
+        let mut known = self.known.write();
+        known.by_uuid.remove(&uuid);
+        known.by_id.retain(|_, t| t.record().uuid != uuid);
+        known.by_subdomain.retain(|_, t| t.record().uuid != uuid);
+    }
+
+    /// Takes records into the cache, and opens or closes the tenants' gates. Returns the newest change seen.
+    fn apply(&self, records: Vec<TenantRecord>) -> i64 {
+        let mut newest = 0;
+        let mut known = self.known.write();
+        for record in records {
+            newest = newest.max(record.change_seq);
+            let record = Arc::new(record);
+            let tenant = known.by_uuid.entry(record.uuid).or_insert_with(|| {
+                Arc::new(Tenant {
+                    database: Arc::new(Database::new(
+                        Arc::clone(&self.common),
+                        self.pools.clone(),
+                        Some(record.key()),
+                        record.generation,
+                    )),
+                    record: RwLock::new(Arc::clone(&record)),
+                })
+            });
+            let tenant = Arc::clone(tenant);
+            let before = std::mem::replace(&mut *tenant.record.write(), Arc::clone(&record));
+            self.set_gate(&tenant.database, &record);
+
+            let folded = record.id.folded();
+            if let Some(subdomain) = &before.subdomain
+                && known
+                    .by_subdomain
+                    .get(subdomain)
+                    .is_some_and(|t| Arc::ptr_eq(t, &tenant))
+            {
+                known.by_subdomain.remove(subdomain);
+            }
+            if record.status != Status::Deleted {
+                known.by_id.insert(folded, Arc::clone(&tenant));
+                if let Some(subdomain) = &record.subdomain {
+                    known.by_subdomain.insert(subdomain.clone(), tenant);
+                }
+            } else if known
+                .by_id
+                .get(&folded)
+                .is_some_and(|t| Arc::ptr_eq(t, &tenant))
+            {
+                known.by_id.remove(&folded);
+            }
+        }
+        newest
+    }
+
+    /// Whether contexts may be opened on a tenant. Connections of an older generation are closed on the way.
+    fn set_gate(&self, database: &Database<C>, record: &TenantRecord) {
+        let open = record.status == Status::Active
+            && self
+                .common
+                .tenant_migrations
+                .gate(record.schema_version.as_deref())
+                .is_ok();
+        let moved = database.generation() != record.generation;
+        let was_open = database.gate() == Gate::Open;
+        if (moved || (was_open && !open))
+            && let Some(slots) = database.opened_slots()
+        {
+            slots.close(match record.status {
+                Status::Deleting | Status::Deleted => Closed::Retired,
+                _ => Closed::Maintenance,
+            });
+        }
+        database.set_generation(record.generation);
+        if open {
+            if (moved || !was_open)
+                && let Some(slots) = database.opened_slots()
+            {
+                slots.reopen();
+            }
+            database.set_gate(Gate::Open);
+        } else {
+            database.set_gate(Gate::Closed);
+        }
+    }
+
+    pub(crate) fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant<C>>, OpenError> {
+        self.find(|known| known.by_id.get(&id.folded()).cloned())?
+            .ok_or(OpenError::UnknownTenant { id: *id })
+    }
+
+    pub(crate) fn tenant_at(&self, subdomain: &Subdomain) -> Result<Arc<Tenant<C>>, OpenError> {
+        self.find(|known| known.by_subdomain.get(subdomain).cloned())?
+            .ok_or_else(|| OpenError::UnknownSubdomain {
+                subdomain: subdomain.clone(),
+            })
+    }
+
+    fn find(
+        &self,
+        look: impl Fn(&Known<C>) -> Option<Arc<Tenant<C>>>,
+    ) -> Result<Option<Arc<Tenant<C>>>, OpenError> {
+        self.freshen().map_err(OpenError::Catalog)?;
+        let found = look(&self.known.read());
+        if found.is_some() {
+            return Ok(found);
+        }
+        // Another process may have created it a moment ago: who is turned away gets the newest word.
+        self.reload().map_err(OpenError::Catalog)?;
+        Ok(look(&self.known.read()))
+    }
+
+    pub(crate) fn tenants(&self) -> Result<Vec<Arc<TenantRecord>>, CatalogError> {
+        self.reload()?;
+        let known = self.known.read();
+        let mut records: Vec<_> = known.by_id.values().map(|t| t.record()).collect();
+        records.sort_by_key(|record| record.id.folded());
+        Ok(records)
+    }
+
+    pub(crate) fn shared(&self) -> Result<SharedContext<C>, OpenError> {
+        let checkout = self.shared.slots().checkout();
+        let checkout = checkout.map_err(|e| refused(e, None))?;
+        Ok(SharedContext::new(Arc::clone(&self.shared), checkout))
+    }
+
+    pub(crate) fn enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
+        self.freshen().map_err(OpenError::Catalog)?;
+        let database = &tenant.database;
+        if database.gate() == Gate::Closed {
+            self.closed(tenant)?;
+        }
+        // Read before the connection is taken: should the tenant move in between, the context is stale and says
+        // so, and never the other way round.
+        let generation = database.generation();
+        match database.slots().checkout() {
+            Ok(checkout) => Ok(TenantContext::new(
+                Arc::clone(database),
+                checkout,
+                generation,
+            )),
+            Err(error) => Err(self.explain(error, tenant)),
+        }
+    }
+
+    /// Why the gate is closed, or `Ok` if it no longer is.
+    #[cold]
+    fn closed(&self, tenant: &Tenant<C>) -> Result<(), OpenError> {
+        let until = Instant::now() + self.settings.drain_timeout;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            // Another process may have opened it since: who is turned away gets the newest word.
+            self.reload().map_err(OpenError::Catalog)?;
+            let record = tenant.record();
+            let id = record.id;
+            if record.status != Status::Active {
+                let status = record.status;
+                return Err(OpenError::Unavailable { id, status });
+            }
+            let found = record.schema_version.as_deref();
+            let Err(mismatch) = self.common.tenant_migrations.gate(found) else {
+                return Ok(());
+            };
+            let behind = matches!(mismatch, SchemaMismatch::Behind { .. });
+            if !behind || !self.settings.schema_policy.migrates() {
+                let whose = Whose::Tenant(id);
+                return Err(OpenError::Connect(ConnectError::Schema { whose, mismatch }));
+            }
+            match crate::lifecycle::migrate_one(self, tenant) {
+                Ok(_) => {}
+                Err(LifecycleError::InProgress { .. }) if Instant::now() + pause < until => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(50));
+                }
+                Err(source) => {
+                    let source = Box::new(source);
+                    return Err(OpenError::MigrateOnOpen { id, source });
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn explain(&self, error: CheckoutError<ConnectError>, tenant: &Tenant<C>) -> OpenError {
+        let id = tenant.record().id;
+        match error {
+            CheckoutError::Closed { .. } => match self.closed(tenant) {
+                Err(reason) => reason,
+                // It was opened again in the meantime: the caller's next try will find it so.
+                Ok(()) => OpenError::Unavailable {
+                    id,
+                    status: Status::Restoring,
+                },
+            },
+            other => refused(other, Some(id)),
+        }
+    }
+}
+
+fn refused(error: CheckoutError<ConnectError>, tenant: Option<TenantId>) -> OpenError {
+    match error {
+        CheckoutError::Connect { source } => OpenError::Connect(source),
+        CheckoutError::Busy {
+            waited,
+            in_use,
+            max,
+        } => OpenError::Busy {
+            tenant,
+            waited,
+            in_use,
+            max,
+        },
+        CheckoutError::BudgetExhausted {
+            open,
+            in_use,
+            max,
+            waited,
+        } => OpenError::BudgetExhausted {
+            tenant,
+            open,
+            in_use,
+            max,
+            waited,
+        },
+        CheckoutError::Closed { .. } => OpenError::ShuttingDown,
+    }
+}
+
+/// A tenant that was looked up once: [`enter`](Self::enter) is the fast way to its contexts.
+///
+/// Cheap to clone, `Send` and `Sync`. It stays bound to the tenant it was made for: after the tenant is deleted, and
+/// even if the id is taken again, it opens nothing.
+pub struct TenantHandle<C: Backend = DefaultConnection> {
+    registry: Arc<Registry<C>>,
+    tenant: Arc<Tenant<C>>,
+}
+
+impl<C: Backend> TenantHandle<C> {
+    pub(crate) fn new(registry: Arc<Registry<C>>, tenant: Arc<Tenant<C>>) -> Self {
+        Self { registry, tenant }
+    }
+
+    /// Opens a context on the tenant's database.
+    ///
+    /// With a warm connection this takes no global lock and allocates nothing. Otherwise it opens one on this
+    /// thread, which may close the least recently used connection of another tenant, or waits up to the checkout
+    /// timeout (default 5 s) for one. Never creates a tenant.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn enter(&self) -> Result<TenantContext<C>, OpenError> {
+        self.registry.enter(&self.tenant)
+    }
+
+    /// The tenant's id, as it was created.
+    pub fn id(&self) -> TenantId {
+        self.tenant.record().id
+    }
+
+    /// What the catalogue says of the tenant, at most the freshness bound (default 1 s) ago.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read.
+    pub fn record(&self) -> Result<Arc<TenantRecord>, OpenError> {
+        self.registry.freshen().map_err(OpenError::Catalog)?;
+        Ok(self.tenant.record())
+    }
+}
+
+impl<C: Backend> Clone for TenantHandle<C> {
+    fn clone(&self) -> Self {
+        Self {
+            registry: Arc::clone(&self.registry),
+            tenant: Arc::clone(&self.tenant),
+        }
+    }
+}
+
+impl<C: Backend> fmt::Debug for TenantHandle<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TenantHandle")
+            .field(&format_args!("{}", self.id()))
+            .finish()
+    }
+}

@@ -1,0 +1,465 @@
+//! `Tenancy`: the library, opened on one shared database and its tenants.
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::{Backend, DefaultConnection, Storage, StorageError};
+use crate::catalog::TenantRecord;
+use crate::context::{SharedContext, TenantContext};
+use crate::database::Common;
+use crate::error::{CreateError, Error, LifecycleError, OpenError, SetupError};
+use crate::lifecycle::{self, Compacted};
+use crate::migrate::{self, Applied, MigrateOptions, MigrationSet};
+use crate::pool::{PoolConfig, PoolSet, PoolStats};
+use crate::provision::{self, NewTenant};
+use crate::registry::{self, Registry, TenantHandle};
+use crate::router::RoutingTable;
+use crate::scope::ScopeKind;
+use crate::subdomain::Subdomain;
+use crate::tenant_id::TenantId;
+
+/// The library, opened: the shared database, the catalogue of tenants and the pools of all of them.
+///
+/// Cheap to clone, `Send` and `Sync`; one per process and data directory is enough. Nothing runs in the background:
+/// it has no thread of its own.
+///
+/// # Example
+/// ```
+/// use diesel_tenants::prelude::*;
+/// # use diesel_tenants::MigrationSet;
+/// # mod schema {
+/// #     diesel::table! { users { id -> Integer, name -> Text, } }
+/// #     diesel::table! { patients { id -> Integer, ward -> Text, } }
+/// # }
+/// # routes! {
+/// #     static ROUTES;
+/// #     shared { accounts { schema::users } }
+/// #     tenant { patients { schema::patients } }
+/// # }
+/// # let dir = tempfile::tempdir()?;
+/// # let data = dir.path().join("data");
+/// # let (shared, tenant) = (MigrationSet::empty(), MigrationSet::empty());
+/// let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES)
+///     .sqlite(data)
+///     .init()
+///     .shared_migrations(shared)
+///     .tenant_migrations(tenant)
+///     .open()?;
+/// let id: TenantId = "TH001".parse()?;
+/// tenancy.create(&id, NewTenant::named("Teaching Hospital"))?;
+/// let mut th001 = tenancy.tenant(&id)?;
+/// # let _ = &mut th001;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Tenancy<C: Backend = DefaultConnection> {
+    registry: Arc<Registry<C>>,
+}
+
+impl<C: Backend> Tenancy<C> {
+    /// Begins to set the library up for the application whose tables `routes` lists.
+    pub fn builder(routes: &'static RoutingTable) -> Builder<C> {
+        Builder {
+            routes,
+            storage: (),
+            shared_migrations: MigrationSet::empty(),
+            tenant_migrations: MigrationSet::empty(),
+            pool: PoolConfig::default(),
+            freshness: DEFAULT_FRESHNESS,
+            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            schema_policy: SchemaPolicy::Refuse,
+            connection: std::marker::PhantomData,
+        }
+    }
+
+    /// The routing table it was opened with.
+    pub fn routes(&self) -> &'static RoutingTable {
+        self.registry.common.routes
+    }
+
+    /// Opens a context on the shared database.
+    ///
+    /// Blocks up to the checkout timeout (default 5 s) for a free connection.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn shared(&self) -> Result<SharedContext<C>, OpenError> {
+        self.registry.shared()
+    }
+
+    /// Opens a context on a tenant's database. Never creates one.
+    ///
+    /// Looks the tenant up and [enters](TenantHandle::enter) it; keep a [`handle`](Self::handle) to do the first
+    /// part once.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn tenant(&self, id: &TenantId) -> Result<TenantContext<C>, OpenError> {
+        let tenant = self.registry.tenant(id)?;
+        self.registry.enter(&tenant)
+    }
+
+    /// Looks a tenant up, whatever its status. Opens nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::UnknownTenant`]; [`OpenError::Catalog`].
+    pub fn handle(&self, id: &TenantId) -> Result<TenantHandle<C>, OpenError> {
+        let tenant = self.registry.tenant(id)?;
+        Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
+    }
+
+    /// Looks a tenant up by its subdomain. Opens nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::UnknownSubdomain`]; [`OpenError::Catalog`].
+    pub fn handle_at(&self, subdomain: &Subdomain) -> Result<TenantHandle<C>, OpenError> {
+        let tenant = self.registry.tenant_at(subdomain)?;
+        Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
+    }
+
+    /// All tenants that are not deleted, ordered by id, as the catalogue has them now.
+    ///
+    /// # Errors
+    /// [`OpenError::Catalog`].
+    pub fn tenants(&self) -> Result<Vec<Arc<TenantRecord>>, OpenError> {
+        self.registry.tenants().map_err(OpenError::Catalog)
+    }
+
+    /// Creates a tenant: its database from the template, its stamp, its place in the catalogue.
+    ///
+    /// All or nothing, also when the process is killed in between: what was begun is undone when the library is
+    /// opened next, or when the same id is created again. Two processes may try at once; one wins.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing is left behind.
+    pub fn create(&self, id: &TenantId, new: NewTenant) -> Result<TenantHandle<C>, CreateError> {
+        let tenant = provision::create(&self.registry, *id, new)?;
+        Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
+    }
+
+    /// The tenant, created if it is not there yet. An existing one is left as it is, `new` is not compared.
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub fn ensure(&self, id: &TenantId, new: NewTenant) -> Result<TenantHandle<C>, CreateError> {
+        match self.create(id, new) {
+            Err(CreateError::AlreadyExists { .. }) => Ok(self.handle(id)?),
+            other => other,
+        }
+    }
+
+    /// Closes an active tenant for use; its data stays untouched. Contexts that are open go on until dropped.
+    ///
+    /// Other processes follow within their freshness bound (default 1 s).
+    ///
+    /// # Errors
+    /// See [`LifecycleError`].
+    pub fn suspend(&self, id: &TenantId) -> Result<(), LifecycleError> {
+        lifecycle::transition(&self.registry, id, crate::Status::Suspended)
+    }
+
+    /// Opens a suspended tenant again.
+    ///
+    /// # Errors
+    /// See [`LifecycleError`].
+    pub fn resume(&self, id: &TenantId) -> Result<(), LifecycleError> {
+        lifecycle::transition(&self.registry, id, crate::Status::Active)
+    }
+
+    /// Takes a suspended tenant out of use for good. Its data is kept; only an archived tenant can be deleted.
+    ///
+    /// # Errors
+    /// See [`LifecycleError`].
+    pub fn archive(&self, id: &TenantId) -> Result<(), LifecycleError> {
+        lifecycle::transition(&self.registry, id, crate::Status::Archived)
+    }
+
+    /// Brings an archived tenant back to suspended.
+    ///
+    /// # Errors
+    /// See [`LifecycleError`].
+    pub fn unarchive(&self, id: &TenantId) -> Result<(), LifecycleError> {
+        lifecycle::transition(&self.registry, id, crate::Status::Suspended)
+    }
+
+    /// Deletes an archived tenant and every file of it. There is no way back.
+    ///
+    /// `confirmation` is the tenant's id as it was created, typed by whoever decides. The catalogue keeps a
+    /// tombstone: the id can be taken again only with [`NewTenant::reuse_retired_id`], the uuid never.
+    ///
+    /// # Errors
+    /// See [`LifecycleError`]. Once begun it is finished, if need be when the library is opened next.
+    pub fn delete(&self, id: &TenantId, confirmation: &str) -> Result<(), LifecycleError> {
+        lifecycle::delete(&self.registry, id, confirmation)
+    }
+
+    /// Makes the tenant's database anew without its free pages, as its next generation.
+    ///
+    /// The tenant is closed and fenced meanwhile: other processes' writes fail with
+    /// [`TenantFenced`](crate::error::TenantFenced) rather than being lost, new contexts are refused. Takes about as
+    /// long as writing the database twice.
+    ///
+    /// # Errors
+    /// See [`LifecycleError`]; the tenant then goes on with the generation it had.
+    pub fn compact(&self, id: &TenantId) -> Result<Compacted, LifecycleError> {
+        lifecycle::compact(&self.registry, id)
+    }
+
+    /// Brings the shared database to the newest migration. Returns those that were applied.
+    ///
+    /// [`open`](Builder::open) does this.
+    ///
+    /// # Errors
+    /// See [`SetupError`]. Each migration is all or nothing; those before a failing one stay.
+    pub fn migrate_shared(&self) -> Result<Vec<Applied>, SetupError> {
+        migrate_shared(&self.registry.common)
+    }
+
+    /// Brings one tenant's database to the newest migration. Returns those that were applied.
+    ///
+    /// # Errors
+    /// See [`LifecycleError`]. Each migration is all or nothing; those before a failing one stay.
+    pub fn migrate_tenant(&self, id: &TenantId) -> Result<Vec<Applied>, LifecycleError> {
+        let tenant = self.registry.tenant(id)?;
+        lifecycle::migrate_one(&self.registry, &tenant)
+    }
+
+    /// Finishes or undoes what dead processes left half done, and returns how many operations that were.
+    ///
+    /// [`open`](Builder::open) does this; call it for a process that runs for months.
+    ///
+    /// # Errors
+    /// The first operation that could be neither finished nor undone; the others were tried all the same.
+    pub fn recover(&self) -> Result<usize, LifecycleError> {
+        lifecycle::recover(&self.registry)
+    }
+
+    /// How the connections are used, over all databases.
+    pub fn stats(&self) -> PoolStats {
+        self.registry.pools.stats()
+    }
+
+    /// Closes connections that were idle for longer than the idle timeout (default 60 s); returns how many.
+    ///
+    /// There is no thread that does it: it happens when contexts are opened, about once per freshness bound. Call it
+    /// from a timer of your own in a service that can be idle for long.
+    pub fn reap_idle(&self) -> usize {
+        self.registry.pools.reap_idle()
+    }
+}
+
+impl<C: Backend> Clone for Tenancy<C> {
+    fn clone(&self) -> Self {
+        Self {
+            registry: Arc::clone(&self.registry),
+        }
+    }
+}
+
+impl<C: Backend> fmt::Debug for Tenancy<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenancy")
+            .field("routes", &self.routes().len())
+            .field("pools", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How old what a process knows of the catalogue may be.
+const DEFAULT_FRESHNESS: Duration = Duration::from_secs(1);
+/// How long an operation that needs a tenant for itself waits for open contexts.
+const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a statement waits for another writer.
+const DEFAULT_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What happens when a context is asked for on a database that misses migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SchemaPolicy {
+    /// It is refused, with the versions in the error. Migrations run when somebody runs them.
+    #[default]
+    Refuse,
+    /// It is migrated first. The first caller pays for it.
+    MigrateOnOpen,
+}
+
+impl SchemaPolicy {
+    pub(crate) fn migrates(self) -> bool {
+        self == Self::MigrateOnOpen
+    }
+}
+
+/// Where SQLite's files go. Made by [`Builder::sqlite`].
+#[cfg(feature = "sqlite")]
+#[derive(Clone, Debug)]
+pub struct Sqlite(crate::backend::sqlite::Settings);
+
+/// Sets the library up. Made by [`Tenancy::builder`]; `S` says whether it knows yet where the databases are.
+pub struct Builder<C: Backend = DefaultConnection, S = ()> {
+    routes: &'static RoutingTable,
+    storage: S,
+    shared_migrations: MigrationSet,
+    tenant_migrations: MigrationSet,
+    pool: PoolConfig,
+    freshness: Duration,
+    drain_timeout: Duration,
+    schema_policy: SchemaPolicy,
+    connection: std::marker::PhantomData<fn() -> C>,
+}
+
+impl<C: Backend, S> Builder<C, S> {
+    /// Migrations of the shared database; [`open`](Builder::open) applies those that are pending.
+    #[must_use]
+    pub fn shared_migrations(mut self, set: impl Into<MigrationSet>) -> Self {
+        self.shared_migrations = set.into();
+        self
+    }
+
+    /// Migrations every tenant's database has. New tenants are cloned from a template made with them.
+    #[must_use]
+    pub fn tenant_migrations(mut self, set: impl Into<MigrationSet>) -> Self {
+        self.tenant_migrations = set.into();
+        self
+    }
+
+    /// Limits of the connection pools. Default: [`PoolConfig::default`], with as many connections as the process'
+    /// file descriptors allow.
+    #[must_use]
+    pub fn pool(mut self, config: PoolConfig) -> Self {
+        self.pool = config;
+        self
+    }
+
+    /// How old what this process knows of the catalogue may be: after a change in another process, at most this
+    /// long passes until it is seen here. Default 1 s. Zero asks the catalogue each time a context is opened.
+    #[must_use]
+    pub fn freshness(mut self, bound: Duration) -> Self {
+        self.freshness = bound;
+        self
+    }
+
+    /// How long an operation that needs a tenant for itself waits for contexts and statements to end. Default 10 s.
+    #[must_use]
+    pub fn drain_timeout(mut self, wait: Duration) -> Self {
+        self.drain_timeout = wait;
+        self
+    }
+
+    /// What happens on a database that misses migrations. Default: it is refused.
+    #[must_use]
+    pub fn schema_policy(mut self, policy: SchemaPolicy) -> Self {
+        self.schema_policy = policy;
+        self
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Builder<diesel::SqliteConnection, ()> {
+    /// Keeps databases as SQLite files below `root`: `shared.sqlite3`, `tenants/…`, `templates/…`, `backups/…`.
+    ///
+    /// The directory must exist, belong to the user and have mode 0700; see [`init`](Builder::init) for the first
+    /// time.
+    #[must_use]
+    pub fn sqlite(self, root: impl Into<PathBuf>) -> Builder<diesel::SqliteConnection, Sqlite> {
+        let settings = crate::backend::sqlite::Settings {
+            root: root.into(),
+            init: false,
+            busy_timeout: DEFAULT_BUSY_TIMEOUT,
+            any_file_system: false,
+        };
+        Builder {
+            routes: self.routes,
+            storage: Sqlite(settings),
+            shared_migrations: self.shared_migrations,
+            tenant_migrations: self.tenant_migrations,
+            pool: self.pool,
+            freshness: self.freshness,
+            drain_timeout: self.drain_timeout,
+            schema_policy: self.schema_policy,
+            connection: self.connection,
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Builder<diesel::SqliteConnection, Sqlite> {
+    /// Makes the directory and an empty shared database if there are none. Without it, opening never creates: a
+    /// wrong path or a disk that is not mounted is an error, not a new, empty fleet.
+    #[must_use]
+    pub fn init(mut self) -> Self {
+        self.storage.0.init = true;
+        self
+    }
+
+    /// How long a statement waits for another writer on the same database. Default 5 s.
+    #[must_use]
+    pub fn busy_timeout(mut self, wait: Duration) -> Self {
+        self.storage.0.busy_timeout = wait;
+        self
+    }
+
+    /// Accepts a network file system or FUSE, where SQLite's WAL may lose acknowledged commits.
+    #[must_use]
+    pub fn dangerously_allow_any_file_system(mut self) -> Self {
+        self.storage.0.any_file_system = true;
+        self
+    }
+
+    /// Opens the library: checks the directory, migrates the shared database, reads the catalogue, and finishes or
+    /// undoes what dead processes left half done.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn open(self) -> Result<Tenancy<diesel::SqliteConnection>, Error> {
+        self.tenant_migrations
+            .check()
+            .map_err(SetupError::Migrations)?;
+        self.shared_migrations
+            .check()
+            .map_err(SetupError::Migrations)?;
+        let storage = crate::backend::sqlite::SqliteStorage::open(&self.storage.0)?;
+        open_with(self, storage)
+    }
+}
+
+fn open_with<C: Backend, S>(
+    builder: Builder<C, S>,
+    storage: C::Storage,
+) -> Result<Tenancy<C>, Error> {
+    let pools = PoolSet::new(builder.pool);
+    let common = Common::new(
+        storage,
+        builder.routes,
+        builder.shared_migrations,
+        builder.tenant_migrations,
+    );
+    migrate_shared(&common)?;
+    let common = Arc::new(common);
+    let settings = registry::Settings {
+        freshness: builder.freshness,
+        drain_timeout: builder.drain_timeout,
+        schema_policy: builder.schema_policy,
+    };
+    let registry = Arc::new(Registry::open(common, pools, settings)?);
+    // What cannot be recovered is one tenant's trouble: it stays in its status, and the others must be reachable.
+    let _ = lifecycle::recover(&registry);
+    Ok(Tenancy { registry })
+}
+
+/// Brings the shared database to the newest migration, and makes sure it holds no tenant table.
+fn migrate_shared<C: Backend>(common: &Common<C>) -> Result<Vec<Applied>, SetupError> {
+    let mut shared = common
+        .storage
+        .connect_shared()
+        .map_err(SetupError::Shared)?;
+    let set = &common.shared_migrations;
+    let applied = migrate::run_pending(&mut shared, set, MigrateOptions::default())
+        .map_err(SetupError::MigrateShared)?;
+    let facts = common.storage.schema_facts(&mut shared);
+    let facts = facts.map_err(|source| StorageError::Query {
+        action: "reading the shared schema",
+        source,
+    })?;
+    common.check_scope(&facts, ScopeKind::Shared)?;
+    Ok(applied)
+}

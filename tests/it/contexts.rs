@@ -1,0 +1,380 @@
+//! Contexts: transactions, the escape hatch, and what only the database can refuse.
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use diesel::connection::SimpleConnection;
+use diesel::dsl::{exists, sql};
+use diesel::result::Error;
+use diesel::sql_types::{Bool, Text};
+use diesel_tenants::error::{ContextPoisoned, MissingTable, ReadOnlyTransaction, StaleGeneration};
+use diesel_tenants::{PoolConfig, prelude::*};
+
+use crate::app::schema::{archive, hospitals, visits};
+use crate::app::{Fleet, admit, fleet, fleet_with, names, patients, users};
+
+fn one_connection() -> Fleet {
+    fleet_with(|b| b.pool(PoolConfig::default().with_max_per_database(1).unwrap()))
+}
+
+#[test]
+fn a_transaction_keeps_what_succeeds_and_nothing_of_what_fails() {
+    let fleet = fleet();
+    let mut ctx = fleet.create("th001").enter().unwrap();
+
+    ctx.transaction(|ctx| admit(ctx, "kept")).unwrap();
+    let failed = ctx.transaction(|ctx| {
+        admit(ctx, "dropped")?;
+        Err::<(), _>(Error::RollbackTransaction)
+    });
+    assert_eq!(failed, Err(Error::RollbackTransaction));
+    assert_eq!(names(&mut ctx), ["kept"]);
+}
+
+#[test]
+fn an_inner_transaction_that_fails_leaves_the_outer_one_whole() {
+    let fleet = fleet();
+    let mut ctx = fleet.create("th001").enter().unwrap();
+    ctx.transaction(|ctx| {
+        admit(ctx, "outer")?;
+        let inner = ctx.transaction(|ctx| {
+            admit(ctx, "inner")?;
+            Err::<(), _>(Error::RollbackTransaction)
+        });
+        assert!(inner.is_err());
+        ctx.transaction(|ctx| admit(ctx, "second"))
+    })
+    .unwrap();
+    assert_eq!(names(&mut ctx), ["outer", "second"]);
+}
+
+#[test]
+fn a_write_transaction_takes_the_lock_before_it_reads() {
+    // A deferred transaction that has read cannot write any more once somebody else has, whatever the busy timeout.
+    let fleet = fleet();
+    let tenant = fleet.create("th001");
+    let (mut a, mut b) = (tenant.enter().unwrap(), tenant.enter().unwrap());
+    std::thread::scope(|threads| {
+        let (begun, wait) = std::sync::mpsc::channel();
+        a.transaction(|a| {
+            names(a);
+            threads.spawn(move || {
+                begun.send(()).unwrap();
+                b.transaction(|b| admit(b, "b")).unwrap();
+            });
+            wait.recv().unwrap();
+            admit(a, "a")
+        })
+        .unwrap();
+    });
+    assert_eq!(names(&mut a), ["a", "b"]);
+}
+
+#[test]
+fn a_read_transaction_sees_one_snapshot_and_cannot_write() {
+    let fleet = fleet();
+    let tenant = fleet.create("th001");
+    let (mut reader, mut writer) = (tenant.enter().unwrap(), tenant.enter().unwrap());
+    reader
+        .read_transaction(|reader| {
+            assert!(names(reader).is_empty());
+            admit(&mut writer, "later")?;
+            assert!(names(reader).is_empty(), "the snapshot moved");
+            let refused = admit(reader, "never").unwrap_err().to_string();
+            assert!(refused.contains("readonly"), "{refused}");
+            let refused = reader.transaction(|reader| admit(reader, "never"));
+            assert!(ReadOnlyTransaction::of(&refused.unwrap_err()).is_some());
+            QueryResult::Ok(())
+        })
+        .unwrap();
+    assert_eq!(names(&mut reader), ["later"]);
+    // The right to write is back, on this context and on the connection it gives back.
+    admit(&mut reader, "again").unwrap();
+}
+
+#[test]
+fn a_caught_panic_cannot_lead_to_an_acknowledged_commit() {
+    // Diesel alone returns `Ok` from the second transaction, whose row is rolled back with the abandoned first one.
+    let fleet = one_connection();
+    let tenant = fleet.create("th001");
+    let mut ctx = tenant.enter().unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        ctx.transaction(|ctx| -> QueryResult<()> {
+            admit(ctx, "lost")?;
+            panic!("on purpose")
+        })
+    }));
+    assert!(panicked.is_err());
+    let second = ctx.transaction(|ctx| admit(ctx, "acknowledged?"));
+    assert!(ContextPoisoned::of(&second.unwrap_err()).is_some());
+    let raw = ctx.unrouted("test", |_| QueryResult::Ok(()));
+    assert!(ContextPoisoned::of(&raw.unwrap_err()).is_some());
+    drop(ctx);
+    assert!(names(&mut tenant.enter().unwrap()).is_empty());
+    assert_eq!(
+        fleet.tenancy.stats().opened,
+        2,
+        "the connection was used again"
+    );
+}
+
+#[test]
+fn a_panic_caught_inside_a_transaction_fails_the_outer_one() {
+    let fleet = fleet();
+    let tenant = fleet.create("th001");
+    let mut ctx = tenant.enter().unwrap();
+    let outer = ctx.transaction(|ctx| {
+        admit(ctx, "before")?;
+        let inner = catch_unwind(AssertUnwindSafe(|| {
+            ctx.transaction(|_| -> QueryResult<()> { panic!("on purpose") })
+        }));
+        assert!(inner.is_err());
+        QueryResult::Ok(())
+    });
+    assert!(ContextPoisoned::of(&outer.unwrap_err()).is_some());
+    drop(ctx);
+    assert!(names(&mut tenant.enter().unwrap()).is_empty());
+}
+
+#[test]
+fn what_went_through_unrouted_is_not_used_again() {
+    // With one connection per tenant the next borrower would get just this one.
+    let fleet = one_connection();
+    let tenant = fleet.create("th001");
+    let other = fleet.create("th002");
+    admit(&mut other.enter().unwrap(), "B-secret").unwrap();
+    let path = fleet.file(&other, 1);
+
+    tenant
+        .enter()
+        .unwrap()
+        .unrouted("a leak, on purpose", |raw| {
+            assert_eq!(raw.reason(), "a leak, on purpose");
+            let attach = format!("ATTACH '{}' AS other", path.display());
+            raw.connection().batch_execute(&attach)?;
+            raw.connection().batch_execute(
+                "CREATE TEMP VIEW patients AS SELECT * FROM other.patients;
+                 PRAGMA foreign_keys = OFF;
+                 BEGIN;
+                 INSERT INTO main.patients (name, ward) VALUES ('uncommitted', 'A');",
+            )
+        })
+        .unwrap();
+
+    let mut next = tenant.enter().unwrap();
+    assert!(names(&mut next).is_empty());
+    next.transaction(|next| admit(next, "clean")).unwrap();
+    drop(next);
+    assert_eq!(names(&mut tenant.enter().unwrap()), ["clean"]);
+}
+
+#[test]
+fn a_transaction_left_open_behind_diesels_back_is_not_pooled() {
+    let fleet = one_connection();
+    let tenant = fleet.create("th001");
+    let mut ctx = tenant.enter().unwrap();
+    ctx.unrouted("test", |raw| raw.connection().batch_execute("BEGIN"))
+        .unwrap();
+    admit(&mut ctx, "never committed").unwrap();
+    drop(ctx);
+    assert!(names(&mut tenant.enter().unwrap()).is_empty());
+}
+
+#[test]
+fn a_context_says_where_it_is_and_nothing_else() {
+    let fleet = fleet();
+    let tenant = fleet.create("TH001");
+    let ctx = tenant.enter().unwrap();
+    assert_eq!(
+        format!("{ctx:?}"),
+        "TenantContext { tenant: TH001, generation: 1, .. }"
+    );
+    let shared = fleet.tenancy.shared().unwrap();
+    assert_eq!(format!("{shared:?}"), "SharedContext { .. }");
+    assert_eq!(ctx.tenant_id().as_str(), "TH001");
+    assert_eq!(ctx.tenant_uuid(), tenant.record().unwrap().uuid);
+}
+
+#[test]
+fn two_tenants_and_the_shared_database_side_by_side() {
+    let fleet = fleet();
+    let (a, b) = (fleet.create("a1"), fleet.create("b1"));
+    let (mut a, mut b) = (a.enter().unwrap(), b.enter().unwrap());
+    let mut shared = fleet.tenancy.shared().unwrap();
+    admit(&mut a, "a").unwrap();
+    admit(&mut b, "b").unwrap();
+    let user = diesel::insert_into(users::table).values(users::name.eq("u"));
+    user.execute(&mut shared).unwrap();
+    assert_eq!(
+        (names(&mut a), names(&mut b)),
+        (vec!["a".into()], vec!["b".into()])
+    );
+}
+
+/// What the compiler provably cannot refuse (`docs/design.md` lists it) ends in `WrongScope`, and touches nothing.
+#[test]
+fn what_the_types_cannot_see_the_database_refuses() {
+    let fleet = fleet();
+    let mut tenant = fleet.create("th001").enter().unwrap();
+    let mut shared = fleet.tenancy.shared().unwrap();
+
+    let wrong = |error: Error, table: &str, table_scope: ScopeKind| {
+        let wrong = WrongScope::of(&error).unwrap_or_else(|| panic!("not WrongScope: {error}"));
+        assert_eq!(
+            (wrong.table.as_str(), wrong.table_scope),
+            (table, table_scope)
+        );
+        assert_ne!(wrong.context, table_scope);
+        error.to_string()
+    };
+    use ScopeKind::{Shared, Tenant};
+
+    // Raw fragments.
+    let e = patients::table
+        .filter(sql::<Bool>("id IN (SELECT id FROM users)"))
+        .load::<(i32, String, String)>(&mut tenant)
+        .unwrap_err();
+    assert_eq!(
+        wrong(e, "users", Shared),
+        "`users` is in the shared scope (module `accounts`), this ran on the database of tenant `th001`; \
+         run it on a `SharedContext` (`tenancy.shared()?`)"
+    );
+    let e = users::table
+        .filter(sql::<Bool>("id IN (SELECT id FROM patients)"))
+        .load::<(i32, String)>(&mut shared)
+        .unwrap_err();
+    assert_eq!(
+        wrong(e, "patients", Tenant),
+        "`patients` is in the tenant scope (module `wards`), this ran on the shared database; \
+         run it on a `TenantContext` (`tenancy.tenant(&id)?`)"
+    );
+
+    // Boxed subqueries, in `eq_any`, in `exists` and in `SET`.
+    let e = patients::table
+        .filter(patients::name.eq_any(users::table.select(users::name).into_boxed()))
+        .load::<(i32, String, String)>(&mut tenant)
+        .unwrap_err();
+    wrong(e, "users", Shared);
+    let e = users::table
+        .filter(users::name.eq_any(patients::table.select(patients::name).into_boxed()))
+        .load::<(i32, String)>(&mut shared)
+        .unwrap_err();
+    wrong(e, "patients", Tenant);
+    let e = patients::table
+        .filter(exists(users::table.into_boxed()))
+        .load::<(i32, String, String)>(&mut tenant)
+        .unwrap_err();
+    wrong(e, "users", Shared);
+    let e = users::table
+        .filter(exists(patients::table.into_boxed()))
+        .load::<(i32, String)>(&mut shared)
+        .unwrap_err();
+    wrong(e, "patients", Tenant);
+    let name = users::table.select(users::name).into_boxed().single_value();
+    let e = diesel::update(patients::table)
+        .set(patients::name.eq(name.assume_not_null()))
+        .execute(&mut tenant)
+        .unwrap_err();
+    wrong(e, "users", Shared);
+
+    // A scalar subquery in VALUES.
+    let name = users::table.select(users::name).single_value();
+    let e = diesel::insert_into(patients::table)
+        .values((
+            patients::name.eq(name.assume_not_null()),
+            patients::ward.eq("A"),
+        ))
+        .execute(&mut tenant)
+        .unwrap_err();
+    wrong(e, "users", Shared);
+    let name = patients::table.select(patients::name).single_value();
+    let e = diesel::insert_into(users::table)
+        .values(users::name.eq(name.assume_not_null()))
+        .execute(&mut shared)
+        .unwrap_err();
+    wrong(e, "patients", Tenant);
+
+    // INSERT … SELECT … ON CONFLICT.
+    let e = users::table
+        .select((users::id, users::name, users::name))
+        .filter(sql::<Bool>("true"))
+        .insert_into(archive::table)
+        .into_columns((archive::id, archive::name, archive::ward))
+        .on_conflict_do_nothing()
+        .execute(&mut tenant)
+        .unwrap_err();
+    wrong(e, "users", Shared);
+    let e = patients::table
+        .select((patients::id, patients::name))
+        .filter(sql::<Bool>("true"))
+        .insert_into(hospitals::table)
+        .into_columns((hospitals::id, hospitals::name))
+        .on_conflict_do_nothing()
+        .execute(&mut shared)
+        .unwrap_err();
+    wrong(e, "patients", Tenant);
+
+    // Through the escape hatch too.
+    let e = tenant
+        .unrouted("test", |raw| {
+            let all = diesel::sql_query("SELECT * FROM main.users");
+            diesel_tenants::RunQueryDsl::execute(all, raw)
+        })
+        .unwrap_err();
+    wrong(e, "users", Shared);
+    let count = users::table.count().get_result::<i64>(&mut shared).unwrap();
+    assert_eq!((count, names(&mut tenant).len()), (0, 0));
+}
+
+#[test]
+fn a_missing_table_of_the_right_scope_is_drift() {
+    let fleet = fleet();
+    let tenant = fleet.create("th001");
+    let mut ctx = tenant.enter().unwrap();
+    ctx.unrouted("test: lose a table", |raw| {
+        raw.connection().batch_execute("DROP TABLE visits")
+    })
+    .unwrap();
+    let e = visits::table
+        .select(visits::reason)
+        .load::<String>(&mut ctx);
+    let e = e.unwrap_err();
+    let missing = MissingTable::of(&e).expect("typed");
+    assert_eq!(missing.table, "visits");
+    assert!(WrongScope::of(&e).is_none());
+    // A table nobody routes stays Diesel's own error.
+    let e = patients::table
+        .select(sql::<Text>("(SELECT name FROM nowhere)"))
+        .load::<String>(&mut ctx);
+    assert!(
+        e.unwrap_err()
+            .to_string()
+            .starts_with("no such table: nowhere")
+    );
+}
+
+#[test]
+fn a_context_of_an_older_generation_says_so() {
+    let fleet = fleet_with(|b| b.drain_timeout(std::time::Duration::from_millis(50)));
+    let tenant = fleet.create("th001");
+    let mut open = tenant.enter().unwrap();
+    // The context of this process stands in the way of a compaction here, so let another instance do it.
+    fleet.again().compact(&tenant.id()).unwrap();
+    fleet.tenancy.tenants().unwrap();
+    let stale = patients::table.count().get_result::<i64>(&mut open);
+    let error = stale.unwrap_err();
+    let stale = StaleGeneration::of(&error).expect("typed");
+    assert_eq!((stale.opened_on, stale.now), (1, 2));
+}
+
+#[test]
+fn contexts_move_between_threads() {
+    let fleet = fleet();
+    let tenant = fleet.create("th001");
+    let mut ctx = tenant.enter().unwrap();
+    let mut ctx = std::thread::spawn(move || {
+        admit(&mut ctx, "elsewhere").unwrap();
+        ctx
+    })
+    .join()
+    .unwrap();
+    assert_eq!(names(&mut ctx), ["elsewhere"]);
+}

@@ -1,0 +1,312 @@
+//! Killed at every step: what was begun is there wholly or not at all after the next open.
+//!
+//! Two families. *Failpoints* (feature `failpoints`): a child process runs the operation once and writes down the
+//! points it passes, then is killed at each of them, and recovery is killed at each of its own. *System calls*: a
+//! child is killed by `strace` at its n-th write, sync, rename or unlink, for n = 1, 2, 3 … until it gets through.
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use diesel_tenants::prelude::*;
+
+use crate::actors::{Actor, command, command_under};
+use crate::app::{admit, builder};
+use crate::world;
+
+/// An operation that a child process does on TH001, and what must be so before it and after it.
+struct Operation {
+    part: &'static str,
+    before: fn(&Path),
+    /// What recovery made of it: `false` before, `true` after.
+    outcome: fn(&Tenancy) -> bool,
+}
+
+const OPERATIONS: [Operation; 4] = [
+    Operation {
+        part: "init",
+        before: |_| {},
+        outcome: |tenancy| {
+            assert!(tenancy.tenants().unwrap().is_empty());
+            true
+        },
+    },
+    Operation {
+        part: "create",
+        before: |root| drop(builder(root).open().unwrap()),
+        outcome: |tenancy| match tenancy.tenants().unwrap().as_slice() {
+            [] => {
+                // Nothing is in the way of doing it again.
+                let new = NewTenant::named("Teaching Hospital").subdomain("th001");
+                tenancy.create(&"TH001".parse().unwrap(), new).unwrap();
+                false
+            }
+            [_] => {
+                let rows = world::rows(tenancy);
+                assert!(rows.is_empty() || rows == ["first"]);
+                true
+            }
+            more => panic!("{more:?}"),
+        },
+    },
+    Operation {
+        part: "compact",
+        before: with_rows,
+        outcome: |tenancy| {
+            let generation = tenancy.tenants().unwrap()[0].generation;
+            let tenant = tenancy.handle(&"TH001".parse().unwrap()).unwrap();
+            let mut ctx = tenant.enter().unwrap();
+            assert_eq!(crate::app::names(&mut ctx), ["one", "two", "three"]);
+            ctx.transaction(|ctx| admit(ctx, "writable")).unwrap();
+            generation > 1
+        },
+    },
+    Operation {
+        part: "delete",
+        before: |root| {
+            with_rows(root);
+            let tenancy = builder(root).open().unwrap();
+            tenancy.suspend(&"TH001".parse().unwrap()).unwrap();
+            tenancy.archive(&"TH001".parse().unwrap()).unwrap();
+        },
+        outcome: |tenancy| match tenancy.tenants().unwrap().as_slice() {
+            [] => true,
+            [tenant] => {
+                assert_eq!(tenant.status, Status::Archived);
+                tenancy.unarchive(&tenant.id).unwrap();
+                tenancy.resume(&tenant.id).unwrap();
+                assert_eq!(world::rows(tenancy), ["one", "two", "three"]);
+                false
+            }
+            more => panic!("{more:?}"),
+        },
+    },
+];
+
+fn with_rows(root: &Path) {
+    let tenancy = builder(root).open().unwrap();
+    let new = NewTenant::named("Teaching Hospital");
+    let tenant = tenancy.create(&"TH001".parse().unwrap(), new).unwrap();
+    for name in ["one", "two", "three"] {
+        admit(&mut tenant.enter().unwrap(), name).unwrap();
+    }
+}
+
+/// Copies a data directory nobody has open.
+fn copy(from: &Path, to: &Path) {
+    let done = Command::new("cp")
+        .arg("-a")
+        .args([from, to])
+        .status()
+        .unwrap();
+    assert!(done.success());
+}
+
+/// Runs a part to its end and says whether it was killed.
+fn run(mut command: Command) -> bool {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = child.wait().unwrap();
+    use std::os::unix::process::ExitStatusExt;
+    match status.signal() {
+        Some(9) => true,
+        None if status.success() => false,
+        // `strace` passes the death of its child on, as a signal or as 128 + 9.
+        None if status.code() == Some(137) => true,
+        _ => panic!("ended with {status}"),
+    }
+}
+
+#[cfg(feature = "failpoints")]
+mod failpoints {
+    use super::*;
+    use std::collections::HashMap;
+
+    const FAILPOINT: &str = "DIESEL_TENANTS_FAILPOINT";
+
+    /// The points an operation passes, each with its how-manieth time.
+    fn points(part: &str, root: &Path) -> Vec<String> {
+        let log = root.with_extension("trace");
+        let _ = std::fs::remove_file(&log);
+        let mut command = command(part, root);
+        command.env(FAILPOINT, format!("trace:{}", log.display()));
+        assert!(!run(command));
+        let mut times: HashMap<String, u32> = HashMap::new();
+        // An operation that passes no point writes nothing.
+        let lines = std::fs::read_to_string(&log).unwrap_or_default();
+        let lines = lines.lines().map(|name| {
+            let time = times.entry(name.to_owned()).or_default();
+            *time += 1;
+            format!("{name}:{time}")
+        });
+        lines.collect()
+    }
+
+    fn killed_at(part: &str, root: &Path, point: &str) -> bool {
+        let mut command = command(part, root);
+        command.env(FAILPOINT, format!("{point}=kill"));
+        run(command)
+    }
+
+    fn every_step(operation: &Operation, at_least: usize) {
+        let dir = tempfile::tempdir().unwrap();
+        let start = dir.path().join("start");
+        (operation.before)(&start);
+        let start_exists = start.exists();
+        let fresh = |name: &str| {
+            let root = dir.path().join(name);
+            if start_exists {
+                copy(&start, &root);
+            }
+            root
+        };
+        let points = points(operation.part, &fresh("dry-run"));
+        assert!(points.len() >= at_least, "{points:?}");
+        let mut outcomes = Vec::new();
+        for (number, point) in points.iter().enumerate() {
+            let root = fresh(&format!("killed-{number}"));
+            assert!(
+                killed_at(operation.part, &root, point),
+                "{point} was not reached"
+            );
+            let left = dir.path().join(format!("left-{number}"));
+            copy(&root, &left);
+            outcomes.push((operation.outcome)(&world::check(&root)));
+
+            // Recovery is killed at each of its own steps, too.
+            let recovering = dir.path().join(format!("recovering-{number}"));
+            copy(&left, &recovering);
+            for (second, point) in self::points("open", &recovering).iter().enumerate() {
+                let again = dir.path().join(format!("again-{number}-{second}"));
+                copy(&left, &again);
+                assert!(killed_at("open", &again, point), "{point} was not reached");
+                let outcome = (operation.outcome)(&world::check(&again));
+                assert_eq!(outcome, outcomes[number], "killed at {point} in recovery");
+                std::fs::remove_dir_all(&again).unwrap();
+            }
+            for used in [root, left, recovering] {
+                std::fs::remove_dir_all(used).unwrap();
+            }
+        }
+        // There is one commit point: once past it, always after.
+        let sorted = outcomes.is_sorted();
+        assert!(
+            sorted,
+            "{:?}",
+            points.iter().zip(&outcomes).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn the_first_open_at_every_step() {
+        every_step(&OPERATIONS[0], 5);
+    }
+
+    #[test]
+    fn create_at_every_step() {
+        every_step(&OPERATIONS[1], 8);
+    }
+
+    #[test]
+    fn compact_at_every_step() {
+        every_step(&OPERATIONS[2], 11);
+    }
+
+    #[test]
+    fn delete_at_every_step() {
+        every_step(&OPERATIONS[3], 5);
+    }
+}
+
+/// Whether a process may be traced here; containers often forbid it.
+fn strace_works() -> bool {
+    let mut probe = Command::new("strace");
+    probe.args(["-f", "-qq", "-e", "trace=none", "true"]);
+    probe.stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+}
+
+/// Every system call that changes what is on disk. The names of those a system lacks are marked optional.
+const CALLS: [&str; 5] = [
+    "pwrite64,write,copy_file_range",
+    "fsync,fdatasync",
+    "?renameat2,?rename,?linkat",
+    "unlink,unlinkat",
+    "ftruncate,openat",
+];
+
+/// Every n-th call in the ordinary run, all of them with `DIESEL_TENANTS_SWEEP=full`.
+fn step() -> usize {
+    match std::env::var("DIESEL_TENANTS_SWEEP").as_deref() {
+        Ok("full") => 1,
+        _ => 7,
+    }
+}
+
+#[test]
+fn killed_at_any_system_call() {
+    if !strace_works() {
+        // `.ci/run` installs what is missing and turns this into a failure.
+        let reason = "no strace, or ptrace is forbidden";
+        assert!(
+            std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
+            "{reason}"
+        );
+        eprintln!("SKIPPED: {reason}");
+        return;
+    }
+    let mut kills = 0;
+    for operation in &OPERATIONS {
+        let dir = tempfile::tempdir().unwrap();
+        let start = dir.path().join("start");
+        (operation.before)(&start);
+        for calls in CALLS {
+            let mut n = 1;
+            loop {
+                let root = dir.path().join("killed");
+                if start.exists() {
+                    copy(&start, &root);
+                }
+                let mut strace = Command::new("strace");
+                let inject = format!("inject={calls}:signal=KILL:when={n}");
+                strace.args(["-f", "-qq", "-o", "/dev/null", "-e"]);
+                strace.args([&format!("trace={calls}"), "-e", &inject]);
+                if !run(command_under(strace, operation.part, &root)) {
+                    std::fs::remove_dir_all(&root).unwrap();
+                    break;
+                }
+                kills += 1;
+                (operation.outcome)(&world::check(&root));
+                std::fs::remove_dir_all(&root).unwrap();
+                n += step();
+            }
+        }
+    }
+    println!("{kills} kills");
+    assert!(kills >= 40, "{kills}: the sweep did not get far");
+}
+
+/// A process that is killed while it writes loses nothing it was told is safe.
+#[test]
+fn killed_at_random_a_writer_loses_no_acknowledged_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let tenancy = builder(&root).open().unwrap();
+    let id = "TH001".parse().unwrap();
+    tenancy.create(&id, NewTenant::named("x")).unwrap();
+    let mut acknowledged = 0;
+    for round in 0..10 {
+        let mut writer = Actor::spawn("write", &root);
+        assert_eq!(writer.hear().unwrap(), "ready");
+        for _ in 0..10 + round * 7 {
+            writer.hear().unwrap();
+            acknowledged += 1;
+        }
+        writer.kill();
+        // It may have written more than we have heard of, never less.
+        let rows = world::rows(&tenancy).len();
+        assert!(rows >= acknowledged, "{rows} of {acknowledged}");
+        acknowledged = rows;
+    }
+}

@@ -1,0 +1,216 @@
+//! Schema versions, and the second fence: a database of one scope has nothing of the other.
+use std::error::Error as _;
+
+use diesel_tenants::backend::{ConnectError, StorageError};
+use diesel_tenants::error::{CreateError, LifecycleError, SetupError};
+use diesel_tenants::migrate::SchemaMismatch;
+use diesel_tenants::{Error, OpenError, SchemaPolicy, prelude::*};
+
+use crate::app::schema::archive as archive_table;
+use crate::app::{ROUTES, admit, archive, builder, fleet, names, shared_migrations, wards};
+use crate::world;
+
+fn older() -> MigrationSet {
+    MigrationSet::new([wards()])
+}
+
+fn gap(error: OpenError) -> SchemaMismatch {
+    match error {
+        OpenError::Connect(ConnectError::Schema { mismatch, .. }) => mismatch,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_tenant_behind_is_refused_until_it_is_migrated() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let id = "TH001".parse().unwrap();
+    let old = builder(&root).tenant_migrations(older()).open().unwrap();
+    let th001 = old.create(&id, NewTenant::named("x")).unwrap();
+    admit(&mut th001.enter().unwrap(), "kept").unwrap();
+
+    let new = builder(&root).open().unwrap();
+    let refused = new.tenant(&id).unwrap_err();
+    let cause = refused.source().unwrap().to_string();
+    assert_eq!(
+        cause,
+        "the schema is at `20260101000000`, this program needs `20260102000000`; run the pending migrations"
+    );
+    assert!(matches!(gap(refused), SchemaMismatch::Behind { .. }));
+
+    let applied = new.migrate_tenant(&id).unwrap();
+    assert_eq!(applied.len(), 1);
+    assert_eq!(applied[0].name, "archive");
+    assert!(new.migrate_tenant(&id).unwrap().is_empty());
+    let mut ctx = new.tenant(&id).unwrap();
+    assert_eq!(names(&mut ctx), ["kept"]);
+    archive_table::table
+        .count()
+        .get_result::<i64>(&mut ctx)
+        .unwrap();
+
+    // The schema of a migrated tenant is that of a new one.
+    let fresh = new
+        .create(&"TH002".parse().unwrap(), NewTenant::named("x"))
+        .unwrap();
+    let record = |handle: TenantHandle| handle.record().unwrap();
+    assert_eq!(
+        record(new.handle(&id).unwrap()).schema_fingerprint,
+        record(fresh).schema_fingerprint
+    );
+
+    // The program that was left behind may not touch it any more: it does not know what it would break.
+    old.tenants().unwrap();
+    let refused = old.tenant(&id).unwrap_err();
+    assert!(matches!(gap(refused), SchemaMismatch::Ahead { .. }));
+    let refused = old.migrate_tenant(&id).unwrap_err();
+    assert!(
+        matches!(refused, LifecycleError::Migrate { .. }),
+        "{refused:?}"
+    );
+    world::check(&root);
+}
+
+#[test]
+fn by_policy_a_tenant_behind_is_migrated_when_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let id = "TH001".parse().unwrap();
+    let old = builder(&root).tenant_migrations(older()).open().unwrap();
+    old.create(&id, NewTenant::named("x")).unwrap();
+    drop(old);
+
+    let policy = SchemaPolicy::MigrateOnOpen;
+    let new = builder(&root).schema_policy(policy).open().unwrap();
+    let handle = new.handle(&id).unwrap();
+    // Several at once: one migrates, nobody fails.
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| drop(handle.enter().unwrap()));
+        }
+    });
+    let version = handle.record().unwrap().schema_version.clone();
+    assert_eq!(version.as_deref(), Some("20260102000000"));
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_tenant_as_it_was() {
+    let fleet = fleet();
+    let tenant = fleet.create("TH001");
+    admit(&mut tenant.enter().unwrap(), "kept").unwrap();
+    let broken = MigrationScript::new(
+        "20260103000000",
+        "broken",
+        "CREATE TABLE patients (id INTEGER);",
+    );
+    let set = MigrationSet::new([wards(), archive(), broken]);
+    let next = builder(&fleet.root).tenant_migrations(set).open().unwrap();
+    let id = tenant.id();
+    let error = next.migrate_tenant(&id).unwrap_err();
+    assert!(matches!(error, LifecycleError::Migrate { .. }), "{error:?}");
+    // And no tenant is made from a template that cannot be made.
+    let error = next
+        .create(&"TH002".parse().unwrap(), NewTenant::named("x"))
+        .unwrap_err();
+    assert!(
+        matches!(error, CreateError::Storage(StorageError::Template(_))),
+        "{error:?}"
+    );
+    drop(next);
+    assert_eq!(names(&mut tenant.enter().unwrap()), ["kept"]);
+    assert_eq!(world::check(&fleet.root).tenants().unwrap().len(), 1);
+}
+
+#[test]
+fn a_changed_migration_set_makes_a_new_template() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let templates = || std::fs::read_dir(root.join("templates")).unwrap().count();
+    let create = |set: MigrationSet, id: &str| {
+        let tenancy = builder(&root).tenant_migrations(set).open().unwrap();
+        let tenant = tenancy
+            .create(&id.parse().unwrap(), NewTenant::named("x"))
+            .unwrap();
+        tenant.record().unwrap().schema_version.clone()
+    };
+    create(older(), "A1");
+    create(older(), "A2");
+    assert_eq!(templates(), 1);
+    let version = create(MigrationSet::new([wards(), archive()]), "A3");
+    assert_eq!(templates(), 2);
+    assert_eq!(version.as_deref(), Some("20260102000000"));
+}
+
+#[test]
+fn migrations_of_one_scope_cannot_make_tables_of_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let id = "TH001".parse().unwrap();
+    let with_users =
+        MigrationScript::new("20260103000000", "oops", "CREATE TABLE users (id INTEGER);");
+    let set = MigrationSet::new([wards(), with_users]);
+    let tenancy = builder(&root).tenant_migrations(set).open().unwrap();
+    let error = tenancy.create(&id, NewTenant::named("x")).unwrap_err();
+    let CreateError::Storage(error @ StorageError::TableOfOtherScope { .. }) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(
+        error.to_string(),
+        "the tenant migrations make `users`, which `routes!` lists under `shared`; make it in the shared migrations"
+    );
+    assert!(tenancy.tenants().unwrap().is_empty());
+
+    let with_patients = MigrationScript::new(
+        "20260103000000",
+        "oops",
+        "CREATE TABLE patients (id INTEGER);",
+    );
+    let set = shared_migrations().and(MigrationSet::new([with_patients]));
+    let error = Tenancy::builder(&ROUTES)
+        .sqlite(dir.path().join("other"))
+        .init()
+        .shared_migrations(set)
+        .open()
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Setup(SetupError::Storage(StorageError::TableOfOtherScope { .. }))
+        ),
+        "{error:?}"
+    );
+}
+
+/// The origin's famous error: with such a reference SQLite fails every insert into the table, with `no such table:
+/// main.accounts_hospital`, even where the column is NULL.
+#[test]
+fn a_foreign_key_into_the_other_database_is_refused_before_a_row_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let across = MigrationScript::new(
+        "20260103000000",
+        "across",
+        "CREATE TABLE audits (id INTEGER PRIMARY KEY, by_user INTEGER REFERENCES users (id));",
+    );
+    let set = MigrationSet::new([wards(), across]);
+    let tenancy = builder(&dir.path().join("data"))
+        .tenant_migrations(set)
+        .open()
+        .unwrap();
+    let error = tenancy.create(&"TH001".parse().unwrap(), NewTenant::named("x"));
+    let CreateError::Storage(error @ StorageError::DanglingReference { .. }) = error.unwrap_err()
+    else {
+        panic!("not refused");
+    };
+    assert_eq!(
+        error.to_string(),
+        "`audits` has a foreign key to `users`, which is not in the tenant database: every insert into it would \
+         fail; keep the id without REFERENCES"
+    );
+}
+
+#[test]
+fn migrating_the_shared_database_again_has_nothing_to_do() {
+    let fleet = fleet();
+    assert!(fleet.tenancy.migrate_shared().unwrap().is_empty());
+}

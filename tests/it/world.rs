@@ -1,0 +1,90 @@
+//! What must hold whenever the library was opened again, whatever was done to the process before.
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use diesel::sql_types::BigInt;
+use diesel_tenants::prelude::*;
+
+use crate::app::{builder, names};
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+fn count(tenancy: &Tenancy, sql: &str) -> i64 {
+    let count = tenancy
+        .shared()
+        .unwrap()
+        .unrouted("look into the catalogue", |raw| {
+            diesel::sql_query(sql).get_result::<Count>(raw)
+        });
+    count.unwrap().count
+}
+
+/// Opens the library and checks: nothing is half done, every tenant is whole, no file is nobody's.
+pub(crate) fn check(root: &Path) -> Tenancy {
+    let tenancy = builder(root).open().unwrap();
+    let open = count(
+        &tenancy,
+        "SELECT count(*) AS count FROM __tenants_operations WHERE finished_at IS NULL",
+    );
+    assert_eq!(open, 0, "an operation is half done");
+    assert_eq!(
+        tenancy.recover().unwrap(),
+        0,
+        "recovery is not done after one run"
+    );
+
+    let mut expected = BTreeSet::new();
+    for record in tenancy.tenants().unwrap() {
+        assert!(
+            matches!(
+                record.status,
+                Status::Active | Status::Suspended | Status::Archived
+            ),
+            "{record:?}"
+        );
+        let uuid = record.uuid.simple().to_string();
+        let file = format!(
+            "{}-{}/g{}.sqlite3",
+            record.id.folded(),
+            &uuid[24..],
+            record.generation
+        );
+        expected.insert(file);
+        if record.status == Status::Active {
+            let mut ctx = tenancy.tenant(&record.id).unwrap();
+            names(&mut ctx);
+            let sound = ctx.unrouted("integrity check", |raw| {
+                diesel::sql_query(
+                    "SELECT (integrity_check = 'ok') AS count FROM pragma_integrity_check",
+                )
+                .get_result::<Count>(raw)
+            });
+            assert_eq!(sound.unwrap().count, 1);
+        }
+    }
+    let mut found = BTreeSet::new();
+    for directory in std::fs::read_dir(root.join("tenants")).unwrap() {
+        let directory = directory.unwrap();
+        for file in std::fs::read_dir(directory.path()).unwrap() {
+            let (directory, file) = (directory.file_name(), file.unwrap().file_name());
+            let name = format!("{}/{}", directory.display(), file.display());
+            if !name.ends_with("-wal") && !name.ends_with("-shm") {
+                found.insert(name);
+            }
+        }
+    }
+    assert_eq!(
+        found, expected,
+        "files below tenants/ and the catalogue disagree"
+    );
+    tenancy
+}
+
+/// The rows of TH001, in order of their ids.
+pub(crate) fn rows(tenancy: &Tenancy) -> Vec<String> {
+    names(&mut tenancy.tenant(&"TH001".parse().unwrap()).unwrap())
+}
