@@ -1,76 +1,56 @@
-//! A small application of its own: one shared table, two tenant tables, two tenants.
-//!
-//! `cargo run --example quickstart`. Look at `admit`: it takes a `TenantContext`, so no caller can hand it the shared
-//! database, and a query on `users` in it would not compile.
+//! A small application of its own: one shared table, two tenant tables, two tenants. Look at `admit`: it takes a
+//! `TenantContext`, so no caller can hand it the shared database, and a query on `users` in it would not compile.
 use diesel_tenants::prelude::*;
 
-mod schema {
-    diesel::table! { users { id -> Integer, name -> Text, } }
-    diesel::table! { patients { id -> Integer, name -> Text, ward -> Text, } }
-    diesel::table! { visits { id -> Integer, patient_id -> Integer, reason -> Text, } }
-    diesel::joinable!(visits -> patients (patient_id));
-    diesel::allow_tables_to_appear_in_same_query!(patients, visits);
-}
-use schema::{patients, users, visits};
+diesel::table! { users { id -> Integer, name -> Text, } }
+diesel::table! { patients { id -> Integer, name -> Text, } }
+diesel::table! { visits { id -> Integer, patient_id -> Integer, reason -> Text, } }
+diesel::joinable!(visits -> patients (patient_id));
+diesel::allow_tables_to_appear_in_same_query!(patients, visits);
 
 routes! {
     /// Where every table of the application lives.
     pub static ROUTES;
-    shared { accounts { schema::users } }
-    tenant { wards { schema::patients, schema::visits } }
+    shared { accounts { users } }
+    tenant { wards { patients, visits } }
 }
 
 const SHARED: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL);";
-const TENANT: &str = "
-    CREATE TABLE patients (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL, ward TEXT NOT NULL);
+const TENANT: &str = "CREATE TABLE patients (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL);
     CREATE TABLE visits (id INTEGER PRIMARY KEY NOT NULL, reason TEXT NOT NULL,
                          patient_id INTEGER NOT NULL REFERENCES patients (id));";
 
-fn admit(ctx: &mut TenantContext, name: &str, reason: &str) -> QueryResult<()> {
+fn admit(ctx: &mut TenantContext, name: &str, reason: &str) -> QueryResult<usize> {
     ctx.transaction(|ctx| {
-        let row = (patients::name.eq(name), patients::ward.eq("A"));
-        let insert = diesel::insert_into(patients::table).values(row);
-        let id: i32 = insert.returning(patients::id).get_result(ctx)?;
+        let patient = diesel::insert_into(patients::table).values(patients::name.eq(name));
+        let id: i32 = patient.returning(patients::id).get_result(ctx)?;
         let visit = (visits::patient_id.eq(id), visits::reason.eq(reason));
-        diesel::insert_into(visits::table)
-            .values(visit)
-            .execute(ctx)?;
-        Ok(())
+        let visit = diesel::insert_into(visits::table).values(visit);
+        visit.execute(ctx)
     })
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let data = tempfile::tempdir()?;
+    let directory = tempfile::tempdir()?;
     let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES)
-        .sqlite(data.path().join("data"))
+        .sqlite(directory.path().join("data"))
         .init()
-        .shared_migrations(MigrationSet::new([MigrationScript::new(
-            "1", "users", SHARED,
-        )]))
-        .tenant_migrations(MigrationSet::new([MigrationScript::new(
-            "1", "wards", TENANT,
-        )]))
+        .shared_migrations(MigrationScript::new("1", "users", SHARED))
+        .tenant_migrations(MigrationScript::new("1", "wards", TENANT))
         .open()?;
+    println!("{ROUTES}");
 
     let north = tenancy.create(&"north".parse()?, NewTenant::named("North Clinic"))?;
     let south = tenancy.create(&"south".parse()?, NewTenant::named("South Clinic"))?;
     admit(&mut north.enter()?, "Ada", "checkup")?;
-    let ada = users::name.eq("ada");
-    diesel::insert_into(users::table)
-        .values(ada)
-        .execute(&mut tenancy.shared()?)?;
+    let user = diesel::insert_into(users::table).values(users::name.eq("ada"));
+    user.execute(&mut tenancy.shared()?)?;
 
-    let names = patients::table
-        .inner_join(visits::table)
-        .select((patients::name, visits::reason));
-    println!("{ROUTES}");
-    println!(
-        "north: {:?}",
-        names.load::<(String, String)>(&mut north.enter()?)?
-    );
-    println!(
-        "south: {:?}",
-        names.load::<(String, String)>(&mut south.enter()?)?
-    );
+    for clinic in [north, south] {
+        let visits = patients::table.inner_join(visits::table);
+        let visits = visits.select((patients::name, visits::reason));
+        let visits = visits.load::<(String, String)>(&mut clinic.enter()?)?;
+        println!("{}: {visits:?}", clinic.id());
+    }
     Ok(())
 }

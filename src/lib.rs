@@ -1,4 +1,5 @@
 //! A database for every tenant, a shared one for the rest, and a compiler that keeps queries where they belong.
+#![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -119,7 +119,8 @@ impl fmt::Display for RoutingTable {
         let (m, t) = (width(|e| e.module, "module"), width(|e| e.table, "table"));
         writeln!(f, "{:6}  {:m$}  {:t$}  model", "scope", "module", "table")?;
         for e in self.entries {
-            let model = e.model.unwrap_or("-");
+            let model = e.model.and_then(|path| path.rsplit("::").next());
+            let model = model.unwrap_or("-").trim();
             writeln!(f, "{:6}  {:m$}  {:t$}  {model}", e.scope, e.module, e.table)?;
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{Backend, DefaultConnection, Storage, StorageError};
-use crate::catalog::TenantRecord;
+use crate::catalog::{Status, TenantRecord};
 use crate::context::{SharedContext, TenantContext};
 use crate::database::Common;
 use crate::error::{CreateError, Error, LifecycleError, OpenError, SetupError};
@@ -142,6 +142,14 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`CreateError`].
     pub fn ensure(&self, id: &TenantId, new: NewTenant) -> Result<TenantHandle<C>, CreateError> {
+        if let Ok(handle) = self.handle(id)
+            && !matches!(
+                handle.record()?.status,
+                Status::Provisioning | Status::Failed
+            )
+        {
+            return Ok(handle);
+        }
         match self.create(id, new) {
             Err(CreateError::AlreadyExists { .. }) => Ok(self.handle(id)?),
             other => other,
@@ -155,7 +163,7 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`LifecycleError`].
     pub fn suspend(&self, id: &TenantId) -> Result<(), LifecycleError> {
-        lifecycle::transition(&self.registry, id, crate::Status::Suspended)
+        lifecycle::transition(&self.registry, id, Status::Suspended)
     }
 
     /// Opens a suspended tenant again.
@@ -163,7 +171,7 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`LifecycleError`].
     pub fn resume(&self, id: &TenantId) -> Result<(), LifecycleError> {
-        lifecycle::transition(&self.registry, id, crate::Status::Active)
+        lifecycle::transition(&self.registry, id, Status::Active)
     }
 
     /// Takes a suspended tenant out of use for good. Its data is kept; only an archived tenant can be deleted.
@@ -171,7 +179,7 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`LifecycleError`].
     pub fn archive(&self, id: &TenantId) -> Result<(), LifecycleError> {
-        lifecycle::transition(&self.registry, id, crate::Status::Archived)
+        lifecycle::transition(&self.registry, id, Status::Archived)
     }
 
     /// Brings an archived tenant back to suspended.
@@ -179,7 +187,7 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`LifecycleError`].
     pub fn unarchive(&self, id: &TenantId) -> Result<(), LifecycleError> {
-        lifecycle::transition(&self.registry, id, crate::Status::Suspended)
+        lifecycle::transition(&self.registry, id, Status::Suspended)
     }
 
     /// Deletes an archived tenant and every file of it. There is no way back.

@@ -306,6 +306,12 @@ impl<'a> IntoIterator for &'a MigrationSet {
     }
 }
 
+impl From<MigrationScript> for MigrationSet {
+    fn from(script: MigrationScript) -> Self {
+        Self::new([script])
+    }
+}
+
 impl FromIterator<MigrationScript> for MigrationSet {
     fn from_iter<I: IntoIterator<Item = MigrationScript>>(scripts: I) -> Self {
         Self::new(scripts)
