@@ -182,19 +182,27 @@ fn garbage_is_not_a_database() {
 /// the new tenant has the rows of the old one.
 #[test]
 fn a_stale_wal_beside_a_fresh_path_is_refused() {
-    let (fleet, a, _) = two();
+    let (fleet, a, b) = two();
     let directory = a.parent().unwrap();
-    // The next generation's name, and that of the staging file it is made under.
-    let names_of_a_database = ["", "-wal", "-shm", "-journal"];
+    // What may stand there: something else under each of the four names, or another tenant's whole database.
+    let theirs = fs::read(&b).unwrap();
+    let planted: [(&str, &[u8]); 5] = [
+        ("", b"stale"),
+        ("", &theirs),
+        ("-wal", b"stale"),
+        ("-shm", b"stale"),
+        ("-journal", b"stale"),
+    ];
     // Each attempt takes the next number, those that failed included.
-    for (suffix, number) in names_of_a_database.into_iter().zip(2..) {
+    for ((suffix, bytes), number) in planted.into_iter().zip(2..) {
         let planted = directory.join(format!("g{number}.sqlite3{suffix}"));
-        fs::write(&planted, "stale").unwrap();
+        fs::write(&planted, bytes).unwrap();
+        fs::set_permissions(&planted, fs::Permissions::from_mode(0o600)).unwrap();
         let error = fleet.tenancy.compact(&"A1".parse().unwrap()).unwrap_err();
         let text = format!("{error:?}");
         assert!(text.contains("PathNotFresh"), "{text}");
         // It is not ours, so it is not ours to remove: the attempt is undone around it.
-        assert_eq!(fs::read(&planted).unwrap(), b"stale");
+        assert!(fs::read(&planted).unwrap() == bytes, "{suffix}");
         fs::remove_file(&planted).unwrap();
         let recovered = fleet.again();
         assert_eq!(

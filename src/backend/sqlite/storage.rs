@@ -111,13 +111,6 @@ impl SqliteStorage {
         Ok(connect::open(path, whose, self.busy_timeout)?)
     }
 
-    /// The staging copy is complete: nothing is left in a WAL, and all of it is on disk.
-    fn seal(&self, mut conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
-        checkpoint(&mut conn)?;
-        drop(conn);
-        Ok(files::sync_file(staging)?)
-    }
-
     fn template_path(&self, set: &MigrationSet) -> PathBuf {
         self.root.template(set.digest().as_bytes())
     }
@@ -153,7 +146,7 @@ impl SqliteStorage {
         stamp(&mut conn, &Identity::template(&set.digest().to_string()))?;
         migrate::run_pending(&mut conn, set, MigrateOptions::default())
             .map_err(StorageError::Template)?;
-        self.seal(conn, &staging)?;
+        seal(conn, &staging)?;
         Ok(files::publish(&staging, &path)?)
     }
 }
@@ -226,7 +219,7 @@ impl Storage for SqliteStorage {
             .write(&mut conn)
             .map_err(query("stamping a new database"))?;
         crate::failpoint::hit("stage.stamped");
-        self.seal(conn, &staging)
+        seal(conn, &staging)
     }
 
     fn stage_copy(&self, key: &TenantKey, from: u64, to: u64) -> Result<(), StorageError> {
@@ -259,7 +252,7 @@ impl Storage for SqliteStorage {
             });
         }
         crate::failpoint::hit("copy.verified");
-        self.seal(conn, &staging)
+        seal(conn, &staging)
     }
 
     fn publish(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
@@ -357,9 +350,7 @@ fn create_shared(root: &Root, busy_timeout: Duration) -> Result<(), StorageError
     conn.catalog_open(catalog)
         .map_err(query("making the catalogue"))?;
     crate::failpoint::hit("init.catalogue");
-    checkpoint(&mut conn)?;
-    drop(conn);
-    files::sync_file(&staging)?;
+    seal(conn, &staging)?;
     crate::failpoint::hit("init.synced");
     files::publish(&staging, &path)?;
     crate::failpoint::hit("init.published");
@@ -374,15 +365,13 @@ fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), Storage
     .map_err(query("stamping a new database"))
 }
 
-fn checkpoint(conn: &mut SqliteConnection) -> Result<(), StorageError> {
-    let result =
-        fence::drain(conn, Duration::ZERO).map_err(query("checkpointing a new database"))?;
-    match result {
-        true => Ok(()),
-        false => Err(StorageError::Busy {
-            what: "a database that is being made",
-        }),
-    }
+/// Closes a finished staging database and waits until it is on the disk.
+///
+/// The last connection that closes moves the WAL into the file and removes it. Should that fail, the WAL stays, and
+/// [`files::publish`] refuses a file that has one.
+fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
+    drop(conn);
+    Ok(files::sync_file(staging)?)
 }
 
 #[derive(QueryableByName)]
