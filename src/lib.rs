@@ -2,4 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod id;
+#[cfg(feature = "hospital")]
+pub mod models;
 pub mod money;
