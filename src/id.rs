@@ -90,7 +90,11 @@ impl<T> Id<T> {
 ///
 /// It has the column type of [`Id`], and is a Rust type of its own: the row is in another database, so no foreign key
 /// can guard the pointer (SQLite would refuse every insert into the table), no join can follow it, and the row may be gone.
-/// The [module documentation](self) shows how to follow a page of them in one query.
+///
+/// A page of tenant rows and the shared rows they point to take two queries, one in each database: load the page, ask the
+/// shared database for the [`distinct`](Self::distinct) keys in it with `eq_any`, and look the answers up [`by_id`].
+///
+/// # Example
 ///
 /// ```
 /// use diesel_tenants::id::{Id, SharedRef};
@@ -132,7 +136,27 @@ impl<T> From<Id<T>> for SharedRef<T> {
 ///
 /// # Example
 ///
-/// See the [module documentation](self).
+/// ```
+/// use diesel::prelude::*;
+/// use diesel_tenants::id::{Id, SharedRef, by_id};
+/// # diesel::table! {
+/// #     use diesel::sql_types::*;
+/// #     use diesel_tenants::id::sql_types::Id;
+/// #     users { id -> Id, name -> Text, }
+/// # }
+///
+/// #[derive(Queryable, Identifiable)]
+/// struct User {
+///     id: Id<User>,
+///     name: String,
+/// }
+///
+/// let ada = User { id: Id::new(), name: "Ada".into() };
+/// let registered_by = SharedRef::from(ada.id);
+/// let users = by_id(vec![ada]);
+/// let name = users.get(&registered_by.id()).map(|user| user.name.as_str());
+/// assert_eq!(name, Some("Ada"));
+/// ```
 #[must_use]
 pub fn by_id<U>(rows: Vec<U>) -> HashMap<Id<U>, U>
 where
