@@ -1,0 +1,3 @@
+//! Behaviour, one module for each part of the crate.
+
+mod models;
