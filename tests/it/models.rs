@@ -3,6 +3,7 @@
 mod agreement;
 mod care_rows;
 mod constraints;
+mod example_data;
 mod migrations;
 mod office_rows;
 mod people_rows;
