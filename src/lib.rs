@@ -17,8 +17,12 @@ pub mod doors;
 pub mod error;
 mod excerpt;
 mod failpoint;
+pub mod id;
 mod lifecycle;
 pub mod migrate;
+#[cfg(feature = "hospital")]
+pub mod models;
+pub mod money;
 pub mod pool;
 mod provision;
 mod registry;

@@ -12,6 +12,7 @@ mod files;
 mod instances;
 mod lifecycle;
 mod migrate;
+mod models;
 mod names;
 mod roots;
 mod schemas;

@@ -1,0 +1,10 @@
+DROP TABLE login_attempts;
+DROP TABLE tenant_access;
+DROP TABLE group_permissions;
+DROP TABLE user_groups;
+DROP TABLE permissions;
+DROP TABLE groups;
+DROP TABLE sessions;
+DROP TABLE profiles;
+DROP TABLE users;
+DROP TABLE hospitals;

@@ -1,0 +1,4 @@
+DROP TABLE contract_acceptances;
+DROP TABLE hospital_modules;
+DROP TABLE subscriptions;
+DROP TABLE plans;

@@ -1,0 +1,2 @@
+DROP TABLE number_sequences;
+DROP TABLE settings;

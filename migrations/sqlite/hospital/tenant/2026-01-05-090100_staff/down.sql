@@ -1,0 +1,4 @@
+DROP TABLE staff_attendance;
+DROP TABLE staff_schedules;
+DROP TABLE staff_members;
+DROP TABLE departments;

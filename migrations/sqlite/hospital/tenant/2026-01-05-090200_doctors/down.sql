@@ -1,0 +1,2 @@
+DROP TABLE doctor_schedules;
+DROP TABLE doctors;

@@ -1,0 +1,2 @@
+DROP TABLE nurse_schedules;
+DROP TABLE nurses;

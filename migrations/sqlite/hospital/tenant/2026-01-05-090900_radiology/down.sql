@@ -1,0 +1,3 @@
+DROP TABLE radiology_studies;
+DROP TABLE radiology_orders;
+DROP TABLE study_types;

@@ -1,0 +1,2 @@
+DROP TABLE emergency_vitals;
+DROP TABLE emergency_cases;

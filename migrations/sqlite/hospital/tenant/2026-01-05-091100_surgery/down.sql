@@ -1,0 +1,3 @@
+DROP TABLE surgery_team;
+DROP TABLE surgeries;
+DROP TABLE operating_theatres;

@@ -1,0 +1,2 @@
+DROP TABLE beds;
+DROP TABLE rooms;

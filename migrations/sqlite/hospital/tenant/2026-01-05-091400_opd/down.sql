@@ -1,0 +1,1 @@
+DROP TABLE opd_visits;

@@ -1,0 +1,3 @@
+DROP TABLE inventory_transactions;
+DROP TABLE inventory_items;
+DROP TABLE suppliers;

@@ -1,0 +1,4 @@
+//! Rows of the shared database.
+
+pub mod accounts;
+pub mod subscriptions;
