@@ -1,5 +1,9 @@
 //! Behaviour of the library as its users see it.
 #![cfg(unix)]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the rows of the hospital model are mounted on connections and on contexts"
+)]
 
 mod actors;
 mod app;
@@ -9,6 +13,7 @@ mod contexts;
 mod crashes;
 mod damage;
 mod files;
+mod hospital;
 mod instances;
 mod lifecycle;
 mod migrate;

@@ -11,7 +11,7 @@ mod rows;
 mod service_rows;
 mod shared_refs;
 mod shared_rows;
-mod values;
+pub(crate) mod values;
 
 use std::collections::BTreeSet;
 
@@ -22,6 +22,12 @@ use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use diesel_tenants::models::{SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use tempfile::TempDir;
+
+/// What the files of rows need of Diesel. They are mounted a second time, on contexts, by the module `hospital`.
+mod dsl {
+    pub(super) use diesel::SqliteConnection as Conn;
+    pub(super) use diesel::prelude::*;
+}
 
 /// A database file of the test's own.
 struct Database {
@@ -101,7 +107,7 @@ fn texts(conn: &mut SqliteConnection, query: &str) -> Vec<String> {
 }
 
 /// Tables whose rows tell nothing about a person, so that their `Debug` prints every field.
-const PRINTED: &[&str] = &[
+pub(crate) const PRINTED: &[&str] = &[
     "appointment_types",
     "beds",
     "daily_metrics",
@@ -139,7 +145,7 @@ const PRINTED: &[&str] = &[
 ];
 
 /// Whether a field came back as it went in.
-trait Same<New> {
+pub(crate) trait Same<New> {
     fn same(&self, new: &New) -> bool;
 }
 
@@ -180,4 +186,4 @@ macro_rules! round_trip {
         row
     }};
 }
-use round_trip;
+pub(crate) use round_trip;

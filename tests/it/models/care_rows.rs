@@ -1,6 +1,6 @@
 //! One row in every table of care.
 
-use diesel::prelude::*;
+use super::dsl::*;
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::tenant::{
     admissions, appointment_events, appointment_types, appointments, beds, emergency_cases,
@@ -28,7 +28,7 @@ use super::people_rows::People;
 use super::round_trip;
 use super::values::{at, elsewhere};
 
-pub(super) fn care(conn: &mut SqliteConnection, people: &People) -> Appointment {
+pub(super) fn care(conn: &mut Conn, people: &People) -> Appointment {
     let People {
         department,
         doctor,

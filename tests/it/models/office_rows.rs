@@ -1,6 +1,6 @@
 //! One row in every table of the office.
 
-use diesel::prelude::*;
+use super::dsl::*;
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::tenant::{
     contact_messages, daily_metrics, dashboard_widgets, leave_requests, notifications,
@@ -26,7 +26,7 @@ use super::people_rows::People;
 use super::round_trip;
 use super::values::{at, day, elsewhere};
 
-pub(super) fn office(conn: &mut SqliteConnection, people: &People, appointment: &Appointment) {
+pub(super) fn office(conn: &mut Conn, people: &People, appointment: &Appointment) {
     let People {
         patient,
         staff_member,

@@ -1,6 +1,6 @@
 //! One row in every table of staff, doctors, nurses and patients.
 
-use diesel::prelude::*;
+use super::dsl::*;
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::tenant::{
     departments, doctor_schedules, doctors, nurse_schedules, nurses, patient_documents,
@@ -31,7 +31,7 @@ pub(super) struct People {
     pub(super) staff_member: StaffMember,
 }
 
-pub(super) fn people(conn: &mut SqliteConnection) -> People {
+pub(super) fn people(conn: &mut Conn) -> People {
     let department = round_trip!(
         conn,
         departments,

@@ -1,6 +1,6 @@
 //! One row in every table of laboratory, imaging, pharmacy, stores and billing.
 
-use diesel::prelude::*;
+use super::dsl::*;
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::tenant::{
     drug_categories, insurance_claims, inventory_items, inventory_transactions, invoice_items,
@@ -37,7 +37,7 @@ use super::people_rows::People;
 use super::round_trip;
 use super::values::{at, day, elsewhere};
 
-pub(super) fn diagnostics(conn: &mut SqliteConnection, people: &People, appointment: &Appointment) {
+pub(super) fn diagnostics(conn: &mut Conn, people: &People, appointment: &Appointment) {
     let People {
         doctor, patient, ..
     } = people;
@@ -168,7 +168,7 @@ pub(super) fn diagnostics(conn: &mut SqliteConnection, people: &People, appointm
     );
 }
 
-pub(super) fn goods(conn: &mut SqliteConnection, people: &People, appointment: &Appointment) {
+pub(super) fn goods(conn: &mut Conn, people: &People, appointment: &Appointment) {
     let People {
         department,
         doctor,
@@ -356,7 +356,7 @@ pub(super) fn goods(conn: &mut SqliteConnection, people: &People, appointment: &
     );
 }
 
-pub(super) fn finance(conn: &mut SqliteConnection, people: &People, appointment: &Appointment) {
+pub(super) fn finance(conn: &mut Conn, people: &People, appointment: &Appointment) {
     let patient = &people.patient;
     let service = round_trip!(
         conn,

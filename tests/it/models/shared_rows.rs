@@ -1,6 +1,6 @@
 //! One row in every table of the shared database.
 
-use diesel::prelude::*;
+use super::dsl::*;
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::shared::{
     contract_acceptances, group_permissions, groups, hospital_modules, hospitals, login_attempts,
@@ -21,7 +21,7 @@ use super::round_trip;
 use super::values::{at, day};
 
 /// Inserts and reads back a row of every table.
-pub(super) fn fill(conn: &mut SqliteConnection) {
+pub(super) fn fill(conn: &mut Conn) {
     let hospital = round_trip!(
         conn,
         hospitals,
