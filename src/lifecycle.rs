@@ -40,12 +40,22 @@ pub(crate) struct Running<'a, C: Backend> {
 }
 
 impl<'a, C: Backend> Running<'a, C> {
-    pub(crate) fn new(registry: &'a Registry<C>, operation: Operation) -> Self {
-        registry.running.lock().insert(operation.id);
-        Self {
-            registry,
-            id: operation.id,
-        }
+    /// For an operation that nobody else can know of yet: call it before the operation stands in the journal, or
+    /// another thread takes it for one that was given up.
+    pub(crate) fn new(registry: &'a Registry<C>) -> Self {
+        let id = Uuid::now_v7();
+        registry.running.lock().insert(id);
+        Self { registry, id }
+    }
+
+    /// For an operation found in the journal. `None` while another thread works on it.
+    fn claim(registry: &'a Registry<C>, id: Uuid) -> Option<Self> {
+        let free = registry.running.lock().insert(id);
+        free.then(|| Self { registry, id })
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
     }
 }
 
@@ -94,7 +104,9 @@ fn begin<'a, C: Backend>(
     during: Option<Status>,
 ) -> Result<(Operation, Running<'a, C>), LifecycleError> {
     let record = tenant.record();
+    let running = Running::new(registry);
     let intent = Intent {
+        id: running.id(),
         kind,
         tenant_uuid: record.uuid,
         instance: registry.common.storage.instance(),
@@ -105,10 +117,7 @@ fn begin<'a, C: Backend>(
     let mut settled = false;
     loop {
         match registry.change(|c| c.catalog_begin(&intent))? {
-            Begun::Done(operation) => {
-                let running = Running::new(registry, operation.clone());
-                return Ok((operation, running));
-            }
+            Begun::Done(operation) => return Ok((operation, running)),
             Begun::Not(Changed::InProgress(operation)) if !settled => {
                 settled = true;
                 settle_if_dead(registry, &operation)?;
@@ -340,14 +349,13 @@ fn settle_if_dead<C: Backend>(
 ) -> Result<bool, LifecycleError> {
     let storage = &registry.common.storage;
     let me = storage.instance();
-    let alive = match operation.instance == me {
-        true => registry.running.lock().contains(&operation.id),
-        false => storage.is_alive(operation.instance)?,
-    };
-    if alive {
+    if operation.instance != me && storage.is_alive(operation.instance)? {
         return Ok(false);
     }
-    let _running = Running::new(registry, operation.clone());
+    // One of our own that no thread works on was given up; one of a dead instance is settled by one thread only.
+    let Some(_running) = Running::claim(registry, operation.id) else {
+        return Ok(false);
+    };
     if !registry.change(|c| c.catalog_take_over(operation, me))? {
         return Ok(false);
     }

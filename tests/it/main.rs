@@ -8,6 +8,7 @@ mod child;
 mod contexts;
 mod crashes;
 mod damage;
+mod faults;
 mod files;
 mod instances;
 mod lifecycle;
