@@ -11,7 +11,7 @@
 //! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` · `migrate-tenant.closed` | each migration's own |
 use uuid::Uuid;
 
-use crate::backend::{Backend, Storage};
+use crate::backend::{Backend, Storage, StorageError};
 use crate::catalog::{
     Begun, Changed, Intent, Operation, OperationKind, Outcome, Status, TenantRecord,
 };
@@ -398,7 +398,11 @@ pub(crate) fn settle<C: Backend>(
         OperationKind::Compact => {
             storage.discard(&key, operation.to_generation)?;
             hit("settle.removed");
-            storage.unfence(&key, operation.from_generation)?;
+            match storage.unfence(&key, operation.from_generation) {
+                // What is lost carries no fence. The tenant keeps its status, or it could never be deleted.
+                Err(StorageError::Connect(error)) if error.is_lost() => {}
+                lowered => lowered?,
+            }
             hit("settle.unfenced");
             let as_before = Outcome {
                 status: operation.prior_status,
@@ -409,11 +413,15 @@ pub(crate) fn settle<C: Backend>(
         }
         OperationKind::Delete if record.status == Status::Deleted => {}
         OperationKind::Delete => return finish_delete(registry, &record, operation),
-        OperationKind::Migrate => {
-            let mut opened = storage.connect_tenant(&key, record.generation)?;
-            let now = schema_now(registry, &mut opened.conn, operation, &record)?;
-            registry.change(|c| c.catalog_commit(operation, &now))?;
-        }
+        OperationKind::Migrate => match storage.connect_tenant(&key, record.generation) {
+            Ok(mut opened) => {
+                let now = schema_now(registry, &mut opened.conn, operation, &record)?;
+                registry.change(|c| c.catalog_commit(operation, &now))?;
+            }
+            // As above; what the catalogue knew of the schema is as good as anything.
+            Err(error) if error.is_lost() => {}
+            Err(error) => return Err(error.into()),
+        },
     }
     hit("settle.settled");
     Ok(registry.change(|c| c.catalog_close(operation, "settled"))?)

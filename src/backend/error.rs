@@ -107,6 +107,20 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Whether there is no such database any more, as opposed to one that cannot be opened now.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. }
+                | Self::Empty { .. }
+                | Self::Damaged { .. }
+                | Self::Unstamped { .. }
+                | Self::Foreign { .. }
+        )
+    }
+}
+
 impl crate::pool::ConnectFailure for ConnectError {
     fn out_of_descriptors(&self) -> bool {
         matches!(self, Self::OutOfDescriptors { .. })

@@ -4,11 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use diesel_tenants::error::LifecycleError;
 use diesel_tenants::prelude::*;
 
-use crate::app::fleet;
+use crate::app::{Fleet, fleet};
 use crate::world;
 
 fn id(id: &str) -> TenantId {
     id.parse().unwrap()
+}
+
+fn status(fleet: &Fleet, tenant: &TenantHandle) -> Status {
+    fleet.tenancy.tenants().unwrap();
+    tenant.record().unwrap().status
 }
 
 /// An operation is known as this process' own before anybody can find it in the journal.
@@ -35,4 +40,32 @@ fn no_thread_settles_what_another_one_works_on() {
         }
     });
     world::check(&fleet.root);
+}
+
+/// Maintenance of a database that is lost fails, and leaves its tenant in a status from which it can be deleted.
+#[test]
+fn a_tenant_whose_database_is_lost_can_still_be_deleted() {
+    type Lose = fn(&std::path::Path);
+    let ways: [(&str, Lose); 3] = [
+        ("missing", |file| std::fs::remove_file(file).unwrap()),
+        ("empty", |file| std::fs::write(file, b"").unwrap()),
+        ("damaged", |file| std::fs::write(file, [7; 8192]).unwrap()),
+    ];
+    for (way, lose) in ways {
+        for migrate in [true, false] {
+            let fleet = fleet();
+            let tenant = fleet.create("A1");
+            lose(&fleet.file(&tenant, 1));
+            let failed = match migrate {
+                true => fleet.tenancy.migrate_tenant(&id("A1")).map(drop),
+                false => fleet.tenancy.compact(&id("A1")).map(drop),
+            };
+            assert!(failed.is_err(), "{way}");
+            assert_eq!(status(&fleet, &tenant), Status::Active, "{way}");
+            fleet.tenancy.suspend(&id("A1")).unwrap();
+            fleet.tenancy.archive(&id("A1")).unwrap();
+            fleet.tenancy.delete(&id("A1"), "A1").unwrap();
+            world::check(&fleet.root);
+        }
+    }
 }
