@@ -331,7 +331,7 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Lifec
     }
 }
 
-/// Clears away a tenant that was never finished. False while a living process works on it.
+/// Settles what was left half done on a tenant. False while a living process works on it.
 pub(crate) fn clear_unfinished<C: Backend>(
     registry: &Registry<C>,
     tenant: Uuid,

@@ -354,13 +354,21 @@ impl<C: Backend> Registry<C> {
     fn closed(&self, tenant: &Tenant<C>) -> Result<(), OpenError> {
         let until = Instant::now() + self.settings.drain_timeout;
         let mut pause = Duration::from_millis(1);
+        let mut settled = false;
         loop {
             // Another process may have opened it since: who is turned away gets the newest word.
             self.reload().map_err(OpenError::Catalog)?;
             let record = tenant.record();
             let id = record.id;
-            if record.status != Status::Active {
-                let status = record.status;
+            let status = record.status;
+            // Its process may have died over it, or failed to undo it while the disk was full.
+            if status == Status::Restoring && !settled {
+                settled = true;
+                if let Ok(true) = crate::lifecycle::clear_unfinished(self, record.uuid) {
+                    continue;
+                }
+            }
+            if status != Status::Active {
                 return Err(OpenError::Unavailable { id, status });
             }
             let found = record.schema_version.as_deref();

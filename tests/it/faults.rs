@@ -1,14 +1,34 @@
 //! What an operation, a context or the library itself does after something has failed under it.
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use diesel::connection::SimpleConnection;
 use diesel_tenants::error::LifecycleError;
 use diesel_tenants::prelude::*;
 
-use crate::app::{Fleet, fleet};
+use crate::app::{Fleet, admit, fleet, names};
 use crate::world;
 
 fn id(id: &str) -> TenantId {
     id.parse().unwrap()
+}
+
+/// Makes every change of a tenant's row that matches `condition` fail, and its transaction with it, as a full disk does.
+fn break_catalogue(fleet: &Fleet, condition: &str) {
+    let trigger = format!(
+        "CREATE TRIGGER broken BEFORE UPDATE ON __tenants_tenants WHEN {condition}
+         BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END"
+    );
+    let mut shared = fleet.tenancy.shared().unwrap();
+    let made = shared.unrouted("test", |raw| raw.connection().batch_execute(&trigger));
+    made.unwrap();
+}
+
+fn mend_catalogue(fleet: &Fleet) {
+    let mut shared = fleet.tenancy.shared().unwrap();
+    let mended = shared.unrouted("test", |raw| {
+        raw.connection().batch_execute("DROP TRIGGER broken")
+    });
+    mended.unwrap();
 }
 
 fn status(fleet: &Fleet, tenant: &TenantHandle) -> Status {
@@ -67,5 +87,32 @@ fn a_tenant_whose_database_is_lost_can_still_be_deleted() {
             fleet.tenancy.delete(&id("A1"), "A1").unwrap();
             world::check(&fleet.root);
         }
+    }
+}
+
+/// What could not be undone when it failed, or was left by a process that died, is undone by whoever is turned away.
+#[test]
+fn a_tenant_left_restoring_is_put_right_when_it_is_entered() {
+    for owner_dies in [false, true] {
+        let fleet = fleet();
+        let tenant = fleet.create("A1");
+        admit(&mut tenant.enter().unwrap(), "kept").unwrap();
+        // Neither the new generation nor the return to the old one can be written down.
+        break_catalogue(&fleet, "NEW.status = 'active'");
+        let owner = match owner_dies {
+            false => fleet.tenancy.clone(),
+            true => fleet.again(),
+        };
+        owner.compact(&id("A1")).unwrap_err();
+        drop(owner);
+        assert_eq!(status(&fleet, &tenant), Status::Restoring);
+        let refused = tenant.enter().unwrap_err();
+        assert!(refused.is_retryable(), "{refused:?}");
+        mend_catalogue(&fleet);
+        let mut ctx = tenant.enter().unwrap();
+        admit(&mut ctx, "more").unwrap();
+        assert_eq!(names(&mut ctx), ["kept", "more"]);
+        drop(ctx);
+        world::check(&fleet.root);
     }
 }
