@@ -332,21 +332,65 @@ impl<C: Backend> Registry<C> {
 
     pub(crate) fn enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
         self.freshen().map_err(OpenError::Catalog)?;
-        let database = &tenant.database;
-        if database.gate() == Gate::Closed {
+        if tenant.database.gate() == Gate::Closed {
             self.closed(tenant)?;
         }
+        match self.check_out(tenant) {
+            Ok(context) => Ok(context),
+            Err(error) => self.enter_again(tenant, error),
+        }
+    }
+
+    #[inline]
+    fn check_out(
+        &self,
+        tenant: &Tenant<C>,
+    ) -> Result<TenantContext<C>, CheckoutError<ConnectError>> {
+        let database = &tenant.database;
         // Read before the connection is taken: should the tenant move in between, the context is stale and says
         // so, and never the other way round.
         let generation = database.generation();
-        match database.slots().checkout() {
-            Ok(checkout) => Ok(TenantContext::new(
-                Arc::clone(database),
-                checkout,
-                generation,
-            )),
-            Err(error) => Err(self.explain(error, tenant)),
-        }
+        let checkout = database.slots().checkout()?;
+        Ok(TenantContext::new(
+            Arc::clone(database),
+            checkout,
+            generation,
+        ))
+    }
+
+    /// After a refusal that may come from old news: within the freshness bound the tenant may have moved, and the
+    /// database this process believes in is closed, fenced or gone. With the newest word, one more try.
+    #[cold]
+    fn enter_again(
+        &self,
+        tenant: &Tenant<C>,
+        error: CheckoutError<ConnectError>,
+    ) -> Result<TenantContext<C>, OpenError> {
+        let id = tenant.record().id;
+        let error = match error {
+            CheckoutError::Closed { .. }
+            | CheckoutError::Connect {
+                source:
+                    ConnectError::Missing { .. }
+                    | ConnectError::Fenced { .. }
+                    | ConnectError::Open { .. },
+            } => {
+                self.closed(tenant)?;
+                match self.check_out(tenant) {
+                    Ok(context) => return Ok(context),
+                    Err(error) => error,
+                }
+            }
+            other => other,
+        };
+        Err(match error {
+            // Closed again already: the caller's next try will find out why.
+            CheckoutError::Closed { .. } => OpenError::Unavailable {
+                id,
+                status: Status::Restoring,
+            },
+            other => refused(other, Some(id)),
+        })
     }
 
     /// Why the gate is closed, or `Ok` if it no longer is.
@@ -391,22 +435,6 @@ impl<C: Backend> Registry<C> {
                     return Err(OpenError::MigrateOnOpen { id, source });
                 }
             }
-        }
-    }
-
-    #[cold]
-    fn explain(&self, error: CheckoutError<ConnectError>, tenant: &Tenant<C>) -> OpenError {
-        let id = tenant.record().id;
-        match error {
-            CheckoutError::Closed { .. } => match self.closed(tenant) {
-                Err(reason) => reason,
-                // It was opened again in the meantime: the caller's next try will find it so.
-                Ok(()) => OpenError::Unavailable {
-                    id,
-                    status: Status::Restoring,
-                },
-            },
-            other => refused(other, Some(id)),
         }
     }
 }

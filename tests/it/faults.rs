@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel_tenants::error::LifecycleError;
 use diesel_tenants::prelude::*;
 
-use crate::app::{Fleet, admit, fleet, names};
+use crate::app::{Fleet, admit, fleet, fleet_with, names};
 use crate::world;
 
 fn id(id: &str) -> TenantId {
@@ -114,5 +114,25 @@ fn a_tenant_left_restoring_is_put_right_when_it_is_entered() {
         assert_eq!(names(&mut ctx), ["kept", "more"]);
         drop(ctx);
         world::check(&fleet.root);
+    }
+}
+
+/// Within the freshness bound this process believes in the old generation, whose file is fenced or gone.
+#[test]
+fn a_tenant_that_has_moved_elsewhere_is_entered_where_it_is_now() {
+    let fleet = fleet_with(|b| b.freshness(std::time::Duration::from_secs(3600)));
+    let tenant = fleet.create("A1");
+    for warm in [false, true] {
+        if warm {
+            admit(&mut tenant.enter().unwrap(), "kept").unwrap();
+            fleet.tenancy.reap_idle();
+        }
+        let second = tenant.enter().unwrap();
+        let before = second.generation();
+        let compacted = fleet.again().compact(&id("A1")).unwrap();
+        // The one idle or open connection is on the old file; another one has to be opened.
+        let entered = tenant.enter().unwrap();
+        assert_eq!(entered.generation(), compacted.generation);
+        assert!(second.generation() == before && before < compacted.generation);
     }
 }
