@@ -7,7 +7,7 @@
 //! | operation | steps, each with a failpoint | commit point |
 //! |---|---|---|
 //! | compact | `compact.begun` · `compact.drained` · `fence.raised` · `compact.fenced` · `copy.staged` · `copy.copied` · `copy.verified` · `compact.staged` · `compact.published` · `compact.committed` · `compact.removed` · `compact.closed` | the catalogue names the new generation |
-//! | delete | `delete.begun` · `delete.drained` · `delete.removed` · `delete.committed` · `delete.closed` | the status `deleting`: from there on it is finished |
+//! | delete | `delete.drained` · `delete.begun` · `delete.removed` · `delete.committed` · `delete.closed` | the status `deleting`: from there on it is finished |
 //! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` · `migrate-tenant.closed` | each migration's own |
 use uuid::Uuid;
 
@@ -207,16 +207,29 @@ pub(crate) fn delete<C: Backend>(
     if confirmation != id.as_str() {
         return Err(LifecycleError::NotConfirmed { id });
     }
-    let (operation, _running) = begin(
+    // Drained before anything is begun, since from there on there is no way back. An archived tenant is closed.
+    registry.reload()?;
+    let before = tenant.record().status;
+    if before == Status::Archived {
+        drain(registry, &tenant)?;
+    }
+    hit("delete.drained");
+    let begun = begin(
         registry,
         &tenant,
         OperationKind::Delete,
         &[Status::Archived],
         Some(Status::Deleting),
-    )?;
+    );
+    let (operation, _running) = match begun {
+        // One that was left half done has been finished on the way.
+        Err(LifecycleError::WrongStatus {
+            status: Status::Deleted,
+            ..
+        }) if before == Status::Deleting => return Ok(()),
+        begun => begun?,
+    };
     hit("delete.begun");
-    drain(registry, &tenant)?;
-    hit("delete.drained");
     finish_delete(registry, &tenant.record(), &operation)
 }
 

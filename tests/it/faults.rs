@@ -136,3 +136,34 @@ fn a_tenant_that_has_moved_elsewhere_is_entered_where_it_is_now() {
         assert!(second.generation() == before && before < compacted.generation);
     }
 }
+
+#[test]
+fn a_delete_that_meets_an_open_context_has_not_begun() {
+    let fleet = fleet_with(|b| b.drain_timeout(std::time::Duration::from_millis(20)));
+    let tenant = fleet.create("A1");
+    let mut open = tenant.enter().unwrap();
+    admit(&mut open, "kept").unwrap();
+    fleet.tenancy.suspend(&id("A1")).unwrap();
+    fleet.tenancy.archive(&id("A1")).unwrap();
+    let busy = fleet.tenancy.delete(&id("A1"), "A1").unwrap_err();
+    assert!(matches!(busy, LifecycleError::Busy { .. }), "{busy:?}");
+    assert_eq!(fleet.tenancy.recover().unwrap(), 0);
+    assert_eq!(status(&fleet, &tenant), Status::Archived);
+    assert_eq!(names(&mut open), ["kept"]);
+    drop(open);
+    fleet.tenancy.delete(&id("A1"), "A1").unwrap();
+    world::check(&fleet.root);
+}
+
+#[test]
+fn a_delete_left_half_done_is_finished_by_the_next_one() {
+    let fleet = fleet();
+    fleet.create("A1");
+    fleet.tenancy.suspend(&id("A1")).unwrap();
+    fleet.tenancy.archive(&id("A1")).unwrap();
+    break_catalogue(&fleet, "NEW.status = 'deleted'");
+    fleet.tenancy.delete(&id("A1"), "A1").unwrap_err();
+    mend_catalogue(&fleet);
+    fleet.tenancy.delete(&id("A1"), "A1").unwrap();
+    world::check(&fleet.root);
+}
