@@ -2,7 +2,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use diesel::connection::SimpleConnection;
-use diesel_tenants::error::LifecycleError;
+use diesel_tenants::error::{CreateError, LifecycleError};
 use diesel_tenants::prelude::*;
 
 use crate::app::{Fleet, admit, fleet, fleet_with, names};
@@ -166,4 +166,23 @@ fn a_delete_left_half_done_is_finished_by_the_next_one() {
     mend_catalogue(&fleet);
     fleet.tenancy.delete(&id("A1"), "A1").unwrap();
     world::check(&fleet.root);
+}
+
+/// SQLite knows tables in any case.
+#[test]
+fn a_table_of_the_other_scope_is_found_in_any_case() {
+    let fleet = fleet_with(|b| {
+        b.tenant_migrations(diesel_tenants::MigrationSet::new([
+            diesel_tenants::MigrationScript::new(
+                "20260101000000",
+                "users",
+                "CREATE TABLE USERS (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL);",
+            ),
+        ]))
+    });
+    let refused = fleet.tenancy.create(&id("A1"), NewTenant::named("x"));
+    let CreateError::Storage(refused) = refused.unwrap_err() else {
+        panic!("created with a shared table in it");
+    };
+    assert!(refused.to_string().contains("`USERS`"), "{refused}");
 }
