@@ -194,8 +194,9 @@ macro_rules! context {
             ///
             /// Everything is admitted, raw SQL included, and [`Unrouted::connection`] gives the bare connection.
             /// What `f` may leave behind (an open transaction, an attached database, a changed setting) cannot be
-            /// known, so the connection is closed with this context instead of being used again. `reason` says
-            /// why, for whoever reads the code or the log.
+            /// known, so the connection is closed with this context instead of being used again. A panic in `f`
+            /// leaves the context unusable, as in [`transaction`](Self::transaction). `reason` says why, for whoever
+            /// reads the code or the log.
             ///
             /// # Errors
             /// What `f` returns; [`ContextPoisoned`](crate::error::ContextPoisoned) or
@@ -220,9 +221,16 @@ macro_rules! context {
             {
                 self.0.parts()?;
                 self.0.checkout.taint();
-                f(&mut Unrouted {
-                    session: &mut self.0,
-                    reason,
+                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                    f(&mut Unrouted {
+                        session: &mut self.0,
+                        reason,
+                    })
+                }));
+                // Diesel does not roll back when a panic goes through a transaction of its own.
+                outcome.unwrap_or_else(|panic| {
+                    self.0.poisoned = true;
+                    resume_unwind(panic)
                 })
             }
         }

@@ -378,3 +378,23 @@ fn contexts_move_between_threads() {
     .unwrap();
     assert_eq!(names(&mut ctx), ["elsewhere"]);
 }
+
+#[test]
+fn a_panic_caught_around_the_escape_hatch_cannot_lead_to_an_acknowledged_commit() {
+    let fleet = one_connection();
+    let tenant = fleet.create("th001");
+    let mut ctx = tenant.enter().unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        ctx.unrouted("Diesel's own transaction does not roll back", |raw| {
+            use diesel::Connection;
+            raw.connection()
+                .transaction::<(), Error, _>(|_| panic!("on purpose"))
+        })
+    }));
+    assert!(panicked.is_err());
+    let after = ctx.transaction(|ctx| admit(ctx, "acknowledged?"));
+    drop(ctx);
+    let kept = names(&mut tenant.enter().unwrap());
+    assert_eq!(after.is_ok(), kept == ["acknowledged?"], "{after:?}");
+    assert!(ContextPoisoned::of(&after.unwrap_err()).is_some());
+}
