@@ -297,9 +297,17 @@ fn transact<X: Context, T, E: From<Error>>(
     }
     let (conn, database) = session.parts()?;
     begin(conn, mode).map_err(|e| database.explain(e))?;
+    let forbids_writes = mode == Mode::Read && !was_read_only;
+    let ready = match forbids_writes {
+        true => conn.set_read_only(true),
+        false => Ok(()),
+    };
     session.read_only = mode == Mode::Read;
 
-    let outcome = catch_unwind(AssertUnwindSafe(|| f(ctx)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| match ready {
+        Ok(()) => f(ctx),
+        Err(error) => Err(error.into()),
+    }));
 
     let session = ctx.session(TOKEN);
     session.read_only = was_read_only;
@@ -310,9 +318,10 @@ fn transact<X: Context, T, E: From<Error>>(
     // A panic that was caught further in leaves `f` able to return `Ok` for rows that are gone.
     let lost = session.poisoned;
     let conn = session.checkout.conn_mut();
-    if mode == Mode::Read && !was_read_only {
-        C::<X>::end_read(conn)?;
+    if forbids_writes && conn.set_read_only(false).is_err() {
+        session.checkout.taint();
     }
+    let conn = session.checkout.conn_mut();
     match outcome {
         Ok(Ok(value)) if !lost => {
             let committed = AnsiTransactionManager::commit_transaction(conn);
@@ -333,8 +342,6 @@ fn transact<X: Context, T, E: From<Error>>(
         }
     }
 }
-
-type C<X> = <X as Context>::Conn;
 
 /// The outermost `BEGIN` is the backend's, the inner ones are Diesel's savepoints.
 fn begin<C: Backend>(conn: &mut C, mode: Mode) -> QueryResult<()> {

@@ -398,3 +398,23 @@ fn a_panic_caught_around_the_escape_hatch_cannot_lead_to_an_acknowledged_commit(
     assert_eq!(after.is_ok(), kept == ["acknowledged?"], "{after:?}");
     assert!(ContextPoisoned::of(&after.unwrap_err()).is_some());
 }
+
+#[test]
+fn a_read_transaction_inside_one_that_writes_cannot_write_either() {
+    let fleet = fleet();
+    let mut ctx = fleet.create("th001").enter().unwrap();
+    ctx.transaction(|ctx| {
+        admit(ctx, "before")?;
+        ctx.read_transaction(|ctx| {
+            assert_eq!(names(ctx), ["before"]);
+            let refused = admit(ctx, "never").unwrap_err().to_string();
+            assert!(refused.contains("readonly"), "{refused}");
+            QueryResult::Ok(())
+        })?;
+        let failed = ctx.read_transaction(|_| Err::<(), _>(Error::RollbackTransaction));
+        assert!(failed.is_err());
+        admit(ctx, "after")
+    })
+    .unwrap();
+    assert_eq!(names(&mut ctx), ["before", "after"]);
+}

@@ -36,12 +36,14 @@ impl Backend for SqliteConnection {
     }
 
     fn begin_read(&mut self) -> QueryResult<()> {
-        AnsiTransactionManager::begin_transaction_sql(self, "BEGIN DEFERRED")?;
-        self.batch_execute("PRAGMA query_only = ON")
+        AnsiTransactionManager::begin_transaction_sql(self, "BEGIN DEFERRED")
     }
 
-    fn end_read(&mut self) -> QueryResult<()> {
-        self.batch_execute("PRAGMA query_only = OFF")
+    fn set_read_only(&mut self, read_only: bool) -> QueryResult<()> {
+        self.batch_execute(match read_only {
+            true => "PRAGMA query_only = ON",
+            false => "PRAGMA query_only = OFF",
+        })
     }
 
     fn symptom(error: &Error) -> Option<Symptom> {
