@@ -67,15 +67,23 @@ pub struct Session<C: Backend> {
     database: Arc<Database<C>>,
     /// The generation the connection was opened on.
     generation: u64,
-    /// A panic went through a transaction: its rows are gone, so nothing may be acknowledged after it.
+    /// A transaction was cut short: its rows are gone, so nothing may be acknowledged after it.
     poisoned: bool,
     /// Inside [`TenantContext::read_transaction`].
     read_only: bool,
+    /// Inside a transaction of this context.
+    in_transaction: bool,
+    /// A statement failed since the last look at the transaction, or may have: a full disk, for one, ends the whole
+    /// transaction, and what follows would be committed statement by statement.
+    in_doubt: bool,
 }
 
 impl<C: Backend> Session<C> {
     /// The connection, if it may still be used, and the database it belongs to, which explains its errors.
-    fn parts(&mut self) -> QueryResult<(&mut C, &Database<C>)> {
+    fn parts(&mut self) -> QueryResult<(&mut C, Explain<'_, C>)> {
+        if std::mem::take(&mut self.in_doubt) && self.in_transaction {
+            self.poisoned |= !self.checkout.conn_mut().is_in_transaction();
+        }
         if self.poisoned {
             return Err(ContextPoisoned.into());
         }
@@ -88,7 +96,11 @@ impl<C: Backend> Session<C> {
             }
             .into());
         }
-        Ok((self.checkout.conn_mut(), &self.database))
+        let explain = Explain {
+            database: &self.database,
+            in_doubt: &mut self.in_doubt,
+        };
+        Ok((self.checkout.conn_mut(), explain))
     }
 
     fn debug(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
@@ -98,6 +110,19 @@ impl<C: Backend> Session<C> {
             out.field("generation", &self.generation);
         }
         out.finish_non_exhaustive()
+    }
+}
+
+/// Says what the errors of a statement mean, and remembers that there was one.
+struct Explain<'a, C: Backend> {
+    database: &'a Database<C>,
+    in_doubt: &'a mut bool,
+}
+
+impl<C: Backend> Explain<'_, C> {
+    fn explain(self, error: Error) -> Error {
+        *self.in_doubt |= !matches!(error, Error::NotFound);
+        self.database.explain(error)
     }
 }
 
@@ -113,6 +138,8 @@ impl<C: Backend> TenantContext<C> {
             generation,
             poisoned: false,
             read_only: false,
+            in_transaction: false,
+            in_doubt: false,
         })
     }
 
@@ -142,6 +169,8 @@ impl<C: Backend> SharedContext<C> {
             database,
             poisoned: false,
             read_only: false,
+            in_transaction: false,
+            in_doubt: false,
         })
     }
 }
@@ -221,6 +250,7 @@ macro_rules! context {
             {
                 self.0.parts()?;
                 self.0.checkout.taint();
+                self.0.in_doubt = true;
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
                     f(&mut Unrouted {
                         session: &mut self.0,
@@ -291,7 +321,7 @@ fn transact<X: Context, T, E: From<Error>>(
     f: impl FnOnce(&mut X) -> Result<T, E>,
 ) -> Result<T, E> {
     let session = ctx.session(TOKEN);
-    let was_read_only = session.read_only;
+    let (was_read_only, was_in_transaction) = (session.read_only, session.in_transaction);
     if mode == Mode::Write && was_read_only {
         return Err(Error::from(ReadOnlyTransaction).into());
     }
@@ -303,6 +333,7 @@ fn transact<X: Context, T, E: From<Error>>(
         false => Ok(()),
     };
     session.read_only = mode == Mode::Read;
+    session.in_transaction = true;
 
     let outcome = catch_unwind(AssertUnwindSafe(|| match ready {
         Ok(()) => f(ctx),
@@ -311,6 +342,7 @@ fn transact<X: Context, T, E: From<Error>>(
 
     let session = ctx.session(TOKEN);
     session.read_only = was_read_only;
+    session.in_transaction = was_in_transaction;
     if outcome.is_err() {
         session.poisoned = true;
         session.checkout.taint();
@@ -406,6 +438,8 @@ pub trait RunQueryDsl<Ctx>: Sized {
         Self: LoadQuery<'query, Ctx::Conn, U, B> + 'conn,
     {
         let (conn, database) = ctx.session(TOKEN).parts()?;
+        // Its rows may fail where it cannot be seen here.
+        *database.in_doubt = true;
         self.internal_load(conn).map_err(|e| database.explain(e))
     }
 

@@ -418,3 +418,58 @@ fn a_read_transaction_inside_one_that_writes_cannot_write_either() {
     .unwrap();
     assert_eq!(names(&mut ctx), ["before", "after"]);
 }
+
+/// On a full disk, and in a few other cases, SQLite ends the whole transaction when a statement fails. What runs
+/// after that would be committed one statement at a time, and kept although the transaction fails.
+#[test]
+fn nothing_is_kept_of_a_transaction_that_the_database_has_ended() {
+    let fleet = fleet();
+    let tenant = fleet.create("th001");
+    let mut ctx = tenant.enter().unwrap();
+    for nested in [false, true] {
+        let failed = ctx.transaction(|ctx| {
+            admit(ctx, "before")?;
+            let pages = |ctx: &mut TenantContext, pages: u32| {
+                ctx.unrouted("test", |raw| {
+                    let limit = format!("PRAGMA max_page_count = {pages}");
+                    raw.connection().batch_execute(&limit)
+                })
+            };
+            pages(ctx, 1)?;
+            admit(ctx, &"x".repeat(100_000)).unwrap_err();
+            pages(ctx, 1_000_000)?;
+            match nested {
+                false => admit(ctx, "after"),
+                true => ctx.transaction(|ctx| admit(ctx, "after")),
+            }
+        });
+        assert!(failed.is_err());
+        assert!(
+            names(&mut tenant.enter().unwrap()).is_empty(),
+            "nested: {nested}"
+        );
+        ctx = tenant.enter().unwrap();
+    }
+}
+
+#[test]
+fn a_statement_that_fails_alone_leaves_its_transaction_whole() {
+    let fleet = fleet();
+    let mut ctx = fleet.create("th001").enter().unwrap();
+    let row = |name: &'static str| {
+        let values = (
+            patients::id.eq(1),
+            patients::name.eq(name),
+            patients::ward.eq("A"),
+        );
+        diesel::insert_into(patients::table).values(values)
+    };
+    ctx.transaction(|ctx| {
+        row("first").execute(ctx)?;
+        let twice = row("twice").execute(ctx).unwrap_err();
+        assert!(matches!(twice, Error::DatabaseError(..)), "{twice:?}");
+        admit(ctx, "second")
+    })
+    .unwrap();
+    assert_eq!(names(&mut ctx), ["first", "second"]);
+}

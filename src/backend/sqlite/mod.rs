@@ -17,7 +17,7 @@ mod root_error;
 mod schema;
 mod storage;
 
-use diesel::connection::{AnsiTransactionManager, SimpleConnection};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;
 use diesel::{QueryResult, SqliteConnection};
 
@@ -44,6 +44,14 @@ impl Backend for SqliteConnection {
             true => "PRAGMA query_only = ON",
             false => "PRAGMA query_only = OFF",
         })
+    }
+
+    fn is_in_transaction(&mut self) -> bool {
+        // When a batch fails, and no other time, Diesel looks whether SQLite has ended the transaction. This one
+        // fails to parse, so it does nothing else.
+        let _ = self.batch_execute("RELEASE");
+        let state = AnsiTransactionManager::transaction_manager_status_mut(self);
+        state.transaction_depth().is_ok_and(|depth| depth.is_some())
     }
 
     fn symptom(error: &Error) -> Option<Symptom> {
