@@ -484,7 +484,9 @@ pub trait RunQueryDsl<Ctx>: Sized {
         RunQueryDsl::get_result(LimitDsl::limit(self, 1), ctx)
     }
 }
-impl<Q, Ctx> RunQueryDsl<Ctx> for Q {}
+// Not for every type: a method taken by value goes before one taken by reference, and `vec.first()` or
+// `atomic.load(…)` would mean these wherever the prelude is imported.
+impl<Q, Ctx: Context> RunQueryDsl<Ctx> for Q where Q: diesel::query_dsl::RunQueryDsl<Ctx::Conn> {}
 
 /// `changes.save_changes::<User>(&mut ctx)`: updates the row a changeset identifies and loads it back.
 pub trait SaveChangesDsl<Ctx>: Sized + Copy {

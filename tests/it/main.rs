@@ -14,6 +14,7 @@ mod instances;
 mod lifecycle;
 mod migrate;
 mod names;
+mod prelude;
 mod roots;
 mod schemas;
 mod world;
