@@ -254,6 +254,7 @@ pub mod private {
 ///     diesel::table! { users { id -> Integer, name -> Text, } }
 ///     diesel::table! { patients { id -> Integer, ward -> Text, } }
 /// }
+/// use schema::patients;
 ///
 /// #[derive(Queryable, Identifiable)]
 /// struct Patient { id: i32, ward: String }
