@@ -50,7 +50,7 @@ pub trait Context: private::Sealed {
     fn session(&mut self, _: private::Token) -> &mut Session<Self::Conn>;
 }
 
-mod private {
+pub(crate) mod private {
     /// Only this module's parent can make one, so nothing outside can call what asks for it.
     #[derive(Debug)]
     pub struct Token(());
@@ -265,7 +265,9 @@ macro_rules! context {
             }
         }
 
-        impl<C: Backend, Q: $Marker> Admits<Q> for $Context<C> {}
+        impl<C: Backend, Q: $Marker> Admits<Q> for $Context<C> {
+            fn admits(_: private::Token) {}
+        }
         impl<C: Backend> private::Sealed for $Context<C> {}
         impl<C: Backend> Context for $Context<C> {
             type Conn = C;
@@ -295,7 +297,9 @@ impl<C: Backend> Unrouted<'_, C> {
         self.reason
     }
 }
-impl<C: Backend, Q> Admits<Q> for Unrouted<'_, C> {}
+impl<C: Backend, Q> Admits<Q> for Unrouted<'_, C> {
+    fn admits(_: private::Token) {}
+}
 impl<C: Backend> private::Sealed for Unrouted<'_, C> {}
 impl<C: Backend> Context for Unrouted<'_, C> {
     type Conn = C;
