@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::backend::{Backend, DefaultConnection};
 use crate::database::{Connector, Database};
-use crate::error::{ContextPoisoned, ReadOnlyTransaction, StaleGeneration};
+use crate::error::{ContextPoisoned, ReadOnlyTransaction, StaleGeneration, TenantFenced};
 use crate::pool::Checkout;
 use crate::scope::{Admits, Shared, Tenant};
 use crate::tenant_id::TenantId;
@@ -76,6 +76,8 @@ pub struct Session<C: Backend> {
     /// A statement failed since the last look at the transaction, or may have: a full disk, for one, ends the whole
     /// transaction, and what follows would be committed statement by statement.
     in_doubt: bool,
+    /// The database was found fenced: another process makes the next one.
+    fenced: bool,
 }
 
 impl<C: Backend> Session<C> {
@@ -98,6 +100,7 @@ impl<C: Backend> Session<C> {
         }
         let explain = Explain {
             database: &self.database,
+            fenced: &mut self.fenced,
             in_doubt: &mut self.in_doubt,
         };
         Ok((self.checkout.conn_mut(), explain))
@@ -116,13 +119,25 @@ impl<C: Backend> Session<C> {
 /// Says what the errors of a statement mean, and remembers that there was one.
 struct Explain<'a, C: Backend> {
     database: &'a Database<C>,
+    fenced: &'a mut bool,
     in_doubt: &'a mut bool,
 }
 
 impl<C: Backend> Explain<'_, C> {
     fn explain(self, error: Error) -> Error {
         *self.in_doubt |= !matches!(error, Error::NotFound);
-        self.database.explain(error)
+        let error = self.database.explain(error);
+        *self.fenced |= TenantFenced::of(&error).is_some();
+        error
+    }
+}
+
+impl<C: Backend> Drop for Session<C> {
+    fn drop(&mut self) {
+        // Pooled, it would be handed to whoever follows the error's advice and opens a new context.
+        if self.fenced {
+            self.checkout.taint();
+        }
     }
 }
 
@@ -140,6 +155,7 @@ impl<C: Backend> TenantContext<C> {
             read_only: false,
             in_transaction: false,
             in_doubt: false,
+            fenced: false,
         })
     }
 
@@ -171,6 +187,7 @@ impl<C: Backend> SharedContext<C> {
             read_only: false,
             in_transaction: false,
             in_doubt: false,
+            fenced: false,
         })
     }
 }

@@ -2,7 +2,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use diesel::connection::SimpleConnection;
-use diesel_tenants::error::{CreateError, LifecycleError};
+use diesel_tenants::error::{CreateError, LifecycleError, TenantFenced};
 use diesel_tenants::prelude::*;
 
 use crate::app::{Fleet, admit, fleet, fleet_with, names};
@@ -185,4 +185,43 @@ fn a_table_of_the_other_scope_is_found_in_any_case() {
         panic!("created with a shared table in it");
     };
     assert!(refused.to_string().contains("`USERS`"), "{refused}");
+}
+
+/// The error advises to open a new context: that one must not get the same connection again.
+#[test]
+fn after_a_fence_the_next_context_is_on_the_new_database() {
+    let fleet = fleet_with(|b| b.freshness(std::time::Duration::from_secs(3600)));
+    let tenant = fleet.create("A1");
+    admit(&mut tenant.enter().unwrap(), "kept").unwrap();
+    fleet.again().compact(&id("A1")).unwrap();
+    let fenced = admit(&mut tenant.enter().unwrap(), "refused").unwrap_err();
+    assert!(TenantFenced::of(&fenced).is_some(), "{fenced:?}");
+    let mut ctx = tenant.enter().unwrap();
+    admit(&mut ctx, "again").unwrap();
+    assert_eq!(
+        (ctx.generation(), names(&mut ctx)),
+        (2, vec!["kept".into(), "again".into()])
+    );
+}
+
+/// What says "try again" may be tried again.
+#[test]
+fn a_database_busy_elsewhere_is_worth_another_try() {
+    let wait = std::time::Duration::from_millis(20);
+    let fleet = fleet_with(|b| b.drain_timeout(wait));
+    let tenant = fleet.create("A1");
+    admit(&mut tenant.enter().unwrap(), "one").unwrap();
+    let elsewhere = fleet.again();
+    let mut reader = elsewhere.tenant(&id("A1")).unwrap();
+    reader
+        .read_transaction(|reader| {
+            assert_eq!(names(reader), ["one"]);
+            let busy = fleet.tenancy.compact(&id("A1")).unwrap_err();
+            assert!(busy.to_string().contains("try again"), "{busy}");
+            assert!(busy.is_retryable(), "{busy:?}");
+            QueryResult::Ok(())
+        })
+        .unwrap();
+    drop(reader);
+    fleet.tenancy.compact(&id("A1")).unwrap();
 }
