@@ -17,7 +17,8 @@ impl Job {
 /// The names of our query methods are common ones, and taken by value they go before methods taken by reference.
 #[test]
 fn methods_of_other_types_mean_what_they_meant() {
-    assert_eq!(vec![1, 2].first(), Some(&1));
+    let rows = Vec::from([1, 2]);
+    assert_eq!(rows.first(), Some(&1));
     assert_eq!(AtomicUsize::new(3).load(Ordering::SeqCst), 3);
     assert_eq!((Job.execute(4), Job.get_result()), (4, 1));
     let _: Option<TenantId> = None;
