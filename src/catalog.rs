@@ -240,6 +240,8 @@ pub enum Begun {
 #[derive(Debug, Clone, Copy)]
 #[doc(hidden)]
 pub struct Intent<'a> {
+    /// The id the operation is to have.
+    pub id: Uuid,
     pub kind: OperationKind,
     pub tenant_uuid: Uuid,
     pub instance: Uuid,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::backend::{Backend, DefaultConnection};
 use crate::database::{Connector, Database};
-use crate::error::{ContextPoisoned, ReadOnlyTransaction, StaleGeneration};
+use crate::error::{ContextPoisoned, ReadOnlyTransaction, StaleGeneration, TenantFenced};
 use crate::pool::Checkout;
 use crate::scope::{Admits, Shared, Tenant};
 use crate::tenant_id::TenantId;
@@ -50,7 +50,7 @@ pub trait Context: private::Sealed {
     fn session(&mut self, _: private::Token) -> &mut Session<Self::Conn>;
 }
 
-mod private {
+pub(crate) mod private {
     /// Only this module's parent can make one, so nothing outside can call what asks for it.
     #[derive(Debug)]
     pub struct Token(());
@@ -67,15 +67,25 @@ pub struct Session<C: Backend> {
     database: Arc<Database<C>>,
     /// The generation the connection was opened on.
     generation: u64,
-    /// A panic went through a transaction: its rows are gone, so nothing may be acknowledged after it.
+    /// A transaction was cut short: its rows are gone, so nothing may be acknowledged after it.
     poisoned: bool,
     /// Inside [`TenantContext::read_transaction`].
     read_only: bool,
+    /// Inside a transaction of this context.
+    in_transaction: bool,
+    /// A statement failed since the last look at the transaction, or may have: a full disk, for one, ends the whole
+    /// transaction, and what follows would be committed statement by statement.
+    in_doubt: bool,
+    /// The database was found fenced: another process makes the next one.
+    fenced: bool,
 }
 
 impl<C: Backend> Session<C> {
     /// The connection, if it may still be used, and the database it belongs to, which explains its errors.
-    fn parts(&mut self) -> QueryResult<(&mut C, &Database<C>)> {
+    fn parts(&mut self) -> QueryResult<(&mut C, Explain<'_, C>)> {
+        if std::mem::take(&mut self.in_doubt) && self.in_transaction {
+            self.poisoned |= !self.checkout.conn_mut().is_in_transaction();
+        }
         if self.poisoned {
             return Err(ContextPoisoned.into());
         }
@@ -88,7 +98,12 @@ impl<C: Backend> Session<C> {
             }
             .into());
         }
-        Ok((self.checkout.conn_mut(), &self.database))
+        let explain = Explain {
+            database: &self.database,
+            fenced: &mut self.fenced,
+            in_doubt: &mut self.in_doubt,
+        };
+        Ok((self.checkout.conn_mut(), explain))
     }
 
     fn debug(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
@@ -98,6 +113,31 @@ impl<C: Backend> Session<C> {
             out.field("generation", &self.generation);
         }
         out.finish_non_exhaustive()
+    }
+}
+
+/// Says what the errors of a statement mean, and remembers that there was one.
+struct Explain<'a, C: Backend> {
+    database: &'a Database<C>,
+    fenced: &'a mut bool,
+    in_doubt: &'a mut bool,
+}
+
+impl<C: Backend> Explain<'_, C> {
+    fn explain(self, error: Error) -> Error {
+        *self.in_doubt |= !matches!(error, Error::NotFound);
+        let error = self.database.explain(error);
+        *self.fenced |= TenantFenced::of(&error).is_some();
+        error
+    }
+}
+
+impl<C: Backend> Drop for Session<C> {
+    fn drop(&mut self) {
+        // Pooled, it would be handed to whoever follows the error's advice and opens a new context.
+        if self.fenced {
+            self.checkout.taint();
+        }
     }
 }
 
@@ -113,6 +153,9 @@ impl<C: Backend> TenantContext<C> {
             generation,
             poisoned: false,
             read_only: false,
+            in_transaction: false,
+            in_doubt: false,
+            fenced: false,
         })
     }
 
@@ -142,6 +185,9 @@ impl<C: Backend> SharedContext<C> {
             database,
             poisoned: false,
             read_only: false,
+            in_transaction: false,
+            in_doubt: false,
+            fenced: false,
         })
     }
 }
@@ -194,8 +240,9 @@ macro_rules! context {
             ///
             /// Everything is admitted, raw SQL included, and [`Unrouted::connection`] gives the bare connection.
             /// What `f` may leave behind (an open transaction, an attached database, a changed setting) cannot be
-            /// known, so the connection is closed with this context instead of being used again. `reason` says
-            /// why, for whoever reads the code or the log.
+            /// known, so the connection is closed with this context instead of being used again. A panic in `f`
+            /// leaves the context unusable, as in [`transaction`](Self::transaction). `reason` says why, for whoever
+            /// reads the code or the log.
             ///
             /// # Errors
             /// What `f` returns; [`ContextPoisoned`](crate::error::ContextPoisoned) or
@@ -220,14 +267,24 @@ macro_rules! context {
             {
                 self.0.parts()?;
                 self.0.checkout.taint();
-                f(&mut Unrouted {
-                    session: &mut self.0,
-                    reason,
+                self.0.in_doubt = true;
+                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                    f(&mut Unrouted {
+                        session: &mut self.0,
+                        reason,
+                    })
+                }));
+                // Diesel does not roll back when a panic goes through a transaction of its own.
+                outcome.unwrap_or_else(|panic| {
+                    self.0.poisoned = true;
+                    resume_unwind(panic)
                 })
             }
         }
 
-        impl<C: Backend, Q: $Marker> Admits<Q> for $Context<C> {}
+        impl<C: Backend, Q: $Marker> Admits<Q> for $Context<C> {
+            fn admits(_: private::Token) {}
+        }
         impl<C: Backend> private::Sealed for $Context<C> {}
         impl<C: Backend> Context for $Context<C> {
             type Conn = C;
@@ -257,7 +314,9 @@ impl<C: Backend> Unrouted<'_, C> {
         self.reason
     }
 }
-impl<C: Backend, Q> Admits<Q> for Unrouted<'_, C> {}
+impl<C: Backend, Q> Admits<Q> for Unrouted<'_, C> {
+    fn admits(_: private::Token) {}
+}
 impl<C: Backend> private::Sealed for Unrouted<'_, C> {}
 impl<C: Backend> Context for Unrouted<'_, C> {
     type Conn = C;
@@ -283,18 +342,28 @@ fn transact<X: Context, T, E: From<Error>>(
     f: impl FnOnce(&mut X) -> Result<T, E>,
 ) -> Result<T, E> {
     let session = ctx.session(TOKEN);
-    let was_read_only = session.read_only;
+    let (was_read_only, was_in_transaction) = (session.read_only, session.in_transaction);
     if mode == Mode::Write && was_read_only {
         return Err(Error::from(ReadOnlyTransaction).into());
     }
     let (conn, database) = session.parts()?;
     begin(conn, mode).map_err(|e| database.explain(e))?;
+    let forbids_writes = mode == Mode::Read && !was_read_only;
+    let ready = match forbids_writes {
+        true => conn.set_read_only(true),
+        false => Ok(()),
+    };
     session.read_only = mode == Mode::Read;
+    session.in_transaction = true;
 
-    let outcome = catch_unwind(AssertUnwindSafe(|| f(ctx)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| match ready {
+        Ok(()) => f(ctx),
+        Err(error) => Err(error.into()),
+    }));
 
     let session = ctx.session(TOKEN);
     session.read_only = was_read_only;
+    session.in_transaction = was_in_transaction;
     if outcome.is_err() {
         session.poisoned = true;
         session.checkout.taint();
@@ -302,9 +371,10 @@ fn transact<X: Context, T, E: From<Error>>(
     // A panic that was caught further in leaves `f` able to return `Ok` for rows that are gone.
     let lost = session.poisoned;
     let conn = session.checkout.conn_mut();
-    if mode == Mode::Read && !was_read_only {
-        C::<X>::end_read(conn)?;
+    if forbids_writes && conn.set_read_only(false).is_err() {
+        session.checkout.taint();
     }
+    let conn = session.checkout.conn_mut();
     match outcome {
         Ok(Ok(value)) if !lost => {
             let committed = AnsiTransactionManager::commit_transaction(conn);
@@ -325,8 +395,6 @@ fn transact<X: Context, T, E: From<Error>>(
         }
     }
 }
-
-type C<X> = <X as Context>::Conn;
 
 /// The outermost `BEGIN` is the backend's, the inner ones are Diesel's savepoints.
 fn begin<C: Backend>(conn: &mut C, mode: Mode) -> QueryResult<()> {
@@ -391,6 +459,8 @@ pub trait RunQueryDsl<Ctx>: Sized {
         Self: LoadQuery<'query, Ctx::Conn, U, B> + 'conn,
     {
         let (conn, database) = ctx.session(TOKEN).parts()?;
+        // Its rows may fail where it cannot be seen here.
+        *database.in_doubt = true;
         self.internal_load(conn).map_err(|e| database.explain(e))
     }
 
@@ -435,7 +505,9 @@ pub trait RunQueryDsl<Ctx>: Sized {
         RunQueryDsl::get_result(LimitDsl::limit(self, 1), ctx)
     }
 }
-impl<Q, Ctx> RunQueryDsl<Ctx> for Q {}
+// Not for every type: a method taken by value goes before one taken by reference, and `vec.first()` or
+// `atomic.load(…)` would mean these wherever the prelude is imported.
+impl<Q, Ctx: Context> RunQueryDsl<Ctx> for Q where Q: diesel::query_dsl::RunQueryDsl<Ctx::Conn> {}
 
 /// `changes.save_changes::<User>(&mut ctx)`: updates the row a changeset identifies and loads it back.
 pub trait SaveChangesDsl<Ctx>: Sized + Copy {

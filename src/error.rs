@@ -178,18 +178,15 @@ pub enum OpenError {
 impl OpenError {
     /// Whether the same call may succeed a little later.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Busy { .. }
-                | Self::BudgetExhausted { .. }
-                | Self::Connect(
-                    ConnectError::OutOfDescriptors { .. } | ConnectError::Fenced { .. }
-                )
-                | Self::Unavailable {
-                    status: Status::Restoring | Status::Provisioning,
-                    ..
-                }
-        )
+        match self {
+            Self::Busy { .. } | Self::BudgetExhausted { .. } => true,
+            Self::Unavailable { status, .. } => {
+                matches!(status, Status::Restoring | Status::Provisioning)
+            }
+            Self::Connect(error) => error.is_retryable(),
+            Self::MigrateOnOpen { source, .. } => source.is_retryable(),
+            _ => false,
+        }
     }
 }
 
@@ -277,6 +274,7 @@ impl CreateError {
         match self {
             Self::InProgress { .. } => true,
             Self::Open(error) => error.is_retryable(),
+            Self::Storage(error) => error.is_retryable(),
             Self::Unfinished(error) => error.is_retryable(),
             _ => false,
         }
@@ -367,6 +365,8 @@ impl LifecycleError {
         match self {
             Self::InProgress { .. } | Self::Busy { .. } => true,
             Self::Open(error) => error.is_retryable(),
+            Self::Storage(error) => error.is_retryable(),
+            Self::Connect(error) => error.is_retryable(),
             _ => false,
         }
     }

@@ -7,11 +7,11 @@
 //! | operation | steps, each with a failpoint | commit point |
 //! |---|---|---|
 //! | compact | `compact.begun` · `compact.drained` · `fence.raised` · `compact.fenced` · `copy.staged` · `copy.copied` · `copy.verified` · `compact.staged` · `compact.published` · `compact.committed` · `compact.removed` · `compact.closed` | the catalogue names the new generation |
-//! | delete | `delete.begun` · `delete.drained` · `delete.removed` · `delete.committed` · `delete.closed` | the status `deleting`: from there on it is finished |
+//! | delete | `delete.drained` · `delete.begun` · `delete.removed` · `delete.committed` · `delete.closed` | the status `deleting`: from there on it is finished |
 //! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` · `migrate-tenant.closed` | each migration's own |
 use uuid::Uuid;
 
-use crate::backend::{Backend, Storage};
+use crate::backend::{Backend, Storage, StorageError};
 use crate::catalog::{
     Begun, Changed, Intent, Operation, OperationKind, Outcome, Status, TenantRecord,
 };
@@ -40,12 +40,22 @@ pub(crate) struct Running<'a, C: Backend> {
 }
 
 impl<'a, C: Backend> Running<'a, C> {
-    pub(crate) fn new(registry: &'a Registry<C>, operation: Operation) -> Self {
-        registry.running.lock().insert(operation.id);
-        Self {
-            registry,
-            id: operation.id,
-        }
+    /// For an operation that nobody else can know of yet: call it before the operation stands in the journal, or
+    /// another thread takes it for one that was given up.
+    pub(crate) fn new(registry: &'a Registry<C>) -> Self {
+        let id = Uuid::now_v7();
+        registry.running.lock().insert(id);
+        Self { registry, id }
+    }
+
+    /// For an operation found in the journal. `None` while another thread works on it.
+    fn claim(registry: &'a Registry<C>, id: Uuid) -> Option<Self> {
+        let free = registry.running.lock().insert(id);
+        free.then(|| Self { registry, id })
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
     }
 }
 
@@ -94,7 +104,9 @@ fn begin<'a, C: Backend>(
     during: Option<Status>,
 ) -> Result<(Operation, Running<'a, C>), LifecycleError> {
     let record = tenant.record();
+    let running = Running::new(registry);
     let intent = Intent {
+        id: running.id(),
         kind,
         tenant_uuid: record.uuid,
         instance: registry.common.storage.instance(),
@@ -105,10 +117,7 @@ fn begin<'a, C: Backend>(
     let mut settled = false;
     loop {
         match registry.change(|c| c.catalog_begin(&intent))? {
-            Begun::Done(operation) => {
-                let running = Running::new(registry, operation.clone());
-                return Ok((operation, running));
-            }
+            Begun::Done(operation) => return Ok((operation, running)),
             Begun::Not(Changed::InProgress(operation)) if !settled => {
                 settled = true;
                 settle_if_dead(registry, &operation)?;
@@ -198,16 +207,29 @@ pub(crate) fn delete<C: Backend>(
     if confirmation != id.as_str() {
         return Err(LifecycleError::NotConfirmed { id });
     }
-    let (operation, _running) = begin(
+    // Drained before anything is begun, since from there on there is no way back. An archived tenant is closed.
+    registry.reload()?;
+    let before = tenant.record().status;
+    if before == Status::Archived {
+        drain(registry, &tenant)?;
+    }
+    hit("delete.drained");
+    let begun = begin(
         registry,
         &tenant,
         OperationKind::Delete,
         &[Status::Archived],
         Some(Status::Deleting),
-    )?;
+    );
+    let (operation, _running) = match begun {
+        // One that was left half done has been finished on the way.
+        Err(LifecycleError::WrongStatus {
+            status: Status::Deleted,
+            ..
+        }) if before == Status::Deleting => return Ok(()),
+        begun => begun?,
+    };
     hit("delete.begun");
-    drain(registry, &tenant)?;
-    hit("delete.drained");
     finish_delete(registry, &tenant.record(), &operation)
 }
 
@@ -322,7 +344,7 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Lifec
     }
 }
 
-/// Clears away a tenant that was never finished. False while a living process works on it.
+/// Settles what was left half done on a tenant. False while a living process works on it.
 pub(crate) fn clear_unfinished<C: Backend>(
     registry: &Registry<C>,
     tenant: Uuid,
@@ -340,14 +362,13 @@ fn settle_if_dead<C: Backend>(
 ) -> Result<bool, LifecycleError> {
     let storage = &registry.common.storage;
     let me = storage.instance();
-    let alive = match operation.instance == me {
-        true => registry.running.lock().contains(&operation.id),
-        false => storage.is_alive(operation.instance)?,
-    };
-    if alive {
+    if operation.instance != me && storage.is_alive(operation.instance)? {
         return Ok(false);
     }
-    let _running = Running::new(registry, operation.clone());
+    // One of our own that no thread works on was given up; one of a dead instance is settled by one thread only.
+    let Some(_running) = Running::claim(registry, operation.id) else {
+        return Ok(false);
+    };
     if !registry.change(|c| c.catalog_take_over(operation, me))? {
         return Ok(false);
     }
@@ -390,7 +411,11 @@ pub(crate) fn settle<C: Backend>(
         OperationKind::Compact => {
             storage.discard(&key, operation.to_generation)?;
             hit("settle.removed");
-            storage.unfence(&key, operation.from_generation)?;
+            match storage.unfence(&key, operation.from_generation) {
+                // What is lost carries no fence. The tenant keeps its status, or it could never be deleted.
+                Err(StorageError::Connect(error)) if error.is_lost() => {}
+                lowered => lowered?,
+            }
             hit("settle.unfenced");
             let as_before = Outcome {
                 status: operation.prior_status,
@@ -401,11 +426,15 @@ pub(crate) fn settle<C: Backend>(
         }
         OperationKind::Delete if record.status == Status::Deleted => {}
         OperationKind::Delete => return finish_delete(registry, &record, operation),
-        OperationKind::Migrate => {
-            let mut opened = storage.connect_tenant(&key, record.generation)?;
-            let now = schema_now(registry, &mut opened.conn, operation, &record)?;
-            registry.change(|c| c.catalog_commit(operation, &now))?;
-        }
+        OperationKind::Migrate => match storage.connect_tenant(&key, record.generation) {
+            Ok(mut opened) => {
+                let now = schema_now(registry, &mut opened.conn, operation, &record)?;
+                registry.change(|c| c.catalog_commit(operation, &now))?;
+            }
+            // As above; what the catalogue knew of the schema is as good as anything.
+            Err(error) if error.is_lost() => {}
+            Err(error) => return Err(error.into()),
+        },
     }
     hit("settle.settled");
     Ok(registry.change(|c| c.catalog_close(operation, "settled"))?)

@@ -93,8 +93,9 @@ pub(crate) fn create<C: Backend>(
         changed_at: now,
         change_seq: 0,
     };
+    let running = Running::new(registry);
     let operation = Operation {
-        id: Uuid::now_v7(),
+        id: running.id(),
         tenant_uuid: record.uuid,
         kind: OperationKind::Create,
         instance: storage.instance(),
@@ -102,7 +103,6 @@ pub(crate) fn create<C: Backend>(
         from_generation: 1,
         to_generation: 1,
     };
-    let running = Running::new(registry, operation.clone());
     insert(registry, &record, &operation, new.reuse_retired_id)?;
     hit("create.journaled");
 

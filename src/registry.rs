@@ -332,21 +332,65 @@ impl<C: Backend> Registry<C> {
 
     pub(crate) fn enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
         self.freshen().map_err(OpenError::Catalog)?;
-        let database = &tenant.database;
-        if database.gate() == Gate::Closed {
+        if tenant.database.gate() == Gate::Closed {
             self.closed(tenant)?;
         }
+        match self.check_out(tenant) {
+            Ok(context) => Ok(context),
+            Err(error) => self.enter_again(tenant, error),
+        }
+    }
+
+    #[inline]
+    fn check_out(
+        &self,
+        tenant: &Tenant<C>,
+    ) -> Result<TenantContext<C>, CheckoutError<ConnectError>> {
+        let database = &tenant.database;
         // Read before the connection is taken: should the tenant move in between, the context is stale and says
         // so, and never the other way round.
         let generation = database.generation();
-        match database.slots().checkout() {
-            Ok(checkout) => Ok(TenantContext::new(
-                Arc::clone(database),
-                checkout,
-                generation,
-            )),
-            Err(error) => Err(self.explain(error, tenant)),
-        }
+        let checkout = database.slots().checkout()?;
+        Ok(TenantContext::new(
+            Arc::clone(database),
+            checkout,
+            generation,
+        ))
+    }
+
+    /// After a refusal that may come from old news: within the freshness bound the tenant may have moved, and the
+    /// database this process believes in is closed, fenced or gone. With the newest word, one more try.
+    #[cold]
+    fn enter_again(
+        &self,
+        tenant: &Tenant<C>,
+        error: CheckoutError<ConnectError>,
+    ) -> Result<TenantContext<C>, OpenError> {
+        let id = tenant.record().id;
+        let error = match error {
+            CheckoutError::Closed { .. }
+            | CheckoutError::Connect {
+                source:
+                    ConnectError::Missing { .. }
+                    | ConnectError::Fenced { .. }
+                    | ConnectError::Open { .. },
+            } => {
+                self.closed(tenant)?;
+                match self.check_out(tenant) {
+                    Ok(context) => return Ok(context),
+                    Err(error) => error,
+                }
+            }
+            other => other,
+        };
+        Err(match error {
+            // Closed again already: the caller's next try will find out why.
+            CheckoutError::Closed { .. } => OpenError::Unavailable {
+                id,
+                status: Status::Restoring,
+            },
+            other => refused(other, Some(id)),
+        })
     }
 
     /// Why the gate is closed, or `Ok` if it no longer is.
@@ -354,13 +398,21 @@ impl<C: Backend> Registry<C> {
     fn closed(&self, tenant: &Tenant<C>) -> Result<(), OpenError> {
         let until = Instant::now() + self.settings.drain_timeout;
         let mut pause = Duration::from_millis(1);
+        let mut settled = false;
         loop {
             // Another process may have opened it since: who is turned away gets the newest word.
             self.reload().map_err(OpenError::Catalog)?;
             let record = tenant.record();
             let id = record.id;
-            if record.status != Status::Active {
-                let status = record.status;
+            let status = record.status;
+            // Its process may have died over it, or failed to undo it while the disk was full.
+            if status == Status::Restoring && !settled {
+                settled = true;
+                if let Ok(true) = crate::lifecycle::clear_unfinished(self, record.uuid) {
+                    continue;
+                }
+            }
+            if status != Status::Active {
                 return Err(OpenError::Unavailable { id, status });
             }
             let found = record.schema_version.as_deref();
@@ -383,22 +435,6 @@ impl<C: Backend> Registry<C> {
                     return Err(OpenError::MigrateOnOpen { id, source });
                 }
             }
-        }
-    }
-
-    #[cold]
-    fn explain(&self, error: CheckoutError<ConnectError>, tenant: &Tenant<C>) -> OpenError {
-        let id = tenant.record().id;
-        match error {
-            CheckoutError::Closed { .. } => match self.closed(tenant) {
-                Err(reason) => reason,
-                // It was opened again in the meantime: the caller's next try will find it so.
-                Ok(()) => OpenError::Unavailable {
-                    id,
-                    status: Status::Restoring,
-                },
-            },
-            other => refused(other, Some(id)),
         }
     }
 }

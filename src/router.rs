@@ -70,9 +70,10 @@ impl RoutingTable {
         self.entries.iter().filter(move |e| e.scope == scope)
     }
 
-    /// The route of a table by its name in SQL.
+    /// The route of a table by its name in SQL, in upper or lower case: databases make no difference.
     pub fn table(&self, name: &str) -> Option<&'static RouteEntry> {
-        self.entries.iter().find(|e| e.table == name)
+        let same = |e: &&RouteEntry| e.table.eq_ignore_ascii_case(name);
+        self.entries.iter().find(same)
     }
 
     /// The route of a model (`User`) or of a table (`users::table`).
@@ -254,6 +255,7 @@ pub mod private {
 ///     diesel::table! { users { id -> Integer, name -> Text, } }
 ///     diesel::table! { patients { id -> Integer, ward -> Text, } }
 /// }
+/// use schema::patients;
 ///
 /// #[derive(Queryable, Identifiable)]
 /// struct Patient { id: i32, ward: String }

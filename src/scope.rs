@@ -203,4 +203,16 @@ carry!(Shared);
 
 /// A context that may run `Q`: a [`TenantContext`](crate::TenantContext) admits what is [`Tenant`], a
 /// [`SharedContext`](crate::SharedContext) what is [`Shared`], [`Unrouted`](crate::Unrouted) anything.
-pub trait Admits<Q> {}
+///
+/// Sealed: the language would let you write it for a table of your own.
+/// ```compile_fail,E0046
+/// # use diesel_tenants::prelude::*;
+/// # mod schema { diesel::table! { users { id -> Integer, } } }
+/// # routes! { static ROUTES; shared { accounts { schema::users } } tenant {} }
+/// # fn main() {}
+/// impl diesel_tenants::Admits<schema::users::table> for TenantContext {}
+/// ```
+pub trait Admits<Q> {
+    #[doc(hidden)]
+    fn admits(_: crate::context::private::Token);
+}

@@ -107,6 +107,25 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::OutOfDescriptors { .. } | Self::Fenced { .. })
+    }
+
+    /// Whether there is no such database any more, as opposed to one that cannot be opened now.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. }
+                | Self::Empty { .. }
+                | Self::Damaged { .. }
+                | Self::Unstamped { .. }
+                | Self::Foreign { .. }
+        )
+    }
+}
+
 impl crate::pool::ConnectFailure for ConnectError {
     fn out_of_descriptors(&self) -> bool {
         matches!(self, Self::OutOfDescriptors { .. })
@@ -238,4 +257,17 @@ pub enum StorageError {
         /// What is being waited for.
         what: &'static str,
     },
+}
+
+impl StorageError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Busy { .. } => true,
+            #[cfg(feature = "sqlite")]
+            Self::Lock(crate::backend::sqlite::lock::LockError::Timeout { .. }) => true,
+            Self::Connect(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
 }

@@ -39,8 +39,12 @@ pub trait Backend:
     fn begin_write(&mut self) -> QueryResult<()>;
     #[doc(hidden)]
     fn begin_read(&mut self) -> QueryResult<()>;
+    /// Refuses or allows writes from here on, whatever transaction is open.
     #[doc(hidden)]
-    fn end_read(&mut self) -> QueryResult<()>;
+    fn set_read_only(&mut self, read_only: bool) -> QueryResult<()>;
+    /// Whether the transaction Diesel began is still open: some errors end it.
+    #[doc(hidden)]
+    fn is_in_transaction(&mut self) -> bool;
     /// What an error of this system means to the engine, if it means anything.
     #[doc(hidden)]
     fn symptom(error: &Error) -> Option<Symptom>;

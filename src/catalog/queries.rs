@@ -314,7 +314,7 @@ impl CatalogStore for Conn {
                 Err(refused) => return Ok(Begun::Not(refused)),
             };
             let operation = Operation {
-                id: Uuid::now_v7(),
+                id: intent.id,
                 tenant_uuid: tenant,
                 kind: intent.kind,
                 instance: intent.instance,

@@ -109,10 +109,12 @@ pub struct StaleGeneration {
     pub now: u64,
 }
 
-/// A panic went through a transaction of this context, and what it had written is gone.
+/// A transaction of this context was cut short, and what it had written is gone.
+///
+/// A panic went through it, or the database ended it after an error (SQLite does when the disk is full).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a panic went through a transaction of this context, so its work is lost; open a new context"
+    "a transaction of this context was cut short, by a panic or by the database, so its work is lost; open a new context"
 )]
 #[non_exhaustive]
 pub struct ContextPoisoned;

@@ -157,6 +157,41 @@ fn act() {
                 }
             }
         }
+        // Some system call of the first attempt may fail. It then fails whole, and the second one succeeds.
+        "create twice" => {
+            let tenancy = builder(root).open().unwrap();
+            say("ready");
+            told();
+            let first = tenancy.create(&id, new());
+            say(match &first {
+                Ok(_) => "created".to_owned(),
+                Err(error) => format!("{error:?}"),
+            });
+            told();
+            let tenant = tenancy.ensure(&id, new()).unwrap();
+            admit(&mut tenant.enter().unwrap(), "first").unwrap();
+            tenancy.suspend(&id).unwrap();
+            tenancy.resume(&id).unwrap();
+            say("done");
+        }
+        "compact twice" => {
+            let tenancy = builder(root).open().unwrap();
+            say("ready");
+            told();
+            let first = tenancy.compact(&id);
+            say(match &first {
+                Ok(_) => "compacted".to_owned(),
+                Err(error) => format!("{error:?}"),
+            });
+            told();
+            // Whatever became of it, the tenant is in use and whole.
+            let mut ctx = tenancy.tenant(&id).unwrap();
+            assert_eq!(names(&mut ctx), ["one", "two", "three"]);
+            admit(&mut ctx, "four").unwrap();
+            drop(ctx);
+            tenancy.compact(&id).unwrap();
+            say("done");
+        }
         "compact" => {
             let tenancy = builder(root).open().unwrap();
             tenancy.compact(&id).unwrap();

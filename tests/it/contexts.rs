@@ -378,3 +378,98 @@ fn contexts_move_between_threads() {
     .unwrap();
     assert_eq!(names(&mut ctx), ["elsewhere"]);
 }
+
+#[test]
+fn a_panic_caught_around_the_escape_hatch_cannot_lead_to_an_acknowledged_commit() {
+    let fleet = one_connection();
+    let tenant = fleet.create("th001");
+    let mut ctx = tenant.enter().unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        ctx.unrouted("Diesel's own transaction does not roll back", |raw| {
+            use diesel::Connection;
+            raw.connection()
+                .transaction::<(), Error, _>(|_| panic!("on purpose"))
+        })
+    }));
+    assert!(panicked.is_err());
+    let after = ctx.transaction(|ctx| admit(ctx, "acknowledged?"));
+    drop(ctx);
+    let kept = names(&mut tenant.enter().unwrap());
+    assert_eq!(after.is_ok(), kept == ["acknowledged?"], "{after:?}");
+    assert!(ContextPoisoned::of(&after.unwrap_err()).is_some());
+}
+
+#[test]
+fn a_read_transaction_inside_one_that_writes_cannot_write_either() {
+    let fleet = fleet();
+    let mut ctx = fleet.create("th001").enter().unwrap();
+    ctx.transaction(|ctx| {
+        admit(ctx, "before")?;
+        ctx.read_transaction(|ctx| {
+            assert_eq!(names(ctx), ["before"]);
+            let refused = admit(ctx, "never").unwrap_err().to_string();
+            assert!(refused.contains("readonly"), "{refused}");
+            QueryResult::Ok(())
+        })?;
+        let failed = ctx.read_transaction(|_| Err::<(), _>(Error::RollbackTransaction));
+        assert!(failed.is_err());
+        admit(ctx, "after")
+    })
+    .unwrap();
+    assert_eq!(names(&mut ctx), ["before", "after"]);
+}
+
+/// On a full disk, and in a few other cases, SQLite ends the whole transaction when a statement fails. What runs
+/// after that would be committed one statement at a time, and kept although the transaction fails.
+#[test]
+fn nothing_is_kept_of_a_transaction_that_the_database_has_ended() {
+    let fleet = fleet();
+    let tenant = fleet.create("th001");
+    let mut ctx = tenant.enter().unwrap();
+    for nested in [false, true] {
+        let failed = ctx.transaction(|ctx| {
+            admit(ctx, "before")?;
+            let pages = |ctx: &mut TenantContext, pages: u32| {
+                ctx.unrouted("test", |raw| {
+                    let limit = format!("PRAGMA max_page_count = {pages}");
+                    raw.connection().batch_execute(&limit)
+                })
+            };
+            pages(ctx, 1)?;
+            admit(ctx, &"x".repeat(100_000)).unwrap_err();
+            pages(ctx, 1_000_000)?;
+            match nested {
+                false => admit(ctx, "after"),
+                true => ctx.transaction(|ctx| admit(ctx, "after")),
+            }
+        });
+        assert!(failed.is_err());
+        assert!(
+            names(&mut tenant.enter().unwrap()).is_empty(),
+            "nested: {nested}"
+        );
+        ctx = tenant.enter().unwrap();
+    }
+}
+
+#[test]
+fn a_statement_that_fails_alone_leaves_its_transaction_whole() {
+    let fleet = fleet();
+    let mut ctx = fleet.create("th001").enter().unwrap();
+    let row = |name: &'static str| {
+        let values = (
+            patients::id.eq(1),
+            patients::name.eq(name),
+            patients::ward.eq("A"),
+        );
+        diesel::insert_into(patients::table).values(values)
+    };
+    ctx.transaction(|ctx| {
+        row("first").execute(ctx)?;
+        let twice = row("twice").execute(ctx).unwrap_err();
+        assert!(matches!(twice, Error::DatabaseError(..)), "{twice:?}");
+        admit(ctx, "second")
+    })
+    .unwrap();
+    assert_eq!(names(&mut ctx), ["first", "second"]);
+}

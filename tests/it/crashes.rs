@@ -310,3 +310,70 @@ fn killed_at_random_a_writer_loses_no_acknowledged_row() {
         acknowledged = rows;
     }
 }
+
+/// One system call of an operation fails, as on a full or failing disk: the operation fails whole, and the process
+/// goes on.
+#[test]
+fn failing_at_any_system_call() {
+    if !strace_works() {
+        let reason = "no strace, or ptrace is forbidden";
+        assert!(
+            std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
+            "{reason}"
+        );
+        eprintln!("SKIPPED: {reason}");
+        return;
+    }
+    let mut failures = 0;
+    for (part, operation) in [
+        ("create twice", &OPERATIONS[1]),
+        ("compact twice", &OPERATIONS[2]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let start = dir.path().join("start");
+        (operation.before)(&start);
+        for (calls, error) in [
+            ("pwrite64,write", "ENOSPC"),
+            ("fsync,fdatasync", "EIO"),
+            ("?renameat2,?rename", "EIO"),
+            ("unlink,unlinkat", "EIO"),
+            ("ftruncate", "EIO"),
+        ] {
+            let mut n = 1;
+            loop {
+                let root = dir.path().join("failed");
+                copy(&start, &root);
+                let mut strace = Command::new("strace");
+                let inject = format!("inject={calls}:error={error}:when={n}");
+                strace.args(["-f", "-qq", "-o"]).arg(dir.path().join("log"));
+                strace.args(["-e", &format!("trace={calls}"), "-e", &inject]);
+                let mut actor = Actor::from(command_under(strace, part, &root));
+                let mut said = Vec::new();
+                while let Some(word) = actor.hear() {
+                    said.push(word);
+                    if said.len() < 3 {
+                        actor.tell("go on");
+                    }
+                }
+                drop(actor);
+                let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+                let hit = log.contains("INJECTED");
+                // A failure while it opens or in the second attempt ends the actor, and is nothing but a crash.
+                let at_first = said.get(1).is_some_and(|word| !word.ends_with("ed"));
+                if at_first || !hit {
+                    let last = said.last().map(String::as_str);
+                    assert_eq!(last, Some("done"), "{calls}:{error}:{n} {said:?}");
+                }
+                world::check(&root);
+                std::fs::remove_dir_all(&root).unwrap();
+                if !hit {
+                    break;
+                }
+                failures += usize::from(at_first);
+                n += step();
+            }
+        }
+    }
+    println!("{failures} failures");
+    assert!(failures >= 10, "{failures}: the sweep did not get far");
+}

@@ -17,7 +17,7 @@ mod root_error;
 mod schema;
 mod storage;
 
-use diesel::connection::{AnsiTransactionManager, SimpleConnection};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;
 use diesel::{QueryResult, SqliteConnection};
 
@@ -36,12 +36,22 @@ impl Backend for SqliteConnection {
     }
 
     fn begin_read(&mut self) -> QueryResult<()> {
-        AnsiTransactionManager::begin_transaction_sql(self, "BEGIN DEFERRED")?;
-        self.batch_execute("PRAGMA query_only = ON")
+        AnsiTransactionManager::begin_transaction_sql(self, "BEGIN DEFERRED")
     }
 
-    fn end_read(&mut self) -> QueryResult<()> {
-        self.batch_execute("PRAGMA query_only = OFF")
+    fn set_read_only(&mut self, read_only: bool) -> QueryResult<()> {
+        self.batch_execute(match read_only {
+            true => "PRAGMA query_only = ON",
+            false => "PRAGMA query_only = OFF",
+        })
+    }
+
+    fn is_in_transaction(&mut self) -> bool {
+        // When a batch fails, and no other time, Diesel looks whether SQLite has ended the transaction. This one
+        // fails to parse, so it does nothing else.
+        let _ = self.batch_execute("RELEASE");
+        let state = AnsiTransactionManager::transaction_manager_status_mut(self);
+        state.transaction_depth().is_ok_and(|depth| depth.is_some())
     }
 
     fn symptom(error: &Error) -> Option<Symptom> {

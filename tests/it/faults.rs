@@ -1,0 +1,227 @@
+//! What an operation, a context or the library itself does after something has failed under it.
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use diesel::connection::SimpleConnection;
+use diesel_tenants::error::{CreateError, LifecycleError, TenantFenced};
+use diesel_tenants::prelude::*;
+
+use crate::app::{Fleet, admit, fleet, fleet_with, names};
+use crate::world;
+
+fn id(id: &str) -> TenantId {
+    id.parse().unwrap()
+}
+
+/// Makes every change of a tenant's row that matches `condition` fail, and its transaction with it, as a full disk does.
+fn break_catalogue(fleet: &Fleet, condition: &str) {
+    let trigger = format!(
+        "CREATE TRIGGER broken BEFORE UPDATE ON __tenants_tenants WHEN {condition}
+         BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END"
+    );
+    let mut shared = fleet.tenancy.shared().unwrap();
+    let made = shared.unrouted("test", |raw| raw.connection().batch_execute(&trigger));
+    made.unwrap();
+}
+
+fn mend_catalogue(fleet: &Fleet) {
+    let mut shared = fleet.tenancy.shared().unwrap();
+    let mended = shared.unrouted("test", |raw| {
+        raw.connection().batch_execute("DROP TRIGGER broken")
+    });
+    mended.unwrap();
+}
+
+fn status(fleet: &Fleet, tenant: &TenantHandle) -> Status {
+    fleet.tenancy.tenants().unwrap();
+    tenant.record().unwrap().status
+}
+
+/// An operation is known as this process' own before anybody can find it in the journal.
+#[test]
+fn no_thread_settles_what_another_one_works_on() {
+    let fleet = fleet();
+    fleet.create("A1");
+    let working = AtomicUsize::new(2);
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| {
+                for _ in 0..20 {
+                    match fleet.tenancy.compact(&id("A1")) {
+                        Ok(_) | Err(LifecycleError::InProgress { .. }) => {}
+                        Err(LifecycleError::WrongStatus { .. }) => {}
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }
+                working.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        while AtomicUsize::load(&working, Ordering::SeqCst) > 0 {
+            assert_eq!(fleet.tenancy.recover().unwrap(), 0, "nobody has died");
+        }
+    });
+    world::check(&fleet.root);
+}
+
+/// Maintenance of a database that is lost fails, and leaves its tenant in a status from which it can be deleted.
+#[test]
+fn a_tenant_whose_database_is_lost_can_still_be_deleted() {
+    type Lose = fn(&std::path::Path);
+    let ways: [(&str, Lose); 3] = [
+        ("missing", |file| std::fs::remove_file(file).unwrap()),
+        ("empty", |file| std::fs::write(file, b"").unwrap()),
+        ("damaged", |file| std::fs::write(file, [7; 8192]).unwrap()),
+    ];
+    for (way, lose) in ways {
+        for migrate in [true, false] {
+            let fleet = fleet();
+            let tenant = fleet.create("A1");
+            lose(&fleet.file(&tenant, 1));
+            let failed = match migrate {
+                true => fleet.tenancy.migrate_tenant(&id("A1")).map(drop),
+                false => fleet.tenancy.compact(&id("A1")).map(drop),
+            };
+            assert!(failed.is_err(), "{way}");
+            assert_eq!(status(&fleet, &tenant), Status::Active, "{way}");
+            fleet.tenancy.suspend(&id("A1")).unwrap();
+            fleet.tenancy.archive(&id("A1")).unwrap();
+            fleet.tenancy.delete(&id("A1"), "A1").unwrap();
+            world::check(&fleet.root);
+        }
+    }
+}
+
+/// What could not be undone when it failed, or was left by a process that died, is undone by whoever is turned away.
+#[test]
+fn a_tenant_left_restoring_is_put_right_when_it_is_entered() {
+    for owner_dies in [false, true] {
+        let fleet = fleet();
+        let tenant = fleet.create("A1");
+        admit(&mut tenant.enter().unwrap(), "kept").unwrap();
+        // Neither the new generation nor the return to the old one can be written down.
+        break_catalogue(&fleet, "NEW.status = 'active'");
+        let owner = match owner_dies {
+            false => fleet.tenancy.clone(),
+            true => fleet.again(),
+        };
+        owner.compact(&id("A1")).unwrap_err();
+        drop(owner);
+        assert_eq!(status(&fleet, &tenant), Status::Restoring);
+        let refused = tenant.enter().unwrap_err();
+        assert!(refused.is_retryable(), "{refused:?}");
+        mend_catalogue(&fleet);
+        let mut ctx = tenant.enter().unwrap();
+        admit(&mut ctx, "more").unwrap();
+        assert_eq!(names(&mut ctx), ["kept", "more"]);
+        drop(ctx);
+        world::check(&fleet.root);
+    }
+}
+
+/// Within the freshness bound this process believes in the old generation, whose file is fenced or gone.
+#[test]
+fn a_tenant_that_has_moved_elsewhere_is_entered_where_it_is_now() {
+    let fleet = fleet_with(|b| b.freshness(std::time::Duration::from_secs(3600)));
+    let tenant = fleet.create("A1");
+    for warm in [false, true] {
+        if warm {
+            admit(&mut tenant.enter().unwrap(), "kept").unwrap();
+            fleet.tenancy.reap_idle();
+        }
+        let second = tenant.enter().unwrap();
+        let before = second.generation();
+        let compacted = fleet.again().compact(&id("A1")).unwrap();
+        // The one idle or open connection is on the old file; another one has to be opened.
+        let entered = tenant.enter().unwrap();
+        assert_eq!(entered.generation(), compacted.generation);
+        assert!(second.generation() == before && before < compacted.generation);
+    }
+}
+
+#[test]
+fn a_delete_that_meets_an_open_context_has_not_begun() {
+    let fleet = fleet_with(|b| b.drain_timeout(std::time::Duration::from_millis(20)));
+    let tenant = fleet.create("A1");
+    let mut open = tenant.enter().unwrap();
+    admit(&mut open, "kept").unwrap();
+    fleet.tenancy.suspend(&id("A1")).unwrap();
+    fleet.tenancy.archive(&id("A1")).unwrap();
+    let busy = fleet.tenancy.delete(&id("A1"), "A1").unwrap_err();
+    assert!(matches!(busy, LifecycleError::Busy { .. }), "{busy:?}");
+    assert_eq!(fleet.tenancy.recover().unwrap(), 0);
+    assert_eq!(status(&fleet, &tenant), Status::Archived);
+    assert_eq!(names(&mut open), ["kept"]);
+    drop(open);
+    fleet.tenancy.delete(&id("A1"), "A1").unwrap();
+    world::check(&fleet.root);
+}
+
+#[test]
+fn a_delete_left_half_done_is_finished_by_the_next_one() {
+    let fleet = fleet();
+    fleet.create("A1");
+    fleet.tenancy.suspend(&id("A1")).unwrap();
+    fleet.tenancy.archive(&id("A1")).unwrap();
+    break_catalogue(&fleet, "NEW.status = 'deleted'");
+    fleet.tenancy.delete(&id("A1"), "A1").unwrap_err();
+    mend_catalogue(&fleet);
+    fleet.tenancy.delete(&id("A1"), "A1").unwrap();
+    world::check(&fleet.root);
+}
+
+/// SQLite knows tables in any case.
+#[test]
+fn a_table_of_the_other_scope_is_found_in_any_case() {
+    let fleet = fleet_with(|b| {
+        b.tenant_migrations(diesel_tenants::MigrationSet::new([
+            diesel_tenants::MigrationScript::new(
+                "20260101000000",
+                "users",
+                "CREATE TABLE USERS (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL);",
+            ),
+        ]))
+    });
+    let refused = fleet.tenancy.create(&id("A1"), NewTenant::named("x"));
+    let CreateError::Storage(refused) = refused.unwrap_err() else {
+        panic!("created with a shared table in it");
+    };
+    assert!(refused.to_string().contains("`USERS`"), "{refused}");
+}
+
+/// The error advises to open a new context: that one must not get the same connection again.
+#[test]
+fn after_a_fence_the_next_context_is_on_the_new_database() {
+    let fleet = fleet_with(|b| b.freshness(std::time::Duration::from_secs(3600)));
+    let tenant = fleet.create("A1");
+    admit(&mut tenant.enter().unwrap(), "kept").unwrap();
+    fleet.again().compact(&id("A1")).unwrap();
+    let fenced = admit(&mut tenant.enter().unwrap(), "refused").unwrap_err();
+    assert!(TenantFenced::of(&fenced).is_some(), "{fenced:?}");
+    let mut ctx = tenant.enter().unwrap();
+    admit(&mut ctx, "again").unwrap();
+    assert_eq!(
+        (ctx.generation(), names(&mut ctx)),
+        (2, vec!["kept".into(), "again".into()])
+    );
+}
+
+/// What says "try again" may be tried again.
+#[test]
+fn a_database_busy_elsewhere_is_worth_another_try() {
+    let wait = std::time::Duration::from_millis(20);
+    let fleet = fleet_with(|b| b.drain_timeout(wait));
+    let tenant = fleet.create("A1");
+    admit(&mut tenant.enter().unwrap(), "one").unwrap();
+    let elsewhere = fleet.again();
+    let mut reader = elsewhere.tenant(&id("A1")).unwrap();
+    reader
+        .read_transaction(|reader| {
+            assert_eq!(names(reader), ["one"]);
+            let busy = fleet.tenancy.compact(&id("A1")).unwrap_err();
+            assert!(busy.to_string().contains("try again"), "{busy}");
+            assert!(busy.is_retryable(), "{busy:?}");
+            QueryResult::Ok(())
+        })
+        .unwrap();
+    drop(reader);
+    fleet.tenancy.compact(&id("A1")).unwrap();
+}
