@@ -140,6 +140,13 @@ fn settled<C: Backend, T>(
     result
 }
 
+/// Closes an operation that has committed. It has succeeded, whatever becomes of this: one that cannot be closed now,
+/// or whose remains cannot be cleared away, stays in the journal and is settled by the next operation on the tenant
+/// or the next open.
+pub(crate) fn close<C: Backend>(registry: &Registry<C>, operation: &Operation) {
+    let _ = registry.change(|c| c.catalog_close(operation, "done"));
+}
+
 pub(crate) fn compact<C: Backend>(
     registry: &Registry<C>,
     id: &TenantId,
@@ -186,9 +193,10 @@ fn compact_begun<C: Backend>(
     };
     registry.change(|c| c.catalog_commit(operation, &flipped))?;
     hit("compact.committed");
-    storage.remove_generation(&key, from)?;
-    hit("compact.removed");
-    registry.change(|c| c.catalog_close(operation, "done"))?;
+    if storage.remove_generation(&key, from).is_ok() {
+        hit("compact.removed");
+        close(registry, operation);
+    }
     hit("compact.closed");
     Ok(Compacted {
         before,
@@ -255,7 +263,7 @@ fn finish_delete<C: Backend>(
     };
     registry.change(|c| c.catalog_commit(operation, &gone))?;
     hit("delete.committed");
-    registry.change(|c| c.catalog_close(operation, "done"))?;
+    close(registry, operation);
     hit("delete.closed");
     Ok(())
 }
@@ -289,7 +297,7 @@ fn migrate_begun<C: Backend>(
     let now = schema_now(registry, &mut opened.conn, operation, record)?;
     registry.change(|c| c.catalog_commit(operation, &now))?;
     hit("migrate-tenant.committed");
-    registry.change(|c| c.catalog_close(operation, "done"))?;
+    close(registry, operation);
     hit("migrate-tenant.closed");
     Ok(applied)
 }

@@ -132,7 +132,7 @@ pub(crate) fn create<C: Backend>(
         return created.ok_or(error);
     }
     hit("create.committed");
-    registry.change(|c| c.catalog_close(&operation, "done"))?;
+    lifecycle::close(registry, &operation);
     hit("create.closed");
     drop(running);
     Ok(registry.tenant(&id)?)

@@ -130,6 +130,10 @@ impl<C: Backend> Tenancy<C> {
     /// All or nothing, also when the process is killed in between: what was begun is undone when the library is
     /// opened next, or when the same id is created again. Two processes may try at once; one wins.
     ///
+    /// Takes the write lock of the shared database: do not call it inside a transaction of a
+    /// [`SharedContext`] on the same thread, it would wait for itself until the busy timeout. So do the other
+    /// operations on tenants.
+    ///
     /// # Errors
     /// See [`CreateError`]; nothing is left behind.
     pub fn create(&self, id: &TenantId, new: NewTenant) -> Result<TenantHandle<C>, CreateError> {
