@@ -42,6 +42,12 @@ pub struct Unrouted<'a, C: Backend = DefaultConnection> {
 }
 
 /// A [`TenantContext`], a [`SharedContext`] or an [`Unrouted`]: what queries can run on. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a context",
+    label = "statements run on a `TenantContext` or a `SharedContext`",
+    note = "get one by `tenancy.tenant(&id)?` or `tenancy.shared()?` and pass `&mut` of it",
+    note = "a bare connection is given by `unrouted(reason, |raw| …)` only, where statements run on `raw`"
+)]
 pub trait Context: private::Sealed {
     /// The Diesel connection behind it, which it does not give away.
     type Conn: Backend;

@@ -35,31 +35,33 @@ use diesel::query_dsl::methods::{LimitDsl, OffsetDsl};
 use diesel::query_dsl::positional_order_dsl::{IntoPositionalOrderExpr, PositionalOrderDsl};
 use diesel::{Column, Expression, QueryResult, Table};
 
-use crate::scope::{Route, Scope, Shared, SharedScope, Tenant, TenantScope};
+use crate::scope::{Route, Shared, SharedScope, Tenant, TenantScope};
 
 /// That every table of a statement is in scope `S`: [`Tenant`] or [`Shared`], chosen by a type.
 pub trait InScope<S> {}
 impl<Q: Tenant> InScope<TenantScope> for Q {}
 impl<Q: Shared> InScope<SharedScope> for Q {}
 
-/// A set operation whose parts are proven to be in scope `S`. Made by [`union`] and its siblings.
+/// A set operation whose parts are proven to be in the scope of the first, `A`. Made by [`union`] and its siblings.
+///
+/// `A` and not its scope, so that a compile error names the table in it.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "queries are only executed when calling `load`, `get_result` or similar"]
-pub struct Combined<Q, S> {
+pub struct Combined<Q, A> {
     query: Q,
-    scope: PhantomData<fn() -> S>,
+    first: PhantomData<fn() -> A>,
 }
 
-impl<Q, S> Combined<Q, S> {
+impl<Q, A> Combined<Q, A> {
     fn of(query: Q) -> Self {
         Self {
             query,
-            scope: PhantomData,
+            first: PhantomData,
         }
     }
 
     /// Orders the combined rows by column number: `positional_order_by(1)`, `positional_order_by(2.desc())`.
-    pub fn positional_order_by<E>(self, expr: E) -> Combined<Q::Output, S>
+    pub fn positional_order_by<E>(self, expr: E) -> Combined<Q::Output, A>
     where
         E: IntoPositionalOrderExpr,
         Q: PositionalOrderDsl<E>,
@@ -68,31 +70,47 @@ impl<Q, S> Combined<Q, S> {
     }
 
     /// At most `rows` of the combined rows.
-    pub fn limit(self, rows: i64) -> Combined<Q::Output, S>
+    pub fn limit(self, rows: i64) -> Combined<Q::Output, A>
     where
         Q: LimitDsl,
     {
-        Combined::of(self.query.limit(rows))
+        LimitDsl::limit(self, rows)
     }
 
     /// Leaves out the first `rows` of the combined rows.
-    pub fn offset(self, rows: i64) -> Combined<Q::Output, S>
+    pub fn offset(self, rows: i64) -> Combined<Q::Output, A>
     where
         Q: OffsetDsl,
     {
+        OffsetDsl::offset(self, rows)
+    }
+}
+
+// What `.first` and generic code ask for.
+impl<Q: LimitDsl, A> LimitDsl for Combined<Q, A> {
+    type Output = Combined<Q::Output, A>;
+
+    fn limit(self, rows: i64) -> Self::Output {
+        Combined::of(self.query.limit(rows))
+    }
+}
+impl<Q: OffsetDsl, A> OffsetDsl for Combined<Q, A> {
+    type Output = Combined<Q::Output, A>;
+
+    fn offset(self, rows: i64) -> Self::Output {
         Combined::of(self.query.offset(rows))
     }
 }
 
-impl<Q, S: Scope> Route for Combined<Q, S> {
-    type Scope = S;
+impl<Q, A: Route> Route for Combined<Q, A> {
+    type Scope = A::Scope;
 }
-impl<Q> Tenant for Combined<Q, TenantScope> {}
-impl<Q> Shared for Combined<Q, SharedScope> {}
-impl<Q: Query, S> Query for Combined<Q, S> {
+impl<Q, A: Tenant> Tenant for Combined<Q, A> {}
+impl<Q, A: Shared> Shared for Combined<Q, A> {}
+impl<Q: Query, A> Query for Combined<Q, A> {
     type SqlType = Q::SqlType;
 }
-impl<Q: CombineDsl, S> CombineDsl for Combined<Q, S> {
+impl<Q: CombineDsl, A> CombineDsl for Combined<Q, A> {
     type Query = Q::Query;
 
     fn union<Rhs>(self, rhs: Rhs) -> dsl::Union<Self, Rhs>
@@ -132,11 +150,11 @@ impl<Q: CombineDsl, S> CombineDsl for Combined<Q, S> {
         self.query.except_all(rhs)
     }
 }
-impl<Q: QueryId, S: 'static> QueryId for Combined<Q, S> {
-    type QueryId = Combined<Q::QueryId, S>;
+impl<Q: QueryId, A> QueryId for Combined<Q, A> {
+    type QueryId = Combined<Q::QueryId, ()>;
     const HAS_STATIC_QUERY_ID: bool = Q::HAS_STATIC_QUERY_ID;
 }
-impl<DB, Q, S> QueryFragment<DB> for Combined<Q, S>
+impl<DB, Q, A> QueryFragment<DB> for Combined<Q, A>
 where
     DB: Backend + DieselReserveSpecialization,
     Q: QueryFragment<DB>,
@@ -146,12 +164,12 @@ where
     }
 }
 // Diesel asks for its own marker before it loads anything; it opens no door, for nobody has a bare connection.
-impl<Q, S, Conn> diesel::query_dsl::RunQueryDsl<Conn> for Combined<Q, S> {}
+impl<Q, A, Conn> diesel::query_dsl::RunQueryDsl<Conn> for Combined<Q, A> {}
 
 macro_rules! set_operation {
     ($(#[$doc:meta])* $name:ident => $Type:ident) => {
         $(#[$doc])*
-        pub fn $name<A, B>(a: A, b: B) -> Combined<dsl::$Type<A, B>, A::Scope>
+        pub fn $name<A, B>(a: A, b: B) -> Combined<dsl::$Type<A, B>, A>
         where
             A: CombineDsl + Route + InScope<<A as Route>::Scope>,
             B: AsQuery<SqlType = <A::Query as Query>::SqlType> + InScope<<A as Route>::Scope>,
@@ -177,7 +195,7 @@ set_operation! {
     except => Except
 }
 
-/// The columns an [`insert_select`] fills: a column of the target, or a tuple of them.
+/// The columns an [`insert_select`] fills: a tuple of the target's columns.
 pub trait TargetColumns<T>: Expression {
     #[doc(hidden)]
     const NAMES: &'static [&'static str];

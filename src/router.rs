@@ -141,12 +141,15 @@ impl Serialize for RoutingTable {
 /// Parts of the expansion of `routes!`. Not an API.
 #[doc(hidden)]
 pub mod private {
-    pub use diesel::associations::HasTable;
-    pub use diesel::internal::table_macro::{Identifier, StaticQueryFragment};
-    pub use diesel::query_source::TableNotEqual;
+    pub use diesel::internal::table_macro::StaticQueryFragment;
     pub use std::any::TypeId;
 
     pub use crate::scope::{SharedScope as Shared, TenantScope as Tenant};
+
+    // Not public: rustc would print them by this path, in errors that have nothing to do with `routes!`.
+    use diesel::associations::HasTable;
+    use diesel::internal::table_macro::Identifier;
+    use diesel::query_source::TableNotEqual;
 
     use super::{RouteEntry, RoutingTable, ScopeKind};
 
@@ -162,6 +165,15 @@ pub mod private {
     }
 
     pub const fn same_table<M: HasTable<Table = T>, T>() {}
+
+    #[diagnostic::on_unimplemented(
+        message = "`{T}` is named with a schema",
+        label = "a routed table has a plain name",
+        note = "leave the schema out of `table!`: the scope already says which database the table is in"
+    )]
+    pub trait PlainName<T> {}
+    impl<T> PlainName<T> for Identifier<'static> {}
+    pub const fn plain_name<T: StaticQueryFragment<Component: PlainName<T>>>() {}
 
     pub const fn sql_name(name: &'static Identifier<'static>) -> &'static str {
         name.0
@@ -193,21 +205,46 @@ pub mod private {
     pub const fn table(entries: &'static [RouteEntry]) -> RoutingTable {
         let mut i = 0;
         while i < entries.len() {
+            let RouteEntry { table, path, .. } = entries[i];
             let mut j = i + 1;
             while j < entries.len() {
-                assert!(
-                    !same(entries[i].table, entries[j].table),
-                    "two tables in `routes!` have the same name in SQL: a scope would be ambiguous; rename one"
-                );
+                let other = entries[j].path;
+                if same(path, other) {
+                    let end = "` is listed twice in `routes!`: a table has one scope";
+                    refuse(&["`", path, end]);
+                }
+                if same(table, entries[j].table) {
+                    let end = "` have one name in SQL, whose scope would be ambiguous: rename one";
+                    refuse(&["`", path, "` and `", other, end]);
+                }
                 j += 1;
             }
-            assert!(
-                !reserved(entries[i].table),
-                "a table in `routes!` is named `__tenants_…`: that prefix belongs to diesel-tenants"
-            );
+            if reserved(table) {
+                let end = "` in SQL: names with `__tenants_` belong to diesel-tenants";
+                refuse(&["`", path, "` is `", table, end]);
+            }
             i += 1;
         }
         RoutingTable { entries }
+    }
+
+    /// Fails the build with `parts` as its message: a panic in a constant takes one string.
+    const fn refuse(parts: &[&str]) -> ! {
+        let mut text = [0; 512];
+        let (mut end, mut part) = (0, 0);
+        while part < parts.len() {
+            let bytes = parts[part].as_bytes();
+            let mut i = 0;
+            while i < bytes.len() && end < text.len() {
+                text[end] = bytes[i];
+                (i, end) = (i + 1, end + 1);
+            }
+            part += 1;
+        }
+        match std::str::from_utf8(text.split_at(end).0) {
+            Ok(text) => panic!("{}", text),
+            Err(_) => panic!("a name in `routes!` is too long"),
+        }
     }
 
     const fn same(a: &str, b: &str) -> bool {
@@ -244,8 +281,8 @@ pub mod private {
 /// A model may be named beside its table; that it belongs to that table is checked.
 ///
 /// Makes a [`RoutingTable`] and, for the compiler, a [`Route`](crate::Route) for each table. What does not compile:
-/// a table listed twice or in both scopes (E0119), two tables of one SQL name, a model of another table, and an
-/// `allow_tables_to_appear_in_same_query!` that spans the scopes (E0080, naming both tables).
+/// a table listed twice or in both scopes (E0119), two tables of one SQL name (E0080), a model of another table
+/// (E0271), and an `allow_tables_to_appear_in_same_query!` that spans the scopes (E0080, naming both tables).
 ///
 /// # Example
 /// ```
@@ -293,6 +330,7 @@ macro_rules! routes {
             use $path as routed;
             impl $crate::Route for routed::table { type Scope = $crate::__private::$scope; }
             impl $crate::$scope for routed::table {}
+            $crate::__private::plain_name::<routed::table>();
             $( $crate::__private::same_table::<$model, routed::table>(); )?
         };
     };

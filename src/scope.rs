@@ -19,8 +19,8 @@ use diesel::QuerySource;
 use diesel::internal::derives::multiconnection::Exists;
 use diesel::internal::table_macro as joins;
 use diesel::query_builder::{
-    BatchInsert, BoxedSelectStatement, DeleteStatement, FromClause, InsertStatement, NoFromClause,
-    QueryId, SelectClauseExpression, SelectStatement, UpdateStatement, ValuesClause,
+    BoxedSelectStatement, DeleteStatement, FromClause, InsertStatement, NoFromClause, QueryId,
+    SelectClauseExpression, SelectStatement, UpdateStatement, ValuesClause,
 };
 use diesel::query_source::{Alias, AliasSource};
 
@@ -87,6 +87,7 @@ pub trait Route {
     message = "`{Self}` is not in a tenant database",
     label = "a `TenantContext` reaches tenant tables only",
     note = "if the table is shared, run this on a `SharedContext`: `tenancy.shared()?`",
+    note = "if the statement needs tables of both scopes, make it two: no statement reaches two databases",
     note = "if the table belongs to each tenant, list it under `tenant` in `routes!`",
     note = "raw SQL goes through `unrouted(reason, |raw| …)`; UNION and INSERT … SELECT through `diesel_tenants::doors`"
 )]
@@ -97,6 +98,7 @@ pub trait Tenant: Route<Scope = TenantScope> {}
     message = "`{Self}` is not in the shared database",
     label = "a `SharedContext` reaches shared tables only",
     note = "if the table belongs to each tenant, run this on a `TenantContext`: `tenancy.tenant(&id)?`",
+    note = "if the statement needs tables of both scopes, make it two: no statement reaches two databases",
     note = "if the table is shared, list it under `shared` in `routes!`",
     note = "raw SQL goes through `unrouted(reason, |raw| …)`; UNION and INSERT … SELECT through `diesel_tenants::doors`"
 )]
@@ -104,7 +106,8 @@ pub trait Shared: Route<Scope = SharedScope> {}
 
 /// What an `INSERT` may take its rows from: values, not a query.
 ///
-/// Diesel does not let us name the query inside `INSERT … SELECT`, so it cannot be checked there.
+/// Diesel does not let us name the query inside `INSERT … SELECT`, so it cannot be checked there. What it does let us
+/// name is each statement's `QueryId`: `()` for a `Vec` or an upsert, an array for an array, else the values' own.
 #[diagnostic::on_unimplemented(
     message = "`INSERT … SELECT` has a door of its own",
     label = "the rows come from a query whose tables cannot be checked here",
@@ -113,8 +116,41 @@ pub trait Shared: Route<Scope = SharedScope> {}
 pub trait InsertSource {}
 impl InsertSource for () {}
 impl<V, T> InsertSource for ValuesClause<V, T> {}
-impl<V, T, Q, const STATIC: bool> InsertSource for BatchInsert<V, T, Q, STATIC> {}
+impl<V: InsertSource, const N: usize> InsertSource for [V; N] {}
 impl InsertSource for diesel::query_builder::DefaultValues {}
+
+/// `SELECT …` without `FROM`: its selection is its only source.
+///
+/// No other clause may hold an expression. There is no table that Diesel could check a subquery in it against, so
+/// `select(exists(patients)).filter(exists(users))` would compile.
+type SelectWithoutFrom<S, L, LC> = SelectStatement<
+    NoFromClause,
+    S,
+    <Bare as Clauses>::Distinct,
+    <Bare as Clauses>::Where,
+    <Bare as Clauses>::Order,
+    L,
+    <Bare as Clauses>::GroupBy,
+    <Bare as Clauses>::Having,
+    LC,
+>;
+type Bare = SelectStatement<NoFromClause, ()>;
+
+/// The types of a statement's clauses. Diesel does not export the ones that mean "none", but a statement has them.
+trait Clauses {
+    type Distinct;
+    type Where;
+    type Order;
+    type GroupBy;
+    type Having;
+}
+impl<F, S, D, W, O, L, G, H, LC> Clauses for SelectStatement<F, S, D, W, O, L, G, H, LC> {
+    type Distinct = D;
+    type Where = W;
+    type Order = O;
+    type GroupBy = G;
+    type Having = H;
+}
 
 // The scope of every statement node: the scope of (one of) its sources. That the *other* source agrees is the
 // business of the markers below, which is why there are two traits.
@@ -128,7 +164,7 @@ impl<ST, F: QuerySource + Route, DB, GB> Route
 {
     type Scope = F::Scope;
 }
-impl<S, D, W, O, L, G, H, LC> Route for SelectStatement<NoFromClause, S, D, W, O, L, G, H, LC>
+impl<S, L, LC> Route for SelectWithoutFrom<S, L, LC>
 where
     S: SelectClauseExpression<NoFromClause>,
     S::Selection: Route,
@@ -173,8 +209,7 @@ macro_rules! carry {
             for BoxedSelectStatement<'_, ST, FromClause<F>, DB, GB>
         {
         }
-        impl<S, D, W, O, L, G, H, LC> $Marker
-            for SelectStatement<NoFromClause, S, D, W, O, L, G, H, LC>
+        impl<S, L, LC> $Marker for SelectWithoutFrom<S, L, LC>
         where
             S: SelectClauseExpression<NoFromClause>,
             S::Selection: $Marker,
