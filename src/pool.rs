@@ -22,6 +22,7 @@ mod tests;
 mod waiter;
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -235,22 +236,18 @@ impl<M: ManageConnection> Shared<M> {
         stats
     }
 
-    /// Serves those who wait for a token: with free tokens, then by closing idle connections of
-    /// others.
+    /// Serves those who wait for a token by closing idle connections of others.
     ///
-    /// Called, with no lock held, by whoever has raised the demand. Returns after what time it is
-    /// worth another try, if time alone can help.
-    fn make_room(&self) -> Option<Duration> {
+    /// Called, with no lock held, by whoever has raised the demand; who insists closes one even if
+    /// enough are being closed. Returns after what time it is worth another try, if time alone can
+    /// help.
+    fn make_room(&self, mut insist: bool) -> Option<Duration> {
         let min_age = match self.config.overflow() {
             Overflow::Evict => Duration::ZERO,
             Overflow::Wait | Overflow::Reject => self.config.idle_timeout(),
         };
-        while self.budget.is_short() {
-            if self.budget.take_for_line() {
-                self.budget.release(false);
-                continue;
-            }
-            match self.open_list.take_lru(min_age) {
+        while insist || self.budget.is_short() {
+            match self.open_list.take_lru(min_age, mem::take(&mut insist)) {
                 Lru::Taken(Closing { live, seat }) => {
                     self.counters.evicted.fetch_add(1, Ordering::Relaxed);
                     drop(live);

@@ -32,9 +32,9 @@ pub(super) struct Budget<M: ManageConnection> {
     pub(super) max: usize,
     /// Copy of [`Ledger::unmet`], so that a check-in reads and need not lock.
     ///
-    /// It is read under the lock of a database, and whoever raises it looks into every database
-    /// (under its lock) afterwards. So either the check-in sees the new value, or the connection it
-    /// pooled is seen; relaxed loads are enough for that.
+    /// It is read under the lock of a database, and whoever raises it looks for an idle connection
+    /// afterwards, locking every database before giving up. So either the check-in sees the new
+    /// value, or the connection it pooled is found; relaxed loads are enough for that.
     unmet: AtomicUsize,
     ledger: Mutex<Ledger<M>>,
 }
@@ -51,6 +51,11 @@ struct Ledger<M: ManageConnection> {
 impl<M: ManageConnection> Ledger<M> {
     fn unmet(&self) -> usize {
         self.demand.saturating_sub(self.pledged)
+    }
+
+    fn enter(&mut self, since: Instant, database: &Arc<Database<M>>) {
+        let at = self.line.partition_point(|(other, _)| *other <= since);
+        self.line.insert(at, (since, Arc::clone(database)));
     }
 }
 
@@ -69,20 +74,20 @@ impl<M: ManageConnection> Budget<M> {
         }
     }
 
-    /// Takes a token if one is free and nobody waits for it.
-    pub(super) fn try_take(&self) -> bool {
-        let mut ledger = self.ledger.lock();
-        let free = ledger.out < self.max && ledger.line.is_empty();
-        ledger.out += usize::from(free);
-        free
-    }
-
-    /// Takes a token that became free while somebody entered the line; it must be released to the
+    /// Takes a token if one is free; else enters a database that has nothing posted yet in the
     /// line.
-    pub(super) fn take_for_line(&self) -> bool {
+    ///
+    /// One step under one lock, so that nobody stands in line while a token is free.
+    pub(super) fn take_or_enter(&self, database: &Arc<Database<M>>, post: Post) -> bool {
         let mut ledger = self.ledger.lock();
-        let free = ledger.out < self.max && !ledger.line.is_empty();
-        ledger.out += usize::from(free);
+        let free = ledger.out < self.max;
+        if free {
+            ledger.out += 1;
+        } else {
+            ledger.demand += post.wanted;
+            ledger.enter(post.since, database);
+            self.publish(&ledger);
+        }
         free
     }
 
@@ -139,8 +144,7 @@ impl<M: ManageConnection> Budget<M> {
                 .line
                 .retain(|(_, other)| !Arc::ptr_eq(other, database));
             if let Some(since) = new {
-                let at = ledger.line.partition_point(|(other, _)| *other <= since);
-                ledger.line.insert(at, (since, Arc::clone(database)));
+                ledger.enter(since, database);
             }
         }
         self.publish(&ledger);

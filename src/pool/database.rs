@@ -156,14 +156,18 @@ impl<M: ManageConnection> Database<M> {
         if let Some(why) = state.closed {
             return Err(CheckoutError::Closed { why });
         }
+        let since = Instant::now();
         let place = state.open < self.cap;
-        if place && state.queue.is_empty() && self.shared.budget.try_take() {
-            state.open += 1;
-            drop(state);
-            return self.open(Seat::taken(self));
+        if place && state.queue.is_empty() {
+            let post = Post { since, wanted: 1 };
+            if self.shared.budget.take_or_enter(self, post) {
+                state.open += 1;
+                drop(state);
+                return self.open(Seat::taken(self));
+            }
+            state.posted = Some(post);
         }
-
-        let waiter = Arc::new(Waiter::new());
+        let waiter = Arc::new(Waiter::new(since));
         state.queue.push_back(Arc::clone(&waiter));
         self.post(&mut state, false);
         drop(state);
@@ -172,12 +176,18 @@ impl<M: ManageConnection> Database<M> {
 
         let config = &self.shared.config;
         let at_once = place && config.overflow() == Overflow::Reject;
-        let patience = if at_once {
+        let timeout = if at_once {
             Duration::ZERO
         } else {
             config.checkout_timeout()
         };
-        match self.wait(&waiter, waiter.since + patience) {
+        let unwinding = Unwinding {
+            database: self,
+            waiter: &waiter,
+        };
+        let result = self.wait(&waiter, timeout);
+        mem::forget(unwinding);
+        match result {
             Ok(Offer::Connection(live)) => Ok(Checkout::new(Seat::taken(self), live)),
             Ok(Offer::Permit) => self.open(Seat::taken(self)),
             Ok(Offer::Closed(why)) => Err(CheckoutError::Closed { why }),
@@ -188,31 +198,45 @@ impl<M: ManageConnection> Database<M> {
         }
     }
 
-    /// Waits for an offer; gives the state of the database at the deadline if there was none.
+    /// Waits for an offer; gives the state of the database at the end if there was none.
     fn wait(
         self: &Arc<Self>,
         waiter: &Arc<Waiter<M>>,
-        deadline: Instant,
+        timeout: Duration,
     ) -> Result<Offer<M>, Usage> {
+        let deadline = waiter.since + timeout;
+        let mut insist_at = waiter.since + timeout / 2;
         loop {
+            let now = Instant::now();
+            let mut insist = false;
+            if (insist_at..deadline).contains(&now) {
+                // The connection that is being closed for the line may hang: rely on it no longer.
+                insist = self.state.lock().posted.is_some();
+                insist_at = now + timeout / 10;
+            }
             // Whoever enters the line makes room: connections that were idle before will not come
             // back by themselves.
-            let look_again = self.shared.make_room();
-            let until = look_again.map_or(deadline, |after| deadline.min(Instant::now() + after));
-            if let Some(offer) = waiter.wait_until(until) {
+            let again = self.shared.make_room(insist).map(|after| now + after);
+            let again = again.map_or(insist_at, |again| again.min(insist_at));
+            if let Some(offer) = waiter.wait_until(again.min(deadline)) {
                 return Ok(offer);
             }
             if Instant::now() >= deadline {
-                let mut state = self.state.lock();
-                // Served while the time ran out? Offers are made under the lock held here.
-                if let Some(offer) = waiter.take() {
-                    return Ok(offer);
-                }
-                state.queue.retain(|other| !Arc::ptr_eq(other, waiter));
-                self.post(&mut state, false);
-                return Err(state.usage());
+                return self.leave(waiter);
             }
         }
+    }
+
+    /// Takes a waiter out of the queue, unless he has been served while the time ran out.
+    pub(super) fn leave(self: &Arc<Self>, waiter: &Arc<Waiter<M>>) -> Result<Offer<M>, Usage> {
+        let mut state = self.state.lock();
+        // Offers are made under the lock held here.
+        if let Some(offer) = waiter.take() {
+            return Ok(offer);
+        }
+        state.queue.retain(|other| !Arc::ptr_eq(other, waiter));
+        self.post(&mut state, false);
+        Err(state.usage())
     }
 
     fn refusal(&self, usage: Usage, waited: Duration) -> CheckoutError<M::Error> {
@@ -346,8 +370,13 @@ impl<M: ManageConnection> Database<M> {
     }
 
     /// Takes the least recently used connection if it still is the one that came back at `since`,
-    /// is old enough and needed.
-    pub(super) fn pick_idle(self: &Arc<Self>, since: Coarse, min_age: Duration) -> Pick<M> {
+    /// is old enough and needed (or the caller insists).
+    pub(super) fn pick_idle(
+        self: &Arc<Self>,
+        since: Coarse,
+        min_age: Duration,
+        insist: bool,
+    ) -> Pick<M> {
         let mut state = self.state.lock();
         if state.idle.first().is_none_or(|live| live.since != since) {
             return Pick::Gone;
@@ -358,12 +387,13 @@ impl<M: ManageConnection> Database<M> {
         {
             return Pick::TooYoung(left);
         }
-        if !self.shared.budget.pledge() {
+        let pledged = self.shared.budget.pledge();
+        if !pledged && !insist {
             return Pick::NotNeeded;
         }
         let live = state.idle.remove(0);
         let mut seat = Seat::taken(self);
-        seat.pledged = true;
+        seat.pledged = pledged;
         Pick::Taken(Closing { live, seat })
     }
 
@@ -423,21 +453,12 @@ impl<M: ManageConnection> Database<M> {
         wanted > old.map_or(0, |post| post.wanted)
     }
 
-    /// Gives up a place and its token: to the first waiter here, else (or when pledged) to whoever
-    /// is first in line.
+    /// Gives up a place and its token, which goes to the first in line: perhaps a waiter of this
+    /// very database, who can use the place now.
     ///
-    /// Returns whether room must be made for a waiter of this database.
+    /// Returns whether room must be made for such a waiter.
     fn vacate(self: &Arc<Self>, pledged: bool) -> bool {
-        let shared = &self.shared;
         let mut state = self.state.lock();
-        let stays = |first: &Arc<Waiter<M>>| !pledged && !shared.line_precedes(first.since);
-        if state.queue.front().is_some_and(stays)
-            && let Some(first) = state.queue.pop_front()
-        {
-            self.post(&mut state, false);
-            first.offer(Offer::Permit);
-            return false;
-        }
         state.open -= 1;
         let more = self.post(&mut state, false);
         let usage = state.usage();
@@ -445,11 +466,34 @@ impl<M: ManageConnection> Database<M> {
             self.drained.notify_all();
         }
         drop(state);
+        self.shared.budget.release(pledged);
         if usage.open == 0 {
-            shared.open_list.leave(self);
+            self.shared.open_list.leave(self);
         }
-        shared.budget.release(pledged);
         more
+    }
+
+    /// Holds the lock of this database.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> impl Sized + '_ {
+        self.state.lock()
+    }
+}
+
+/// Takes a waiter out of the queue when closing a neighbour's connection for him panics.
+struct Unwinding<'a, M: ManageConnection> {
+    database: &'a Arc<Database<M>>,
+    waiter: &'a Arc<Waiter<M>>,
+}
+
+impl<M: ManageConnection> Drop for Unwinding<'_, M> {
+    fn drop(&mut self) {
+        let seat = || Seat::taken(self.database);
+        match self.database.leave(self.waiter) {
+            Ok(Offer::Connection(live)) => drop(Checkout::new(seat(), live)),
+            Ok(Offer::Permit) => drop(seat()),
+            Ok(Offer::Closed(_)) | Err(_) => {}
+        }
     }
 }
 
@@ -485,11 +529,8 @@ impl<M: ManageConnection> Seat<M> {
         let budget = &database.shared.budget;
         let mut state = database.state.lock();
         let fit = fit && state.welcomes(&live);
-        if state
-            .queue
-            .front()
-            .is_none_or(|first| database.shared.line_precedes(first.since))
-        {
+        let precedes = |first: &Arc<Waiter<M>>| database.shared.line_precedes(first.since);
+        if !fit || state.queue.front().is_none_or(precedes) {
             // Asked under the lock, which decides the race with a checkout that begins to wait: see
             // `Budget::unmet`.
             self.pledged = budget.pledge();
@@ -533,7 +574,7 @@ impl<M: ManageConnection> Seat<M> {
 impl<M: ManageConnection> Drop for Seat<M> {
     fn drop(&mut self) {
         if self.held && self.database.vacate(self.pledged) {
-            self.database.shared.make_room();
+            self.database.shared.make_room(false);
         }
     }
 }

@@ -42,8 +42,8 @@ impl fmt::Display for Closed {
 pub enum CheckoutError<E: std::error::Error + 'static> {
     /// All connections of this database are in use, and none came back in time.
     #[error(
-        "no connection came back within {waited:?} ({in_use} of {max} of this database in use); retry later, shorten the \
-         work done on a connection, or raise `max_per_database`"
+        "no connection came back within {waited:?} ({in_use} of {max} of this database in use); \
+         retry later, shorten the work done on a connection, or raise `max_per_database`"
     )]
     Busy {
         /// How long the checkout waited.
@@ -55,8 +55,8 @@ pub enum CheckoutError<E: std::error::Error + 'static> {
     },
     /// The budget over all databases is used up, and nothing became free in time.
     #[error(
-        "no connection became free within {waited:?} ({open} of {max} over all databases open, {in_use} in use); retry \
-         later, or raise `max_connections`"
+        "no connection became free within {waited:?} ({open} of {max} over all databases open, \
+         {in_use} in use); retry later, or raise `max_connections`"
     )]
     BudgetExhausted {
         /// Connections open over all databases, those being opened or closed included.

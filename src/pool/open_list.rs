@@ -74,8 +74,8 @@ impl<M: ManageConnection> OpenList<M> {
     }
 
     /// Takes the least recently used idle connection, if it has been idle for `min_age` and
-    /// somebody waits for a token.
-    pub(super) fn take_lru(&self, min_age: Duration) -> Lru<M> {
+    /// somebody waits for a token that is not pledged (or the caller insists).
+    pub(super) fn take_lru(&self, min_age: Duration, insist: bool) -> Lru<M> {
         let mut inner = self.inner.lock();
         let Inner {
             databases,
@@ -85,7 +85,7 @@ impl<M: ManageConnection> OpenList<M> {
             while let Some(&(since, id)) = remembered.last() {
                 match databases
                     .get(&id)
-                    .map_or(Pick::Gone, |d| d.pick_idle(since, min_age))
+                    .map_or(Pick::Gone, |d| d.pick_idle(since, min_age, insist))
                 {
                     Pick::Taken(closing) => {
                         remembered.pop();

@@ -16,7 +16,7 @@ use super::error::{CheckoutError, Closed, ConnectFailure, DrainTimeout};
 /// to the budget; those in use are closed when they come back. Share it inside whatever describes
 /// the database, behind one `Arc`.
 pub struct Slots<M: ManageConnection> {
-    database: Arc<Database<M>>,
+    pub(super) database: Arc<Database<M>>,
 }
 
 impl<M: ManageConnection> Slots<M> {

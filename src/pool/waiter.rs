@@ -31,9 +31,9 @@ pub(super) struct Waiter<M: ManageConnection> {
 }
 
 impl<M: ManageConnection> Waiter<M> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(since: Instant) -> Self {
         Self {
-            since: Instant::now(),
+            since,
             offer: Mutex::new(None),
             offered: Condvar::new(),
         }

@@ -160,16 +160,80 @@ fn a_lasting_lack_of_descriptors_is_reported() {
     };
     assert!(error.is_retryable());
 
+    // A neighbour is idle again by the second time, but that was it.
+    let again = || drop(a.checkout().unwrap());
     fail();
+    let second = b.manager().plan_block();
     fail();
-    assert_eq!(b.checkout().unwrap_err(), error);
-    assert_eq!(b.manager().connects(), 2);
+    thread::scope(|scope| {
+        let failing = scope.spawn(|| b.checkout().unwrap_err());
+        second.wait_until_begun();
+        again();
+        second.go_on();
+        assert_eq!(failing.join().unwrap(), error);
+    });
+    assert_eq!((b.manager().connects(), a.idle()), (2, 1));
     assert_settled(&pools, &world);
 
     // With nothing left to close, there is no reason to try again.
+    a.reopen();
     fail();
     assert_eq!(b.checkout().unwrap_err(), error);
     assert_eq!(b.manager().connects(), 3);
+    drop(b.checkout().unwrap());
+    assert_settled(&pools, &world);
+}
+
+#[test]
+fn other_failures_close_nothing() {
+    let world = World::new();
+    let pools = PoolSet::new(config(10, 2));
+    let (a, b) = (
+        pools.slots(Fake::new(&world)),
+        pools.slots(Fake::new(&world)),
+    );
+    drop(a.checkout().unwrap());
+    b.manager().plan(Plan::Fail(FakeError::Refused));
+    assert!(b.checkout().is_err());
+    assert_eq!((b.manager().connects(), a.idle()), (1, 1));
+}
+
+#[test]
+fn a_lack_of_descriptors_spares_the_idle_of_its_own_database() {
+    let world = World::new();
+    let pools = PoolSet::new(config(10, 2));
+    let (a, b) = (
+        pools.slots(Fake::new(&world)),
+        pools.slots(Fake::new(&world)),
+    );
+    let used = a.checkout().unwrap();
+    drop(b.checkout().unwrap());
+    let connect = a.manager().plan_block();
+    a.manager().plan(Plan::Fail(FakeError::TooManyFiles));
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| a.checkout().unwrap());
+        connect.wait_until_begun();
+        drop(used);
+        connect.go_on();
+        let opened = opening.join().unwrap();
+        assert_eq!((a.idle(), a.in_use(), b.idle()), (1, 1, 0));
+        drop(opened);
+    });
+    assert_settled(&pools, &world);
+}
+
+/// Another connection may be opened between the last one's close and the leaving of the list.
+#[test]
+fn a_database_does_not_leave_the_list_while_it_is_open() {
+    let world = World::new();
+    let pools = PoolSet::new(config(1, 1));
+    let (a, b) = (
+        pools.slots(Fake::new(&world)),
+        pools.slots(Fake::new(&world)),
+    );
+    warm(&a);
+    pools.shared.open_list.leave(&a.database);
+    assert_eq!(pools.stats().databases_open, 1);
     drop(b.checkout().unwrap());
     assert_settled(&pools, &world);
 }

@@ -159,13 +159,45 @@ fn draining_an_open_database_ends_when_a_connection_is_pooled() {
     let world = World::new();
     let pools = PoolSet::new(config(4, 3));
     let a = pools.slots(Fake::new(&world));
-    let used = a.checkout().unwrap();
-    thread::scope(|scope| {
-        let drain = scope.spawn(|| a.drain(LONG));
-        drop(used);
-        drain.join().unwrap().unwrap();
-    });
-    assert_eq!(a.idle(), 1);
+    // Many times, since nothing tells that a drain has come as far as waiting.
+    for _ in 0..100 {
+        let (used, started) = (a.checkout().unwrap(), Instant::now());
+        let (about_to, begun) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            let drain = scope.spawn(|| {
+                about_to.send(()).unwrap();
+                a.drain(LONG)
+            });
+            begun.recv().unwrap();
+            (0..20).for_each(|_| thread::yield_now());
+            drop(used);
+            drain.join().unwrap().unwrap();
+        });
+        assert!(
+            started.elapsed() < LONG / 4,
+            "found by chance when the time was over"
+        );
+        assert_eq!(a.idle(), 1);
+    }
+}
+
+#[test]
+fn a_closed_database_neither_evicts_nor_waits() {
+    let world = World::new();
+    let pools = PoolSet::new(config(1, 1));
+    let (a, b) = (
+        pools.slots(Fake::new(&world)),
+        pools.slots(Fake::new(&world)),
+    );
+    warm(&a);
+    b.close(Closed::Retired);
+    assert_eq!(
+        b.checkout().unwrap_err(),
+        TestError::Closed {
+            why: Closed::Retired
+        }
+    );
+    assert_eq!((a.idle(), pools.stats().waited), (1, 0));
 }
 
 #[test]

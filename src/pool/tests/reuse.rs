@@ -159,23 +159,54 @@ fn a_panicking_close_gives_place_and_token_back() {
     assert_eq!(pools.stats().databases_open, 0);
 }
 
+/// Diesel's SQLite connection panics when it cannot be closed.
+#[test]
+fn a_panicking_close_of_a_neighbour_leaves_no_waiter_behind() {
+    let world = World::new();
+    let pools = PoolSet::new(config(1, 1));
+    let (a, b) = (
+        pools.slots(Fake::new(&world)),
+        pools.slots(Fake::new(&world)),
+    );
+    a.checkout().unwrap().conn_mut().on_close = Some(Box::new(|| panic!("while closing")));
+    assert!(catch_unwind(AssertUnwindSafe(|| b.checkout())).is_err());
+    assert_eq!((a.idle(), b.waiting(), b.in_use()), (0, 0, 0));
+    assert_eq!(pools.shared.budget.pending(), (0, 0, 0));
+    assert_eq!(pools.shared.budget.out(), 0);
+    drop(b.checkout().unwrap());
+}
+
 #[test]
 fn place_and_token_are_held_until_the_connection_is_closed() {
     let world = World::new();
-    let pools = PoolSet::new(config(4, 2));
+    let pools = PoolSet::new(idle_timeout(config(1, 1), Duration::from_millis(1)));
     let slots = Arc::new(pools.slots(Fake::new(&world)));
-    let mut checkout = slots.checkout().unwrap();
-    let seen = Arc::new(parking_lot::Mutex::new(None));
-    let (seen_by_close, slots_of_close, pools_of_close) =
-        (Arc::clone(&seen), Arc::clone(&slots), pools.clone());
-    // It also shows that no lock is held while a connection is closed: this would lock it again.
-    checkout.conn_mut().on_close = Some(Box::new(move || {
-        let stats = pools_of_close.stats();
-        *seen_by_close.lock() = Some((slots_of_close.in_use(), stats.open, stats.in_use));
-    }));
-    checkout.taint();
-    drop(checkout);
-    assert_eq!(*seen.lock(), Some((1, 1, 1)));
+    let other = pools.slots(Fake::new(&world));
+    let seen = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let watched = || {
+        let mut checkout = slots.checkout().unwrap();
+        let (seen, slots, pools) = (Arc::clone(&seen), Arc::clone(&slots), pools.clone());
+        // It also shows that no lock is held while a connection is closed: this would lock it
+        // again.
+        checkout.conn_mut().on_close = Some(Box::new(move || {
+            let stats = pools.stats();
+            seen.lock()
+                .push((slots.in_use(), stats.open, pools.shared.budget.out()));
+        }));
+        checkout
+    };
+    watched().taint();
+    drop(watched());
+    drop(other.checkout().unwrap());
+    other.reopen();
+    drop(watched());
+    pass(Duration::from_millis(1));
+    pools.reap_idle();
+    drop(watched());
+    slots.reopen();
+    drop(watched());
+    slots.close(Closed::Maintenance);
+    assert_eq!(*seen.lock(), [(1, 1, 1); 5]);
     assert_settled(&pools, &world);
 }
 

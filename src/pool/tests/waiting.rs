@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 
 use super::*;
 use crate::pool::tests::fake::Plan;
+use crate::pool::waiter::{Offer, Waiter};
 
 #[test]
 fn a_connection_that_comes_back_is_handed_to_a_waiter_of_its_database() {
@@ -29,7 +30,7 @@ fn a_connection_that_comes_back_is_handed_to_a_waiter_of_its_database() {
     assert_settled(&pools, &world);
 }
 
-/// Lets eight checkouts wait, one after the other, each bringing back what it got; gives the order
+/// Lets checkouts wait, one after the other, each bringing back what it got; gives the order
 /// in which they got it.
 fn order_of_service(
     pools: &PoolSet<Fake>,
@@ -236,6 +237,38 @@ fn whoever_gives_up_leaves_no_trace() {
     // Nobody waits any more, so the connection is kept.
     drop(used);
     assert_eq!((a.idle(), pools.stats().rejected), (1, 4));
+    assert_settled(&pools, &world);
+}
+
+/// An offer may be made after the time has run out and before the waiter has left the queue.
+#[test]
+fn an_offer_made_at_the_last_moment_is_taken() {
+    let world = World::new();
+    let pools = PoolSet::new(config(1, 1));
+    let a = pools.slots(Fake::new(&world));
+    let waiter = Arc::new(Waiter::new(Instant::now()));
+    waiter.offer(Offer::Closed(Closed::Shutdown));
+    let served = a.database.leave(&waiter);
+    assert!(matches!(served, Ok(Offer::Closed(Closed::Shutdown))));
+    let usage = a.database.leave(&waiter).err().expect("it has been taken");
+    assert_eq!((usage.open, usage.waiting), (0, 0));
+}
+
+/// Two tokens may be released to the same first in line, who can use one.
+#[test]
+fn a_token_is_not_granted_beyond_the_cap() {
+    let world = World::new();
+    let pools = PoolSet::new(config(4, 1));
+    let a = pools.slots(Fake::new(&world));
+    assert!(!a.database.grant(false), "nobody waits");
+    let used = a.checkout().unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| a.checkout().unwrap());
+        until(|| a.waiting() == 1);
+        assert!(!a.database.grant(false), "no place is left");
+        drop(used);
+        drop(waiter.join().unwrap());
+    });
     assert_settled(&pools, &world);
 }
 
