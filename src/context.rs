@@ -513,7 +513,20 @@ pub trait RunQueryDsl<Ctx>: Sized {
 }
 // Not for every type: a method taken by value goes before one taken by reference, and `vec.first()` or
 // `atomic.load(…)` would mean these wherever the prelude is imported.
-impl<Q, Ctx: Context> RunQueryDsl<Ctx> for Q where Q: diesel::query_dsl::RunQueryDsl<Ctx::Conn> {}
+impl<Q, Ctx: Context> RunQueryDsl<Ctx> for Q where Q: Statement<Ctx::Conn> {}
+
+/// A statement Diesel can run on the connection `C`. Implemented for all of them.
+///
+/// A join of tables of two scopes is none, because Diesel was not told that they may stand in one query: this trait is
+/// here to say so in words.
+#[diagnostic::on_unimplemented(
+    message = "this is not a statement that one database can run",
+    label = "not a statement, or one over tables of two databases",
+    note = "no statement reaches two databases: make it two, one on a `TenantContext` and one on a `SharedContext`",
+    note = "if both tables are in one scope, name them together in `allow_tables_to_appear_in_same_query!`"
+)]
+pub trait Statement<C> {}
+impl<Q, C> Statement<C> for Q where Q: diesel::query_dsl::RunQueryDsl<C> {}
 
 /// `changes.save_changes::<User>(&mut ctx)`: updates the row a changeset identifies and loads it back.
 pub trait SaveChangesDsl<Ctx>: Sized + Copy {

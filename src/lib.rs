@@ -31,11 +31,14 @@ pub mod scope;
 mod subdomain;
 mod tenancy;
 mod tenant_id;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
 pub use catalog::{OperationKind, Status, TenantRecord};
 pub use context::{
-    Context, LoadRouted, RunQueryDsl, SaveChangesDsl, SharedContext, TenantContext, Unrouted,
+    Context, LoadRouted, RunQueryDsl, SaveChangesDsl, SharedContext, Statement, TenantContext,
+    Unrouted,
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
 pub use error::{CreateError, Error, LifecycleError, OpenError, SetupError, WrongScope};

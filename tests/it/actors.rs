@@ -95,7 +95,7 @@ impl Drop for Actor {
     }
 }
 
-fn say(words: impl std::fmt::Display) {
+pub(crate) fn say(words: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{MARK}{words}").unwrap();
     out.flush().unwrap();
@@ -206,6 +206,7 @@ fn act() {
             builder(root).open().unwrap();
             say("opened");
         }
+        "many tenants" => crate::soak::many_tenants(root),
         "hold" => {
             let tenancy = builder(root).open().unwrap();
             let ctx = tenancy.tenant(&id).unwrap();

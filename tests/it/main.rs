@@ -23,4 +23,7 @@ mod names;
 mod prelude;
 mod roots;
 mod schemas;
+mod soak;
+#[cfg(feature = "testing")]
+mod testing;
 mod world;

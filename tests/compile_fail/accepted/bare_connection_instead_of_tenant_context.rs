@@ -1,0 +1,6 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(conn: &mut TenantContext) -> QueryResult<Vec<Patient>> {
+    patients::table.load::<Patient>(conn)
+}

@@ -1,0 +1,8 @@
+// Diesel does not check a boxed subquery against the statement around it.
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<Option<String>>> {
+    let name = users::table.select(users::name).into_boxed().single_value();
+    patients::table.select(name).load(ctx)
+}

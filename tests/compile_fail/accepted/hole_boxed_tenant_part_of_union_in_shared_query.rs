@@ -1,0 +1,10 @@
+// Diesel does not check a boxed subquery against the statement around it.
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<User>> {
+    let names = hospitals::table
+        .select(hospitals::name)
+        .union(patients::table.select(patients::name).into_boxed());
+    users::table.filter(users::name.eq_any(names)).load(ctx)
+}

@@ -1,0 +1,19 @@
+// Diesel does not check a boxed subquery against the statement around it.
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    let name = patients::table
+        .select(patients::name)
+        .into_boxed()
+        .single_value();
+    diesel::insert_into(users::table)
+        .values(NewUser {
+            hospital_id: 1,
+            name: "Ada",
+        })
+        .on_conflict(users::id)
+        .do_update()
+        .set(users::email.eq(name))
+        .execute(ctx)
+}

@@ -1,0 +1,13 @@
+// Diesel does not check a subquery in `VALUES` against the table it goes into.
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    let name = patients::table.select(patients::name).single_value();
+    let rows = vec![(
+        users::hospital_id.eq(1),
+        users::name.eq("Ada"),
+        users::email.eq(name),
+    )];
+    diesel::insert_into(users::table).values(rows).execute(ctx)
+}

@@ -1,0 +1,6 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    ctx.unrouted("a look", |ctx| diesel::delete(users::table).execute(ctx))
+}

@@ -1,0 +1,6 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    ctx.transaction(|ctx| diesel::delete(patients::table).execute(ctx))
+}

@@ -1,0 +1,6 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<Patient>> {
+    patients::table.order(patients::name).load(ctx)
+}

@@ -1,0 +1,8 @@
+use diesel_tenants::prelude::*;
+
+pub fn case(
+    tenancy: &Tenancy<SqliteConnection>,
+) -> Result<(SharedContext, SharedContext), diesel_tenants::OpenError> {
+    let ctx = tenancy.shared()?;
+    Ok((tenancy.shared()?, ctx))
+}

@@ -1,0 +1,5 @@
+use diesel_tenants::prelude::*;
+
+pub fn case(ctx: &mut SharedContext) {
+    let _ = &mut *ctx;
+}

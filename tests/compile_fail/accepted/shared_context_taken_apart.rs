@@ -1,0 +1,5 @@
+use diesel_tenants::prelude::*;
+
+pub fn case(ctx: SharedContext) {
+    let _session = ctx;
+}

@@ -1,0 +1,14 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    diesel::insert_into(users::table)
+        .values(NewUser {
+            hospital_id: 1,
+            name: "Ada",
+        })
+        .on_conflict(users::id)
+        .do_update()
+        .set(users::name.eq(diesel::upsert::excluded(users::name)))
+        .execute(ctx)
+}

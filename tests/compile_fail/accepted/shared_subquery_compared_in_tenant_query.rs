@@ -1,0 +1,12 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<Patient>> {
+    patients::table
+        .filter(
+            patients::name
+                .nullable()
+                .eq(wards::table.select(wards::name).single_value()),
+        )
+        .load(ctx)
+}

@@ -1,0 +1,7 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    diesel::delete(patients::table.filter(patients::ward_id.eq_any(wards::table.select(wards::id))))
+        .execute(ctx)
+}

@@ -1,0 +1,10 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<i32>> {
+    patients::table
+        .group_by(patients::ward_id)
+        .having(patients::ward_id.eq_any(wards::table.select(wards::id)))
+        .select(patients::ward_id)
+        .load(ctx)
+}

@@ -1,0 +1,8 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<(User, Hospital)>> {
+    users::table
+        .inner_join(hospitals::table.on(users::name.eq(hospitals::name)))
+        .load(ctx)
+}

@@ -1,0 +1,8 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+pub fn case(tenancy: &Tenancy<SqliteConnection>, id: &TenantId) -> Outcome<Vec<User>> {
+    Ok(users::table.load(&mut tenancy.shared()?)?)
+}

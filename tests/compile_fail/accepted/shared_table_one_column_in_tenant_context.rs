@@ -1,0 +1,6 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<String>> {
+    users::table.select(users::name).load::<String>(ctx)
+}

@@ -1,0 +1,8 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    diesel::insert_into(patients::table)
+        .values((patients::ward_id.eq(1), patients::name.eq("Ada")))
+        .execute(ctx)
+}

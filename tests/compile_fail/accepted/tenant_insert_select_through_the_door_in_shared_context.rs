@@ -1,0 +1,12 @@
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    doors::insert_select(
+        wards::table,
+        (wards::id, wards::name),
+        patients::table.select((patients::id, patients::name)),
+    )
+    .execute(ctx)
+}

@@ -1,0 +1,11 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    diesel::insert_into(patients::table)
+        .values(NewPatient {
+            ward_id: 1,
+            name: "Ada",
+        })
+        .execute(ctx)
+}

@@ -1,0 +1,12 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Patient> {
+    diesel::insert_into(patients::table)
+        .values(NewPatient {
+            ward_id: 1,
+            name: "Ada",
+        })
+        .returning(Patient::as_returning())
+        .get_result(ctx)
+}

@@ -1,0 +1,6 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(patients::table.find(7))).get_result(ctx)
+}

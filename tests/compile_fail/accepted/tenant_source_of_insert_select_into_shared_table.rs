@@ -1,0 +1,12 @@
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    doors::insert_select(
+        hospitals::table,
+        (hospitals::id, hospitals::name),
+        users::table.select((users::id, users::name)),
+    )
+    .execute(ctx)
+}

@@ -1,0 +1,10 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    diesel::update(
+        users::table.filter(users::hospital_id.eq_any(hospitals::table.select(hospitals::id))),
+    )
+    .set(users::name.eq("Ada"))
+    .execute(ctx)
+}

@@ -1,0 +1,8 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<Patient>> {
+    patients::table
+        .filter(patients::name.eq("Ada").or(patients::phone.is_null()))
+        .load(ctx)
+}

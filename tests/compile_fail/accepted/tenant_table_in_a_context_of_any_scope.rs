@@ -1,0 +1,12 @@
+use diesel::query_dsl::methods::ExecuteDsl;
+use diesel_tenants::Admits;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case<C>(ctx: &mut C) -> QueryResult<usize>
+where
+    C: Context + Admits<patients::table>,
+    patients::table: ExecuteDsl<C::Conn>,
+{
+    diesel_tenants::RunQueryDsl::execute(patients::table, ctx)
+}

@@ -1,0 +1,8 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<(Patient, Ward)>> {
+    patients::table
+        .inner_join(wards::table.on(patients::name.eq(wards::name)))
+        .load(ctx)
+}

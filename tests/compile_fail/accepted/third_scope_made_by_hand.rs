@@ -1,0 +1,26 @@
+use diesel_tenants::prelude::*;
+
+mod schema {
+    diesel::table! {
+        users {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+    diesel::table! {
+        patients {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+}
+
+use diesel_tenants::scope::{Scope, TenantScope};
+
+pub const KIND: ScopeKind = TenantScope::KIND;
+
+routes! {
+    pub static ROUTES;
+    shared { accounts { schema::users } }
+    tenant { care { schema::patients } }
+}

@@ -1,0 +1,28 @@
+use diesel_tenants::prelude::*;
+
+mod schema {
+    diesel::table! {
+        users {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+    diesel::table! {
+        patients {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+    diesel::table! {
+        #[sql_name = "crew"]
+        staff {
+            id -> Integer,
+        }
+    }
+}
+
+routes! {
+    pub static ROUTES;
+    shared { accounts { schema::users, schema::staff } }
+    tenant { care { schema::patients } }
+}

@@ -1,0 +1,10 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<i64> {
+    let namesake = diesel::alias!(patients as namesake);
+    namesake
+        .filter(namesake.field(patients::id).gt(7))
+        .count()
+        .get_result(ctx)
+}

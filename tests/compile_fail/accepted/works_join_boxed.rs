@@ -1,0 +1,10 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<(Patient, Ward)>> {
+    patients::table
+        .inner_join(wards::table)
+        .filter(wards::id.eq(7))
+        .into_boxed()
+        .load(ctx)
+}

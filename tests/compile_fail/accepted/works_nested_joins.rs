@@ -1,0 +1,8 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<(Visit, (Patient, Ward))>> {
+    visits::table
+        .inner_join(patients::table.inner_join(wards::table))
+        .load(ctx)
+}

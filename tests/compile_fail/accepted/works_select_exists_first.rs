@@ -1,0 +1,7 @@
+use diesel::dsl::{exists, select};
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<bool> {
+    select(exists(patients::table.filter(patients::name.eq("Ada")))).first(ctx)
+}

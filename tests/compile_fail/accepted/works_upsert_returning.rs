@@ -1,0 +1,16 @@
+use diesel::upsert::excluded;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Patient> {
+    diesel::insert_into(patients::table)
+        .values(NewPatient {
+            ward_id: 1,
+            name: "Ada",
+        })
+        .on_conflict(patients::id)
+        .do_update()
+        .set(patients::name.eq(excluded(patients::name)))
+        .returning(Patient::as_returning())
+        .get_result(ctx)
+}

@@ -1,0 +1,13 @@
+//~ E0277
+//~ E0599
+//~ message: this is not a statement that one database can run
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<(Patient, User)>> {
+    let namesake = diesel::alias!(patients as namesake);
+    namesake
+        .inner_join(users::table.on(namesake.field(patients::name).eq(users::name)))
+        .load(ctx)
+}

@@ -1,0 +1,33 @@
+//~ E0277
+//~ message: staff::table` has no route
+
+use diesel_tenants::prelude::*;
+
+mod schema {
+    diesel::table! {
+        users {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+    diesel::table! {
+        patients {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+    diesel::table! {
+        #[sql_name = "staff"]
+        staff {
+            id -> Integer,
+        }
+    }
+}
+
+routes! {
+    pub static ROUTES;
+    shared { accounts { schema::users } }
+    tenant { care { schema::patients } }
+}
+
+impl Tenant for schema::staff::table {}

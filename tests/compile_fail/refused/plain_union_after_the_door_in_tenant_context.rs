@@ -1,0 +1,16 @@
+//~ E0277
+//~ message: ` is not in a tenant database
+
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<String>> {
+    let names = doors::union(
+        patients::table.select(patients::name),
+        wards::table.select(wards::name),
+    );
+    names
+        .union(patients::table.select(patients::name))
+        .load(ctx)
+}

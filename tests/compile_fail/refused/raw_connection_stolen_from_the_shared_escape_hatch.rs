@@ -1,0 +1,12 @@
+//~ E0521
+
+use diesel_tenants::prelude::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    let mut stolen = None;
+    ctx.unrouted("a look", |raw| {
+        stolen = Some(raw.connection());
+        QueryResult::Ok(())
+    })?;
+    Ok(stolen.map_or(0, |_| 1))
+}

@@ -1,0 +1,11 @@
+//~ E0277
+//~ message: ` is not in a tenant database
+
+use diesel::sql_types::Integer;
+use diesel_tenants::prelude::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    diesel::sql_query("SELECT ?")
+        .bind::<Integer, _>(7)
+        .execute(ctx)
+}

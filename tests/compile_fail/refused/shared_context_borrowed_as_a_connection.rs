@@ -1,0 +1,8 @@
+//~ E0599
+//~ message: as_mut
+
+use diesel_tenants::prelude::*;
+
+pub fn case(ctx: &mut SharedContext) {
+    let _: &mut SqliteConnection = ctx.as_mut();
+}

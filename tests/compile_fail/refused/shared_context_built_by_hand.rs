@@ -1,0 +1,7 @@
+//~ E0423
+
+use diesel_tenants::prelude::*;
+
+pub fn case() -> SharedContext {
+    SharedContext(panic!())
+}

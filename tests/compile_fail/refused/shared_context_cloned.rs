@@ -1,0 +1,11 @@
+//~ E0599
+//~ message: clone
+
+use diesel_tenants::prelude::*;
+
+pub fn case(
+    tenancy: &Tenancy<SqliteConnection>,
+) -> Result<(SharedContext, SharedContext), diesel_tenants::OpenError> {
+    let ctx = tenancy.shared()?;
+    Ok((ctx.clone(), ctx))
+}

@@ -1,0 +1,10 @@
+//~ E0499
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    let rows = users::table.load_iter::<User, _>(ctx)?;
+    diesel::delete(users::table).execute(ctx)?;
+    Ok(rows.count())
+}

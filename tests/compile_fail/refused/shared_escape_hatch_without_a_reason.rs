@@ -1,0 +1,7 @@
+//~ E0061
+
+use diesel_tenants::prelude::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    ctx.unrouted(|ctx| diesel::sql_query("ANALYZE").execute(ctx))
+}

@@ -1,0 +1,16 @@
+//~ E0277
+//~ message: `schema::patients::table` is not in the shared database
+//~ E0277
+//~ message: `schema::users::table` is not in a tenant database
+
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<String>> {
+    doors::except(
+        users::table.select(users::name),
+        patients::table.select(patients::name),
+    )
+    .load(ctx)
+}

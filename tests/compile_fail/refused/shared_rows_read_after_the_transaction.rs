@@ -1,0 +1,9 @@
+//~ error
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    let rows = ctx.transaction(|ctx| users::table.load_iter::<User, _>(ctx))?;
+    Ok(rows.count())
+}

@@ -1,0 +1,11 @@
+//~ E0277
+//~ message: `schema::users::table` is not in a tenant database
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    diesel::update(users::table.filter(users::id.gt(7)))
+        .set(users::name.eq("Ada"))
+        .execute(ctx)
+}

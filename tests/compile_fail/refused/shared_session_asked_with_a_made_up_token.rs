@@ -1,0 +1,8 @@
+//~ E0277
+//~ message: Token: Default
+
+use diesel_tenants::prelude::*;
+
+pub fn case(ctx: &mut SharedContext) {
+    ctx.session(Default::default());
+}

@@ -1,0 +1,12 @@
+//~ E0277
+//~ mentions: schema::users::table
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<i64> {
+    patients::table
+        .filter(patients::ward_id.eq_any(users::table.select(users::id)))
+        .count()
+        .get_result(ctx)
+}

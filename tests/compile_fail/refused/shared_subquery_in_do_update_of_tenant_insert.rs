@@ -1,0 +1,17 @@
+//~ E0277
+//~ mentions: schema::users::table
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    diesel::insert_into(patients::table)
+        .values(NewPatient {
+            ward_id: 1,
+            name: "Ada",
+        })
+        .on_conflict(patients::id)
+        .do_update()
+        .set(patients::phone.eq(users::table.select(users::name).single_value()))
+        .execute(ctx)
+}

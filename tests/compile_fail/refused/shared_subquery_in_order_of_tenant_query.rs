@@ -1,0 +1,11 @@
+//~ E0277
+//~ mentions: schema::users::table
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<Patient>> {
+    patients::table
+        .order(users::table.select(users::name).single_value())
+        .load(ctx)
+}

@@ -1,0 +1,15 @@
+//~ E0277
+//~ mentions: schema::users::table
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Option<String>> {
+    diesel::insert_into(patients::table)
+        .values(NewPatient {
+            ward_id: 1,
+            name: "Ada",
+        })
+        .returning(users::table.select(users::name).single_value())
+        .get_result(ctx)
+}

@@ -1,0 +1,16 @@
+//~ E0277
+//~ mentions: schema::users::table
+
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Option<String>> {
+    doors::insert_select(
+        wards::table,
+        (wards::id, wards::name),
+        patients::table.select((patients::id, patients::name)),
+    )
+    .returning(users::table.select(users::name).single_value())
+    .get_result(ctx)
+}

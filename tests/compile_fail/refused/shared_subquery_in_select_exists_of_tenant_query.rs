@@ -1,0 +1,9 @@
+//~ E0277
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<bool> {
+    let rows = patients::table.filter(patients::ward_id.eq_any(users::table.select(users::id)));
+    diesel::select(diesel::dsl::exists(rows)).get_result(ctx)
+}

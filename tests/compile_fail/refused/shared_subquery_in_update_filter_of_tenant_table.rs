@@ -1,0 +1,10 @@
+//~ E0277
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    diesel::update(patients::table.filter(patients::ward_id.eq_any(users::table.select(users::id))))
+        .set(patients::name.eq("Ada"))
+        .execute(ctx)
+}

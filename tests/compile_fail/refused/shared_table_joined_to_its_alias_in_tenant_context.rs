@@ -1,0 +1,13 @@
+//~ E0277
+//~ message: `schema::users::table` is not in a tenant database
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<i32>> {
+    let namesake = diesel::alias!(users as namesake);
+    users::table
+        .inner_join(namesake.on(users::name.eq(namesake.field(users::name))))
+        .select(namesake.field(users::id))
+        .load(ctx)
+}

@@ -1,0 +1,12 @@
+//~ E0277
+//~ E0599
+//~ message: this is not a statement that one database can run
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<(User, Option<Patient>)>> {
+    users::table
+        .left_join(patients::table.on(users::name.eq(patients::name)))
+        .load(ctx)
+}

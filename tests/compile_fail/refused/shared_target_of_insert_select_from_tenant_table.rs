@@ -1,0 +1,17 @@
+//~ E0277
+//~ message: `schema::patients::table` is not in the shared database
+//~ E0277
+//~ message: `schema::users::table` is not in a tenant database
+
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    doors::insert_select(
+        users::table,
+        (users::id, users::name),
+        patients::table.select((patients::id, patients::name)),
+    )
+    .execute(ctx)
+}

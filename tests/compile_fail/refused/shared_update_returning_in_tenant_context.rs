@@ -1,0 +1,12 @@
+//~ E0277
+//~ message: `schema::users::table` is not in a tenant database
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<User>> {
+    diesel::update(users::table)
+        .set(users::name.eq("Ada"))
+        .returning(User::as_returning())
+        .get_results(ctx)
+}

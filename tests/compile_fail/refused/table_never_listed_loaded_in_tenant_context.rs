@@ -1,0 +1,9 @@
+//~ E0277
+//~ message: `schema::drafts::table` is not in a tenant database
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<(i32, String)>> {
+    drafts::table.load(ctx)
+}

@@ -1,0 +1,11 @@
+//~ E0277
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<User>> {
+    let namesake = diesel::alias!(patients as namesake);
+    users::table
+        .filter(users::hospital_id.eq_any(namesake.select(namesake.field(patients::id))))
+        .load(ctx)
+}

@@ -1,0 +1,27 @@
+//~ E0080
+//~ message: `allow_tables_to_appear_in_same_query!` spans two databases: `schema::users` is shared, `schema::patients` belongs to a tenant; list tables of one scope only
+
+use diesel_tenants::prelude::*;
+
+mod schema {
+    diesel::table! {
+        users {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+    diesel::table! {
+        patients {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+}
+
+impl diesel::query_source::TableNotEqual<schema::users::table> for schema::patients::table {}
+
+routes! {
+    pub static ROUTES;
+    shared { accounts { schema::users } }
+    tenant { care { schema::patients } }
+}

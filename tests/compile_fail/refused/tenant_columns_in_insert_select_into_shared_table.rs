@@ -1,0 +1,15 @@
+//~ E0271
+//~ mentions: schema::patients::table
+
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    doors::insert_select(
+        hospitals::table,
+        (patients::id, patients::name),
+        users::table.select((users::id, users::name)),
+    )
+    .execute(ctx)
+}

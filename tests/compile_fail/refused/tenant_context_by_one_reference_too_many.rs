@@ -1,0 +1,10 @@
+//~ E0277
+//~ message: TenantContext` is not a context
+//~ E0277
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<Patient>> {
+    ctx.transaction(|ctx| patients::table.load::<Patient>(&mut ctx))
+}

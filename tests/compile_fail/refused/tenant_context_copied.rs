@@ -1,0 +1,11 @@
+//~ E0382
+
+use diesel_tenants::prelude::*;
+
+pub fn case(
+    tenancy: &Tenancy<SqliteConnection>,
+    id: &TenantId,
+) -> Result<(TenantContext, TenantContext), diesel_tenants::OpenError> {
+    let ctx = tenancy.tenant(id)?;
+    Ok((ctx, ctx))
+}

@@ -1,0 +1,7 @@
+//~ E0616
+
+use diesel_tenants::prelude::*;
+
+pub fn case(ctx: &mut TenantContext) {
+    let _ = &mut ctx.0;
+}

@@ -1,0 +1,10 @@
+//~ E0499
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    let rows = patients::table.load_iter::<Patient, _>(ctx)?;
+    diesel::delete(patients::table).execute(ctx)?;
+    Ok(rows.count())
+}

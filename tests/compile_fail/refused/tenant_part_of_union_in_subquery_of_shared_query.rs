@@ -1,0 +1,12 @@
+//~ E0277
+//~ mentions: schema::patients::table
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<User>> {
+    let names = hospitals::table
+        .select(hospitals::name)
+        .union(patients::table.select(patients::name));
+    users::table.filter(users::name.eq_any(names)).load(ctx)
+}

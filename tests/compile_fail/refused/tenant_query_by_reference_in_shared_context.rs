@@ -1,0 +1,10 @@
+//~ E0277
+//~ message: `schema::patients::table` is not in the shared database
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    let query = patients::table.select(patients::id);
+    (&query).execute(ctx)
+}

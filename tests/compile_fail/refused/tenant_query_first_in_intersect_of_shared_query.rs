@@ -1,0 +1,16 @@
+//~ E0277
+//~ message: `schema::users::table` is not in a tenant database
+//~ E0277
+//~ message: `schema::patients::table` is not in the shared database
+
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<String>> {
+    doors::intersect(
+        patients::table.select(patients::name),
+        users::table.select(users::name),
+    )
+    .load(ctx)
+}

@@ -1,0 +1,14 @@
+//~ E0277
+//~ message: `schema::patients::table` is not in the shared database
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<Patient>> {
+    patients::table
+        .order(patients::name.desc())
+        .then_order_by(patients::id)
+        .limit(10)
+        .offset(20)
+        .load(ctx)
+}

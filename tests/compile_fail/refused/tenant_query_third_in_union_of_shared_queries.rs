@@ -1,0 +1,14 @@
+//~ E0277
+//~ message: `schema::patients::table` is not in the shared database
+
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<String>> {
+    let names = doors::union(
+        users::table.select(users::name),
+        hospitals::table.select(hospitals::name),
+    );
+    doors::union(names, patients::table.select(patients::name)).load(ctx)
+}

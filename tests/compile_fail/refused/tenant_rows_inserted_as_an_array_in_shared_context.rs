@@ -1,0 +1,21 @@
+//~ E0277
+//~ message: `schema::patients::table` is not in the shared database
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    let rows = [
+        NewPatient {
+            ward_id: 1,
+            name: "Ada",
+        },
+        NewPatient {
+            ward_id: 1,
+            name: "Bob",
+        },
+    ];
+    diesel::insert_into(patients::table)
+        .values(rows)
+        .execute(ctx)
+}

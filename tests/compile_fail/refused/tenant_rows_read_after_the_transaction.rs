@@ -1,0 +1,9 @@
+//~ error
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    let rows = ctx.transaction(|ctx| patients::table.load_iter::<Patient, _>(ctx))?;
+    Ok(rows.count())
+}

@@ -1,0 +1,8 @@
+//~ E0277
+//~ message: Token: Default
+
+use diesel_tenants::prelude::*;
+
+pub fn case(ctx: &mut TenantContext) {
+    ctx.session(Default::default());
+}

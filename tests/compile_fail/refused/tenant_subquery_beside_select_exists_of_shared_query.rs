@@ -1,0 +1,13 @@
+//~ E0277
+//~ message: SelectStatement<NoFromClause
+//~ message: is not in the shared database
+
+use diesel::dsl::{exists, select};
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<bool> {
+    select(exists(users::table.find(7)))
+        .filter(exists(patients::table.find(7)))
+        .get_result(ctx)
+}

@@ -1,0 +1,17 @@
+//~ E0277
+//~ mentions: schema::patients::table
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    diesel::insert_into(users::table)
+        .values(NewUser {
+            hospital_id: 1,
+            name: "Ada",
+        })
+        .on_conflict(users::id)
+        .do_update()
+        .set(users::email.eq(patients::table.select(patients::name).single_value()))
+        .execute(ctx)
+}

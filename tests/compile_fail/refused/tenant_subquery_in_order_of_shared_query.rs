@@ -1,0 +1,11 @@
+//~ E0277
+//~ mentions: schema::patients::table
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Vec<User>> {
+    users::table
+        .order(patients::table.select(patients::name).single_value())
+        .load(ctx)
+}

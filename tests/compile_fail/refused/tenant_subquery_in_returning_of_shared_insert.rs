@@ -1,0 +1,15 @@
+//~ E0277
+//~ mentions: schema::patients::table
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Option<String>> {
+    diesel::insert_into(users::table)
+        .values(NewUser {
+            hospital_id: 1,
+            name: "Ada",
+        })
+        .returning(patients::table.select(patients::name).single_value())
+        .get_result(ctx)
+}

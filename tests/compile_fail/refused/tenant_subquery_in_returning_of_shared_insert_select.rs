@@ -1,0 +1,16 @@
+//~ E0277
+//~ mentions: schema::patients::table
+
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<Option<String>> {
+    doors::insert_select(
+        hospitals::table,
+        (hospitals::id, hospitals::name),
+        users::table.select((users::id, users::name)),
+    )
+    .returning(patients::table.select(patients::name).single_value())
+    .get_result(ctx)
+}

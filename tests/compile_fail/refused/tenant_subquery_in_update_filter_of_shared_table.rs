@@ -1,0 +1,12 @@
+//~ E0277
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    diesel::update(
+        users::table.filter(users::hospital_id.eq_any(patients::table.select(patients::id))),
+    )
+    .set(users::name.eq("Ada"))
+    .execute(ctx)
+}

@@ -1,0 +1,17 @@
+//~ E0277
+//~ message: `schema::users::table` is not in a tenant database
+//~ E0277
+//~ message: `schema::patients::table` is not in the shared database
+
+use diesel_tenants::doors;
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut SharedContext) -> QueryResult<usize> {
+    doors::insert_select(
+        patients::table,
+        (patients::id, patients::name),
+        users::table.select((users::id, users::name)),
+    )
+    .execute(ctx)
+}
