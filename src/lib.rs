@@ -1,4 +1,357 @@
 //! A database for every tenant, a shared one for the rest, and a compiler that keeps queries where they belong.
+//!
+//! For services in which every customer (*tenant*) has a database of their own, and one shared database holds what
+//! belongs to no single customer: users, sessions, subscriptions. It is used through [Diesel](diesel), on SQLite: one
+//! file per tenant. A query on the wrong database does not compile, forgetting to say which tenant is meant is not
+//! possible, and making, migrating, compacting and deleting a tenant's database survives a `kill -9` at any point.
+//!
+//! Contents: [scopes and routes](#scopes-and-routes) · [what does not compile](#what-does-not-compile) ·
+//! [opening](#opening) · [contexts](#contexts) · [transactions](#transactions) ·
+//! [the doors](#the-doors-union-insert--select-raw-sql) · [errors](#errors) · [a tenant's life](#a-tenants-life) ·
+//! [migrations](#migrations) · [several processes](#several-processes) · [pools and limits](#pools-and-limits) ·
+//! [features](#features)
+//!
+//! ```
+//! use diesel_tenants::prelude::*; // the only import: Diesel's prelude, with this crate's query methods in it
+//!
+//! diesel::table! { users { id -> Integer, name -> Text, } }
+//! diesel::table! { patients { id -> Integer, name -> Text, } }
+//!
+//! routes! {
+//!     /// Where every table of the application lives.
+//!     static ROUTES;
+//!     shared { accounts { users } }
+//!     tenant { wards { patients } }
+//! }
+//!
+//! const SHARED: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL);";
+//! const TENANT: &str = "CREATE TABLE patients (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL);";
+//!
+//! let directory = tempfile::tempdir()?;
+//! let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES)
+//!     .sqlite(directory.path().join("data"))
+//!     .init() // makes the directory the first time; without it, opening never creates
+//!     .shared_migrations(MigrationScript::new("1", "users", SHARED))
+//!     .tenant_migrations(MigrationScript::new("1", "wards", TENANT))
+//!     .open()?;
+//!
+//! let north = tenancy.create(&"north".parse()?, NewTenant::named("North Clinic"))?;
+//! let south = tenancy.create(&"south".parse()?, NewTenant::named("South Clinic"))?;
+//!
+//! let mut ctx = north.enter()?; // a `TenantContext`: a guard on one connection to this tenant's database
+//! diesel::insert_into(patients::table).values(patients::name.eq("Ada")).execute(&mut ctx)?;
+//! assert_eq!(patients::table.select(patients::name).load::<String>(&mut ctx)?, ["Ada"]);
+//!
+//! let count = patients::table.count();
+//! assert_eq!(count.get_result::<i64>(&mut south.enter()?)?, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Scopes and routes
+//!
+//! A table lives in one *scope*: [`Shared`] or [`Tenant`]. [`routes!`] lists Diesel's table modules under one of the
+//! two, grouped by the part of the application they belong to, and makes a [`RoutingTable`] of them, which prints as a
+//! table, serialises, and answers for models and names. A model may be named beside its table; that it belongs to it is
+//! checked.
+//!
+//! ```
+//! use diesel_tenants::prelude::*;
+//!
+//! mod schema {
+//!     diesel::table! { users { id -> Integer, name -> Text, } }
+//!     diesel::table! { patients { id -> Integer, name -> Text, } }
+//!     diesel::table! { visits { id -> Integer, patient_id -> Integer, } }
+//!     // Tables of one scope only: across the two it would not compile.
+//!     diesel::allow_tables_to_appear_in_same_query!(patients, visits);
+//! }
+//! use schema::{patients, users, visits};
+//!
+//! #[derive(Queryable, Identifiable)]
+//! struct Patient {
+//!     id: i32,
+//!     name: String,
+//! }
+//!
+//! routes! {
+//!     /// Where every table of the application lives.
+//!     pub static ROUTES;
+//!     shared { accounts { schema::users } }
+//!     tenant { patients { schema::patients: Patient, schema::visits } }
+//! }
+//!
+//! assert_eq!(ROUTES.len(), 3);
+//! assert_eq!(ROUTES.of::<Patient>().map(|route| route.scope()), Some(ScopeKind::Tenant));
+//! assert_eq!(ROUTES.table("users").map(|route| route.module()), Some("accounts"));
+//! print!("{ROUTES}");
+//! ```
+//!
+//! A *statement* has the scope of the tables in it: module [`scope`] says how. What does not compile in `routes!`
+//! itself: a table listed twice or in both scopes, two tables of one name in SQL, a table with a schema, the model of
+//! another table, and an `allow_tables_to_appear_in_same_query!` that spans the scopes. List all tables in one `routes!`.
+//!
+//! # What does not compile
+//!
+//! ```compile_fail,E0277
+//! # use diesel_tenants::prelude::*;
+//! # diesel::table! { users { id -> Integer, name -> Text, } }
+//! # diesel::table! { patients { id -> Integer, name -> Text, } }
+//! # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
+//! fn everybody(th001: &mut TenantContext) -> QueryResult<Vec<(i32, String)>> {
+//!     users::table.load(th001)
+//! }
+//! ```
+//!
+//! What rustc says of it, shortened:
+//!
+//! ```text
+//! error[E0277]: `users::table` is not in a tenant database
+//!    |     users::table.load(th001)
+//!    |                  ---- ^^^^^ a `TenantContext` reaches tenant tables only
+//!    = note: if the table is shared, run this on a `SharedContext`: `tenancy.shared()?`
+//!    = note: if the statement needs tables of both scopes, make it two: no statement reaches two databases
+//!    = note: if the table belongs to each tenant, list it under `tenant` in `routes!`
+//! ```
+//!
+//! The same holds for a shared context and a tenant's table, and for joins, subqueries, set operations, inserts,
+//! updates and deletes; for a context handed to a function that wants the other one; for Diesel's own `RunQueryDsl` on a
+//! context; and for raw SQL without the [escape hatch](#the-doors-union-insert--select-raw-sql). What types cannot see,
+//! such as a `dsl::sql` fragment, the database refuses: it has no table of the other scope, and the error says so
+//! ([`WrongScope`]).
+//!
+//! # Opening
+//!
+//! [`Tenancy::builder`] takes the routing table, the place of the databases and the migrations of both scopes.
+//! [`open`](Builder::open) checks the data directory, migrates the shared database, reads the catalogue of tenants, and
+//! finishes or undoes what processes that died have left half done. The result is cheap to clone, `Send` and `Sync`, and
+//! has no thread of its own. One per process is enough.
+//!
+//! The data directory must be on a local disk, belong to the user, and have mode 0700. Opening never creates it unless
+//! [`init`](Builder::init) was called: a disk that is not mounted is an error, not a new and empty fleet. All settings
+//! are methods of [`Builder`].
+//!
+//! # Contexts
+//!
+//! A [`TenantContext`] or [`SharedContext`] is a guard that owns one connection, owned and `Send`. There is no ambient
+//! tenant: pass the context as an argument. Two or more may be open at once.
+//!
+//! - [`Tenancy::tenant`] looks a tenant up and opens a context on it; [`Tenancy::shared`] opens one on the shared
+//!   database. Both wait up to the checkout timeout for a connection.
+//! - [`Tenancy::handle`] does the lookup once; [`TenantHandle::enter`] is the fast way in. With a warm connection it
+//!   takes no global lock and allocates nothing.
+//!
+//! [`RunQueryDsl`] has Diesel's query methods (`load`, `load_iter`, `first`, `get_result`, `get_results`, `execute`) for
+//! contexts, with the same turbofish and the same [`QueryResult`](diesel::QueryResult); [`SaveChangesDsl`] has
+//! `save_changes`. Everything before them is Diesel: filters, joins, aliases, grouping, `belonging_to`, upserts,
+//! `returning`. A context is no `diesel::Connection` and never derefs to one.
+//!
+//! ```
+//! # use diesel_tenants::prelude::*;
+//! # diesel::table! { users { id -> Integer, name -> Text, } }
+//! # diesel::table! { patients { id -> Integer, name -> Text, registered_by -> Integer, } }
+//! # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
+//! /// A patient of one tenant and the shared user who registered them: two databases, two queries.
+//! fn patient(
+//!     ctx: &mut TenantContext,
+//!     shared: &mut SharedContext,
+//!     id: i32,
+//! ) -> QueryResult<(String, Option<String>)> {
+//!     let columns = (patients::name, patients::registered_by);
+//!     let (name, user) = patients::table.find(id).select(columns).first::<(String, i32)>(ctx)?;
+//!     let user = users::table.find(user).select(users::name).first::<String>(shared).optional()?;
+//!     Ok((name, user))
+//! }
+//! ```
+//!
+//! A tenant's row points to a shared row by value, never by a foreign key: the row is in another database, and SQLite
+//! would refuse every insert. A schema with such a `REFERENCES` is refused before a tenant is made from it.
+//! [`id::SharedRef`] is a typed column for it. For your own generic helpers there is [`LoadRouted`].
+//!
+//! `use diesel_tenants::prelude::*` is enough. Beside `use diesel::prelude::*` add `use diesel_tenants::RunQueryDsl;`,
+//! which decides between the two traits of that name.
+//!
+//! # Transactions
+//!
+//! `ctx.transaction(|ctx| …)` hands the context itself to the closure, so the rules hold inside it. On SQLite it is
+//! `BEGIN IMMEDIATE`: it waits for the write lock at the beginning, up to the busy timeout (default 5 s), and cannot fail
+//! for a lock later. Inside another one it is a savepoint. `ctx.read_transaction(|ctx| …)` reads one snapshot, taken by
+//! its first query, and cannot write.
+//!
+//! ```
+//! # use diesel_tenants::prelude::*;
+//! # diesel::table! { users { id -> Integer, } }
+//! # diesel::table! { patients { id -> Integer, name -> Text, } }
+//! # diesel::table! { visits { id -> Integer, patient_id -> Integer, reason -> Text, } }
+//! # diesel::allow_tables_to_appear_in_same_query!(patients, visits);
+//! # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients, visits } } }
+//! fn admit(ctx: &mut TenantContext, name: &str, reason: &str) -> QueryResult<i32> {
+//!     ctx.transaction(|ctx| {
+//!         let insert = diesel::insert_into(patients::table).values(patients::name.eq(name));
+//!         let id: i32 = insert.returning(patients::id).get_result(ctx)?;
+//!         diesel::insert_into(visits::table)
+//!             .values((visits::patient_id.eq(id), visits::reason.eq(reason)))
+//!             .execute(ctx)?;
+//!         Ok(id)
+//!     })
+//! }
+//! #
+//! # const TENANT: &str = "CREATE TABLE patients (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL);
+//! #     CREATE TABLE visits (id INTEGER PRIMARY KEY NOT NULL, patient_id INTEGER NOT NULL, reason TEXT NOT NULL CHECK (reason <> ''));";
+//! # let directory = tempfile::tempdir()?;
+//! # let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES).sqlite(directory.path().join("data")).init()
+//! #     .tenant_migrations(MigrationScript::new("1", "wards", TENANT)).open()?;
+//! # let north = tenancy.create(&"north".parse()?, NewTenant::named("North Clinic"))?;
+//! # let mut ctx = north.enter()?;
+//! admit(&mut ctx, "Ada", "checkup")?;
+//! assert!(admit(&mut ctx, "Ben", "").is_err()); // the table wants a reason
+//! assert_eq!(patients::table.select(patients::name).load::<String>(&mut ctx)?, ["Ada"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A panic inside rolls back, and leaves the context unusable even if it is caught; so does an error at which the
+//! database ends the transaction, such as a full disk. Nothing after it can be acknowledged by mistake. There is no transaction over two databases; each commits by itself.
+//!
+//! # The doors: UNION, INSERT … SELECT, raw SQL
+//!
+//! Diesel hides the parts of a `UNION` and of `INSERT … SELECT` in types that cannot be named, so their scope cannot be
+//! seen. [`doors`] has functions for both that check the parts before they are joined: [`doors::union`],
+//! [`doors::insert_select`] and their siblings.
+//!
+//! Everything else, raw SQL included, goes through one escape hatch that is easy to find in a review:
+//!
+//! ```
+//! # use diesel_tenants::prelude::*;
+//! fn analyze(ctx: &mut TenantContext) -> QueryResult<()> {
+//!     ctx.unrouted("ANALYZE has no Diesel form", |raw| {
+//!         diesel::sql_query("ANALYZE").execute(raw).map(drop)
+//!     })
+//! }
+//! ```
+//!
+//! What the closure may leave behind (an open transaction, an attached database, a changed setting) cannot be known, so
+//! that connection is closed with its context and never handed out again.
+//!
+//! # Errors
+//!
+//! Query methods return Diesel's `QueryResult`, so `?`, `.optional()`, `NotFound` and `UniqueViolation` work as ever. The
+//! library's own errors travel inside and are read with their `of`:
+//!
+//! | error in a query | when | what to do |
+//! |---|---|---|
+//! | [`WrongScope`] | the database saw a table of the other scope | use the other context; a bug |
+//! | [`MissingTable`](error::MissingTable) | a table of this scope is not there | the schema has drifted; migrate or repair |
+//! | [`TenantFenced`](error::TenantFenced) | a write, while the tenant gets a new database or is deleted | open a new context, try again |
+//! | [`StaleGeneration`](error::StaleGeneration) | the tenant has a new database since the context was opened | open a new context, try again |
+//! | [`ContextPoisoned`](error::ContextPoisoned) | after a panic, or an error that ended the transaction | open a new context |
+//! | [`ReadOnlyTransaction`](error::ReadOnlyTransaction) | `transaction` inside `read_transaction` | make the outer one `transaction` |
+//!
+//! ```
+//! # use diesel_tenants::{error::{StaleGeneration, TenantFenced}, prelude::*};
+//! /// Whether the same work on a new context may succeed.
+//! fn moved(error: &diesel::result::Error) -> bool {
+//!     TenantFenced::of(error).is_some() || StaleGeneration::of(error).is_some()
+//! }
+//! ```
+//!
+//! Each operation has an enum of its own: [`SetupError`] for opening the library, [`OpenError`] for contexts,
+//! [`CreateError`], [`LifecycleError`]; all convert into [`Error`]. `is_retryable()` says whether the same call may
+//! succeed a little later. Messages hold no bind values, no row data and no SQL of migrations; `Debug` of a context says
+//! which database it is on.
+//!
+//! # A tenant's life
+//!
+//! ```text
+//! provisioning → active ⇄ suspended ⇄ archived → deleting → deleted
+//!       ↓          ↑ ↓
+//!     failed    restoring
+//! ```
+//!
+//! A tenant is named by a [`TenantId`] such as `TH001`: an ASCII letter, then letters, digits, `-` or `_`, 2 to 32
+//! characters, equal without regard to case and `-` or `_`. On disk and in the catalogue it is named by a uuid that is
+//! never used again.
+//!
+//! ```
+//! # use diesel_tenants::prelude::*;
+//! # diesel::table! { users { id -> Integer, } }
+//! # diesel::table! { patients { id -> Integer, } }
+//! # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
+//! # let directory = tempfile::tempdir()?;
+//! # let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES).sqlite(directory.path().join("data")).init().open()?;
+//! let id: TenantId = "DMC001".parse()?;
+//! let new = || NewTenant::named("Downtown Medical Center").subdomain("dmc").plan("premium");
+//! let dmc = tenancy.create(&id, new())?; // all or nothing
+//! tenancy.ensure(&id, new())?; // it is there: nothing to do
+//! assert_eq!(tenancy.handle_at(&"dmc".parse()?)?.id(), id);
+//!
+//! tenancy.suspend(&id)?; // no new contexts; data untouched
+//! assert!(dmc.enter().is_err());
+//! tenancy.resume(&id)?;
+//! let compacted = tenancy.compact(&id)?; // a new database file without free pages: the next generation
+//! assert_eq!(compacted.generation, 2);
+//!
+//! tenancy.suspend(&id)?;
+//! tenancy.archive(&id)?; // only an archived tenant can be deleted
+//! tenancy.delete(&id, "DMC001")?; // its id, typed as confirmation; there is no way back
+//! assert!(tenancy.create(&id, new()).is_err()); // a deleted tenant's id is not taken by accident …
+//! tenancy.create(&id, new().reuse_retired_id())?; // … only on purpose, for a new and empty tenant
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Each operation is journaled in the shared database. One whose process died is undone, or finished if it had reached
+//! its commit point, by whoever opens the library next, calls [`Tenancy::recover`], or wants to do something to the same
+//! tenant.
+//!
+//! # Migrations
+//!
+//! Both sets are given to the builder: [`MigrationScript`]s, a [`MigrationSet`], or what `embed_migrations!` made.
+//! `open` migrates the shared database. New tenants are cloned from a *template* that is rebuilt when the set changes;
+//! existing ones are migrated by [`Tenancy::migrate_tenant`], or when they are opened, by
+//! [`SchemaPolicy::MigrateOnOpen`]. Until then a tenant that is behind is refused, and a schema newer than the program is
+//! refused always. Scripts run in a transaction each, together with their row in the ledger, under a lock that holds
+//! across processes; an edited, missing or late-coming script is refused. See [`migrate`].
+//!
+//! # Several processes
+//!
+//! Any number of processes may open one data directory on one machine. What a process knows of the catalogue is at most
+//! the *freshness bound* old (default 1 s): that long after one process has suspended a tenant, another may still open
+//! contexts on it. [`Tenancy::compact`] and [`Tenancy::delete`] do not rely on that: they raise a fence *in the tenant's
+//! database*, so that the next write of any process fails with [`TenantFenced`](error::TenantFenced) instead of going
+//! into a file that has been copied already.
+//!
+//! # Pools and limits
+//!
+//! All databases share one budget of connections. A connection is opened on the thread that asks for it, and there are no
+//! threads in the background. [`Tenancy::stats`] has the numbers.
+//!
+//! | limit | default | set with |
+//! |---|---|---|
+//! | connections open, all databases together | (soft limit of open files − a quarter of it, at least 64) ÷ 3, at most 10,000 | [`PoolConfig::with_max_connections`] |
+//! | connections per database, the shared one too | 4 | [`PoolConfig::with_max_per_database`] |
+//! | wait for a connection | 5 s | [`PoolConfig::with_checkout_timeout`] |
+//! | idle time after which a connection may be closed | 60 s | [`PoolConfig::with_idle_timeout`] |
+//! | when the budget is full | close the least recently used idle connection | [`PoolConfig::with_overflow`] |
+//! | wait for another writer on the same database | 5 s | [`Builder::busy_timeout`] |
+//! | age of what is known of the catalogue | 1 s | [`Builder::freshness`] |
+//! | wait for open contexts and running statements before `compact` and `delete` | 10 s | [`Builder::drain_timeout`] |
+//! | a tenant id | 2 to 32 characters | |
+//! | a display name | 1 to 200 characters | |
+//! | the path of the data directory | 416 bytes | |
+//!
+//! Two more connections, outside the budget, belong to the catalogue. Idle connections are looked for when contexts are
+//! opened, about once per freshness bound; a service that can be idle for long calls [`Tenancy::reap_idle`] from a timer.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds | cost |
+//! |---|---|---|---|
+//! | `sqlite` | yes | the SQLite backend | compiles SQLite from source: a C compiler |
+//! | `hospital` | no | the data model of a hospital: tables, rows, routes, migrations (`models`) | `chrono`; 73 tables to compile |
+//! | `testing` | no | a test kit: temporary fleets, canary rows, an isolation prover (`testing`) | `tempfile` |
+//! | `failpoints` | no | named crash points for fault injection; for tests only | a check at each step of an operation |
+//!
+//! Features only add. Without `sqlite` there is no backend, which does not compile. SQLite needs Unix.
+//!
+//! The repository has `docs/design.md`, with the reasons, and `docs/threat-model.md`, with what is defended against and
+//! what is not.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -66,3 +419,8 @@ pub mod prelude {
     };
     pub use diesel::prelude::*;
 }
+
+/// The examples of the README, which are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct ReadmeExamples;
