@@ -190,6 +190,26 @@ impl OpenError {
     }
 }
 
+/// The one answer to callers who must not learn which tenants there are.
+///
+/// Made by [`OpenError::for_untrusted`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this tenant is not available")]
+pub struct TenantUnavailable;
+
+impl OpenError {
+    /// What an untrusted caller may be told: unknown, suspended, archived and deleted tenants are one and the same.
+    ///
+    /// `None` for errors that say nothing about which tenants there are, such as [`OpenError::Busy`].
+    pub fn for_untrusted(&self) -> Option<TenantUnavailable> {
+        let about_existence = matches!(
+            self,
+            Self::UnknownTenant { .. } | Self::UnknownSubdomain { .. } | Self::Unavailable { .. }
+        );
+        about_existence.then_some(TenantUnavailable)
+    }
+}
+
 fn whose(tenant: &Option<TenantId>) -> String {
     match tenant {
         Some(id) => format!("tenant `{id}`"),

@@ -473,3 +473,34 @@ fn a_statement_that_fails_alone_leaves_its_transaction_whole() {
     .unwrap();
     assert_eq!(names(&mut ctx), ["first", "second"]);
 }
+
+/// Views and triggers of a hostile file run nothing that is not harmless, damaged cells are noticed, a commit is on the
+/// disk when it is acknowledged.
+#[test]
+fn every_connection_has_the_settings() {
+    use diesel::sql_types::Integer;
+
+    let fleet = fleet();
+    let settings = "SELECT (SELECT journal_mode FROM pragma_journal_mode) || ' synchronous=' ||
+        (SELECT synchronous FROM pragma_synchronous) || ' trusted_schema=' ||
+        (SELECT trusted_schema FROM pragma_trusted_schema) || ' cell_size_check=' ||
+        (SELECT cell_size_check FROM pragma_cell_size_check) || ' foreign_keys=' ||
+        (SELECT foreign_keys FROM pragma_foreign_keys)";
+    let settings = || diesel::select(sql::<Text>(&format!("({settings})")));
+    #[derive(QueryableByName)]
+    struct Timeout {
+        #[diesel(sql_type = Integer)]
+        timeout: i32,
+    }
+    let expected = "wal synchronous=2 trusted_schema=0 cell_size_check=1 foreign_keys=1";
+    let mut tenant = fleet.create("th001").enter().unwrap();
+    let found = tenant.unrouted("settings", |raw| settings().get_result::<String>(raw));
+    assert_eq!(found.unwrap(), expected);
+    let waits = tenant.unrouted("settings", |raw| {
+        diesel::sql_query("PRAGMA busy_timeout").get_result::<Timeout>(raw)
+    });
+    assert_eq!(waits.unwrap().timeout, 5000);
+    let mut shared = fleet.tenancy.shared().unwrap();
+    let found = shared.unrouted("settings", |raw| settings().get_result::<String>(raw));
+    assert_eq!(found.unwrap(), expected);
+}

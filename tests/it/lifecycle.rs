@@ -488,3 +488,50 @@ fn a_second_library_on_the_same_directory_sees_the_same_fleet() {
     let other = builder(&fleet.root).open().unwrap();
     assert_eq!(other.tenants().unwrap(), fleet.tenancy.tenants().unwrap());
 }
+
+#[test]
+fn words_of_sql_are_ids_like_any_other() {
+    let fleet = fleet();
+    for word in ["select", "user", "table", "null-"] {
+        let tenant = fleet.create(word);
+        admit(&mut tenant.enter().unwrap(), word).unwrap();
+        assert_eq!(names(&mut fleet.tenancy.tenant(&id(word)).unwrap()), [word]);
+        fleet.tenancy.compact(&id(word)).unwrap();
+    }
+    world::check(&fleet.root);
+}
+
+#[test]
+fn an_untrusted_caller_cannot_tell_which_tenants_there_are() {
+    let fleet = fleet();
+    for code in ["A1", "B1", "C1"] {
+        let new = NewTenant::named("x").subdomain(code.to_lowercase());
+        fleet.tenancy.create(&id(code), new).unwrap();
+    }
+    let handle = |subdomain: &str| fleet.tenancy.handle_at(&subdomain.parse().unwrap());
+    let deleted = handle("c1").unwrap();
+    for code in ["A1", "B1", "C1"] {
+        fleet.tenancy.suspend(&id(code)).unwrap();
+    }
+    for code in ["B1", "C1"] {
+        fleet.tenancy.archive(&id(code)).unwrap();
+    }
+    fleet.tenancy.delete(&id("C1"), "C1").unwrap();
+
+    let answers = [
+        handle("a1").unwrap().enter(),
+        handle("b1").unwrap().enter(),
+        handle("c1").and_then(|tenant| tenant.enter()),
+        handle("never").and_then(|tenant| tenant.enter()),
+        deleted.enter(),
+        fleet.tenancy.tenant(&id("never")),
+    ]
+    .map(|entered| {
+        entered
+            .unwrap_err()
+            .for_untrusted()
+            .expect("one answer")
+            .to_string()
+    });
+    assert_eq!(answers, ["this tenant is not available"; 6]);
+}
