@@ -178,9 +178,12 @@ fn the_hospital_example_changes_nothing_the_second_time() {
     let data = dir.path().join("data");
     let run = || {
         let mut example = Command::new(env!("CARGO"));
-        example
-            .args(["run", "--quiet", "--example", "hospital", "--"])
-            .arg(&data);
+        example.args(["run", "--quiet", "--example", "hospital"]);
+        // With the features of this test, so that nothing is compiled a second time.
+        if cfg!(all(feature = "failpoints", feature = "testing")) {
+            example.arg("--all-features");
+        }
+        example.arg("--").arg(&data);
         let output = example.output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{error}");

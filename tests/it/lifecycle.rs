@@ -197,15 +197,16 @@ fn a_change_elsewhere_is_seen_within_the_freshness_bound() {
     elsewhere.suspend(&id("A1")).unwrap();
     let changed = Instant::now();
     loop {
-        let entered = here.enter();
+        // Taken before the attempt, so that a machine that is busy elsewhere in between proves nothing.
         let age = changed.elapsed();
+        let entered = here.enter();
         if matches!(entered, Err(OpenError::Unavailable { .. })) {
             break;
         }
         entered.unwrap();
         // The coarse clock ticks every few milliseconds.
         assert!(
-            age < bound + Duration::from_millis(50),
+            age < bound + Duration::from_millis(20),
             "still open after {age:?}"
         );
     }
