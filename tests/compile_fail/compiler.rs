@@ -35,9 +35,9 @@ pub struct Diagnostic {
 }
 
 struct Compiler {
-    /// What every call of `rustc` needs to find the library, Diesel and the application.
-    externs: Vec<OsString>,
-    /// Where crates and the wrapper go; this process's own.
+    /// Tells `rustc` where the library, Diesel and the application are.
+    crates: Vec<OsString>,
+    /// Where compiled crates go; this process's own.
     scratch: PathBuf,
     /// `1.95.0`.
     version: String,
@@ -45,8 +45,7 @@ struct Compiler {
 
 /// The errors of one program, a path relative to [`ROOT`].
 pub fn check(program: &str) -> Result<Vec<Diagnostic>, String> {
-    let compiler = COMPILER.as_ref()?;
-    compiler.rustc(Path::new(program), "case", &compiler.externs)
+    COMPILER.as_ref()?.rustc(Path::new(program))
 }
 
 /// The errors of many programs, compiled as modules of one.
@@ -54,14 +53,12 @@ pub fn check_together(programs: &[(String, String)]) -> Result<Vec<Diagnostic>, 
     let compiler = COMPILER.as_ref()?;
     let mut modules = String::new();
     for (name, program) in programs {
-        modules += &format!(
-            "#[path = {:?}]\nmod {name};\n",
-            Path::new(ROOT).join(program)
-        );
+        let path = Path::new(ROOT).join(program);
+        modules += &format!("#[path = {path:?}]\nmod {name};\n");
     }
-    let wrapper = compiler.scratch.join("together.rs");
-    fs::write(&wrapper, modules).map_err(|e| format!("cannot write {}: {e}", wrapper.display()))?;
-    compiler.rustc(&wrapper, "together", &compiler.externs)
+    let all = compiler.scratch.join("all_of_them.rs");
+    fs::write(&all, modules).map_err(|e| format!("cannot write {}: {e}", all.display()))?;
+    compiler.rustc(&all)
 }
 
 /// The compiler's version.
@@ -78,69 +75,46 @@ pub fn clean_up() {
 
 impl Compiler {
     fn find() -> Result<Self, String> {
-        let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("compile_fail-{}", std::process::id()));
-        fs::create_dir_all(&scratch)
-            .map_err(|e| format!("cannot make {}: {e}", scratch.display()))?;
+        let own = format!("compile_fail-{}", std::process::id());
+        let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(own);
+        fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
 
-        let version = Command::new(rustc()).arg("--version").output();
-        let version = version.map_err(|e| format!("cannot run rustc: {e}"))?;
-        let version = String::from_utf8_lossy(&version.stdout);
-        let version = version.split(' ').nth(1).unwrap_or_default().to_owned();
+        let output = Command::new(rustc()).arg("--version").output();
+        let output = output.map_err(|e| format!("cannot run rustc: {e}"))?;
+        let output = String::from_utf8_lossy(&output.stdout);
+        let version = output.split(' ').nth(1).unwrap_or_default().to_owned();
 
         let mut compiler = Self {
-            externs: libraries()?,
+            crates: libraries()?,
             scratch,
             version,
         };
-        let schema = compiler.rustc(
-            Path::new(&format!("{CASES}/support/schema.rs")),
-            "schema",
-            &compiler.externs,
-        )?;
-        if let Some(error) = schema.first() {
-            return Err(format!(
-                "the application of the cases does not compile:\n{}",
-                error.text
-            ));
+        let schema = format!("{CASES}/support/schema.rs");
+        if let Some(error) = compiler.rustc(Path::new(&schema))?.first() {
+            return Err(format!("{schema} does not compile:\n{}", error.text));
         }
-        compiler.externs.extend(["--extern".into(), {
-            let mut schema = OsString::from("schema=");
-            schema.push(compiler.scratch.join("libschema.rmeta"));
-            schema
-        }]);
+        let schema = compiler.scratch.join("libschema.rmeta");
+        compiler
+            .crates
+            .extend(["--extern".into(), joined("schema=", &schema)]);
         Ok(compiler)
     }
 
-    fn rustc(
-        &self,
-        program: &Path,
-        crate_name: &str,
-        externs: &[OsString],
-    ) -> Result<Vec<Diagnostic>, String> {
-        // Two cases run at a time; each writes a file of its own.
-        let stem = program.file_stem().unwrap_or_default().to_string_lossy();
-        let out = match crate_name {
-            "schema" => self.scratch.join("libschema.rmeta"),
-            _ => self.scratch.join(format!("{crate_name}-{stem}.rmeta")),
-        };
-        let mut child = Command::new(rustc())
-            .current_dir(ROOT)
-            .args([
-                "--edition=2024",
-                "--crate-type=lib",
-                "--emit=metadata",
-                "--cap-lints=allow",
-            ])
-            .args(["--error-format=json", "--diagnostic-width=140"])
-            .args(["--crate-name", crate_name])
-            .args(externs)
-            .arg("-o")
-            .arg(&out)
-            .arg(program)
+    fn rustc(&self, program: &Path) -> Result<Vec<Diagnostic>, String> {
+        let mut command = Command::new(rustc());
+        command.current_dir(ROOT).arg(program).args(&self.crates);
+        command.args(["--edition=2024", "--crate-type=lib", "--emit=metadata"]);
+        command.args([
+            "--error-format=json",
+            "--diagnostic-width=140",
+            "--cap-lints=allow",
+        ]);
+        command.arg("--out-dir").arg(&self.scratch);
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
             .spawn()
             .map_err(|e| format!("cannot run rustc: {e}"))?;
 
@@ -154,10 +128,7 @@ impl Compiler {
         let Ok(text) = receive.recv_timeout(LIMIT) else {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(format!(
-                "rustc gave no answer on {} in {LIMIT:?}",
-                program.display()
-            ));
+            return Err(format!("rustc gave no answer in {LIMIT:?}"));
         };
         let text = text.map_err(|e| format!("cannot read what rustc says: {e}"))?;
         let status = child
@@ -165,11 +136,9 @@ impl Compiler {
             .map_err(|e| format!("cannot wait for rustc: {e}"))?;
 
         let found = diagnostics(&text);
+        // It may also fail at what is no error of the program, or crash.
         if status.success() != found.is_empty() {
-            return Err(format!(
-                "rustc ended with {status} on {}:\n{text}",
-                program.display()
-            ));
+            return Err(format!("rustc ended with {status}:\n{text}"));
         }
         Ok(found)
     }
@@ -179,65 +148,50 @@ fn rustc() -> OsString {
     env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
-/// The errors in what `rustc --error-format=json` prints, without the summary that ends them.
-fn diagnostics(json: &str) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for value in json
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-    {
-        let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let spans = value["spans"].as_array();
-        if value["level"] == "error" && spans.is_some_and(|spans| !spans.is_empty()) {
-            found.push(Diagnostic {
-                code: value["code"]["code"].as_str().unwrap_or("error").to_owned(),
-                message: string(&value["message"]),
-                text: string(&value["rendered"]),
-            });
-        }
-    }
-    found
+fn joined(option: &str, path: &Path) -> OsString {
+    let mut all = OsString::from(option);
+    all.push(path);
+    all
 }
 
-/// Asks `cargo` where the library and Diesel are that this test was built with.
+/// The messages of a tool that prints one JSON object a line.
+fn messages(json: &str) -> impl Iterator<Item = Value> {
+    json.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+}
+
+/// The errors `rustc` prints, without the summary that ends them.
+fn diagnostics(json: &str) -> Vec<Diagnostic> {
+    let has_place = |m: &Value| m["spans"].as_array().is_some_and(|spans| !spans.is_empty());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    messages(json)
+        .filter(|m| m["level"] == "error" && has_place(m))
+        .map(|m| Diagnostic {
+            code: m["code"]["code"].as_str().unwrap_or("error").to_owned(),
+            message: text(&m["message"]),
+            text: text(&m["rendered"]),
+        })
+        .collect()
+}
+
+/// Asks `cargo` where the library and the Diesel are that this test was built with.
 ///
-/// The directory may hold several copies of each; the one `cargo` names is the one whose features are ours. It builds
-/// nothing, for it has just built the same.
+/// The directory may hold several copies of each; `cargo` names those whose features are ours. It builds nothing, for
+/// it has just built the same (not so in another profile or for another target, where it builds its own).
 fn libraries() -> Result<Vec<OsString>, String> {
     let mut features = Vec::new();
-    macro_rules! features { ($($name:literal)*) => { $( if cfg!(feature = $name) { features.push($name); } )* } }
-    features!("sqlite" "hospital" "testing" "failpoints");
-
-    // …/target/[triple/]profile/deps/compile_fail-…
-    let exe = env::current_exe().map_err(|e| format!("cannot find this test: {e}"))?;
-    let profile = exe
-        .ancestors()
-        .nth(2)
-        .and_then(Path::file_name)
-        .unwrap_or_default();
-    let above = exe.ancestors().nth(3).unwrap_or(Path::new(""));
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .unwrap_or(above);
+    macro_rules! add_enabled {
+        ($($name:literal)*) => { $( if cfg!(feature = $name) { features.push($name); } )* };
+    }
+    add_enabled!("sqlite" "hospital" "testing" "failpoints");
 
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
     cargo.current_dir(ROOT);
-    cargo.args([
-        "test",
-        "--no-run",
-        "--offline",
-        "--test=compile_fail",
-        "--message-format=json",
-    ]);
-    cargo.args(["--no-default-features", "--features", &features.join(",")]);
-    cargo.arg("--target-dir").arg(target);
-    if above != target {
-        cargo
-            .arg("--target")
-            .arg(above.file_name().unwrap_or_default());
-    }
-    if profile != "debug" {
-        cargo.arg("--profile").arg(profile);
+    cargo.args(["test", "--no-run", "--offline", "--test=compile_fail"]);
+    cargo.args(["--message-format=json", "--no-default-features"]);
+    cargo.args(["--features", &features.join(",")]);
+    if let Some(target) = Path::new(env!("CARGO_TARGET_TMPDIR")).parent() {
+        cargo.arg("--target-dir").arg(target);
     }
     let output = cargo
         .output()
@@ -251,34 +205,24 @@ fn libraries() -> Result<Vec<OsString>, String> {
 
     let mut directories = BTreeSet::new();
     let mut arguments = Vec::new();
-    let json = String::from_utf8_lossy(&output.stdout);
-    for message in json
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-    {
+    for message in messages(&String::from_utf8_lossy(&output.stdout)) {
+        let name = message["target"]["name"].as_str().unwrap_or_default();
+        let wanted = matches!(name, "diesel" | "diesel_tenants");
         let files = message["filenames"].as_array().into_iter().flatten();
         for file in files.filter_map(Value::as_str).map(Path::new) {
             directories.extend(file.parent().map(Path::to_owned));
-            let name = message["target"]["name"].as_str().unwrap_or_default();
-            let wanted = matches!(name, "diesel" | "diesel_tenants");
             if wanted && file.extension().is_some_and(|e| e == "rlib") {
-                arguments.push("--extern".into());
-                let mut file_of = OsString::from(format!("{name}="));
-                file_of.push(file);
-                arguments.push(file_of);
+                arguments.extend(["--extern".into(), joined(&format!("{name}="), file)]);
             }
         }
     }
     if arguments.len() != 4 {
         return Err(format!(
-            "cargo names one diesel and one diesel_tenants, not {arguments:?}"
+            "cargo names not one diesel and one diesel_tenants: {arguments:?}"
         ));
     }
     for directory in directories {
-        arguments.push("-L".into());
-        let mut dependency = OsString::from("dependency=");
-        dependency.push(directory);
-        arguments.push(dependency);
+        arguments.extend(["-L".into(), joined("dependency=", &directory)]);
     }
     Ok(arguments)
 }

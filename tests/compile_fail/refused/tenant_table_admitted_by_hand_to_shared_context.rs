@@ -1,0 +1,27 @@
+//~ E0046
+//~ message: admits
+
+use diesel_tenants::prelude::*;
+
+mod schema {
+    diesel::table! {
+        users {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+    diesel::table! {
+        patients {
+            id -> Integer,
+            name -> Text,
+        }
+    }
+}
+
+routes! {
+    pub static ROUTES;
+    shared { accounts { schema::users } }
+    tenant { care { schema::patients } }
+}
+
+impl diesel_tenants::Admits<schema::patients::table> for SharedContext {}
