@@ -13,8 +13,8 @@
 //! - *r2d2, tuned*: no `SELECT 1`, no connection before it is needed, at most four, no reaping, one thread for all pools;
 //! - *bare*: one Diesel connection per tenant in a `Vec`, no pool at all: the baseline nobody can beat.
 //!
-//! After Criterion's own report a table compares them: the contestants take turns of some milliseconds, and each ratio
-//! is the median over the turns, so that a busy machine disturbs all of them alike. Reads use `get_result`; Diesel's
+//! After Criterion's own report a table compares them: the contestants take turns of some milliseconds, and of each the
+//! lower quartile counts, so that a busy machine disturbs the ratios little. Reads use `get_result`; Diesel's
 //! `first` adds `LIMIT ?`, for which SQLite prepares the statement anew each time, and would hide what is measured.
 #![allow(missing_docs)]
 use std::hint::black_box;
@@ -249,14 +249,16 @@ struct Pools {
     defaults: Option<Vec<DieselPool>>,
 }
 
-/// Median time of one call and median ratio to the first contestant, over turns.
+/// The time of one call, and its ratio to that of the first contestant.
 ///
-/// In a turn a contestant comes to each tenant many times: whoever went before has taken the processor's caches.
+/// They take turns. In a turn a contestant comes to each tenant many times, because whoever went before has taken the
+/// processor's caches. Of the turns the lower quartile counts: what else runs on the machine only ever adds.
 fn compare(contestants: &mut [Contestant<'_>], tenants: usize) -> Vec<(&'static str, f64, f64)> {
-    const TURNS: usize = 25;
-    let turn = Duration::from_millis(4) + Duration::from_micros(50) * tenants as u32;
+    const TURNS: usize = 40;
+    let turn = Duration::from_millis(4) + Duration::from_micros(25) * tenants as u32;
 
-    let times: Vec<u64> = contestants
+    let mut times = vec![Vec::new(); contestants.len()];
+    let calls: Vec<u64> = contestants
         .iter_mut()
         .map(|c| {
             let trial = 1_000;
@@ -264,27 +266,19 @@ fn compare(contestants: &mut [Contestant<'_>], tenants: usize) -> Vec<(&'static 
             (turn.as_nanos() as u64 * trial / took).max(1)
         })
         .collect();
-    let mut turns = vec![Vec::new(); contestants.len()];
     for _ in 0..TURNS {
         for (index, c) in contestants.iter_mut().enumerate() {
-            turns[index].push((c.run)(times[index]).as_nanos() as f64 / times[index] as f64);
+            times[index].push((c.run)(calls[index]).as_nanos() as f64 / calls[index] as f64);
         }
     }
-    let ratios = turns.iter().map(|own| {
-        let pairs = own.iter().zip(&turns[0]);
-        median(pairs.map(|(own, first)| own / first).collect())
+    let times = times.into_iter().map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[TURNS / 4]
     });
-    let ratios: Vec<f64> = ratios.collect();
-    contestants
-        .iter()
-        .zip(turns.into_iter().map(median).zip(ratios))
-        .map(|(c, (time, ratio))| (c.name, time, ratio))
+    let times: Vec<f64> = times.collect();
+    let rows = contestants.iter().zip(&times);
+    rows.map(|(c, time)| (c.name, *time, time / times[0]))
         .collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// A thousand tenants need more files than the usual soft limit allows.

@@ -225,6 +225,7 @@ macro_rules! context {
 
             /// Runs `f` on one unchanging snapshot of the database, without the right to write.
             ///
+            /// The snapshot is taken by the first query in `f`.
             /// Takes no write lock, so it never waits for writers. A write inside fails, and so does
             /// [`transaction`](Self::transaction), with
             /// [`ReadOnlyTransaction`](crate::error::ReadOnlyTransaction). Called inside another transaction it

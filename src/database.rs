@@ -25,6 +25,9 @@ pub(crate) struct Common<C: Backend> {
     template: OnceCell<String>,
 }
 
+/// The shared database serves all tenants, so it may have this many connections even where one tenant may not.
+const SHARED_CONNECTIONS: usize = 16;
+
 /// How long to wait for another process that makes the template.
 const TEMPLATE_WAIT: Duration = Duration::from_secs(60);
 
@@ -127,8 +130,17 @@ impl<C: Backend> Database<C> {
     }
 
     pub(crate) fn slots(&self) -> &Slots<Connector<C>> {
-        self.slots
-            .get_or_init(|| self.pools.slots(Connector(Arc::clone(&self.target))))
+        self.slots.get_or_init(|| {
+            let connector = Connector(Arc::clone(&self.target));
+            let config = self.pools.config();
+            let connections = match self.target.tenant {
+                Some(_) => config.max_per_database(),
+                None => config.max_per_database().max(SHARED_CONNECTIONS),
+            };
+            let connections = connections.min(config.max_connections());
+            let slots = self.pools.slots_with(connector, connections);
+            slots.expect("a number from the configuration's own range is in range")
+        })
     }
 
     /// The slots, if a context was ever opened.

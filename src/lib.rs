@@ -325,7 +325,8 @@
 //! | limit | default | set with |
 //! |---|---|---|
 //! | connections open, all databases together | (soft limit of open files − a quarter of it, at least 64) ÷ 3, at most 10,000 | [`PoolConfig::with_max_connections`] |
-//! | connections per database, the shared one too | 4 | [`PoolConfig::with_max_per_database`] |
+//! | connections per tenant | 4 | [`PoolConfig::with_max_per_database`] |
+//! | connections of the shared database | 16, or as many as per tenant if that is more | the same |
 //! | wait for a connection | 5 s | [`PoolConfig::with_checkout_timeout`] |
 //! | idle time after which a connection may be closed | 60 s | [`PoolConfig::with_idle_timeout`] |
 //! | when the budget is full | close the least recently used idle connection | [`PoolConfig::with_overflow`] |

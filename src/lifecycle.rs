@@ -288,6 +288,14 @@ fn migrate_begun<C: Backend>(
     operation: &Operation,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
+    // A set that makes a table of the other scope, or a reference that leads nowhere, must not reach any tenant. One
+    // whose template cannot be made for another reason fails below, with its own error.
+    if let Err(
+        error @ (StorageError::TableOfOtherScope { .. } | StorageError::DanglingReference { .. }),
+    ) = registry.common.prepare_template()
+    {
+        return Err(error.into());
+    }
     let mut opened = storage.connect_tenant(&record.key(), record.generation)?;
     let applied = migrate::run_pending(&mut opened.conn, set, MigrateOptions::default());
     let applied = applied.map_err(|source| LifecycleError::Migrate {

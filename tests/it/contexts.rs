@@ -504,3 +504,10 @@ fn every_connection_has_the_settings() {
     let found = shared.unrouted("settings", |raw| settings().get_result::<String>(raw));
     assert_eq!(found.unwrap(), expected);
 }
+
+#[test]
+fn the_shared_database_serves_more_at_once_than_one_tenant_does() {
+    let fleet = one_connection();
+    let shared: Vec<_> = (0..16).map(|_| fleet.tenancy.shared().unwrap()).collect();
+    assert_eq!(fleet.tenancy.stats().in_use, shared.len());
+}

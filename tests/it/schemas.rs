@@ -160,6 +160,17 @@ fn migrations_of_one_scope_cannot_make_tables_of_the_other() {
         "the tenant migrations make `users`, which `routes!` lists under `shared`; make it in the shared migrations"
     );
     assert!(tenancy.tenants().unwrap().is_empty());
+    // Nor may they reach a tenant that is there already.
+    let before = builder(&root).tenant_migrations(older()).open().unwrap();
+    before.create(&id, NewTenant::named("x")).unwrap();
+    tenancy.tenants().unwrap();
+    let error = tenancy.migrate_tenant(&id).unwrap_err();
+    let refused = matches!(
+        error,
+        LifecycleError::Storage(StorageError::TableOfOtherScope { .. })
+    );
+    assert!(refused, "{error:?}");
+    before.tenant(&id).unwrap();
 
     let with_patients = MigrationScript::new(
         "20260103000000",
