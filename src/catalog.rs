@@ -16,7 +16,7 @@ use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 1;
+pub(crate) const FORMAT: i32 = 2;
 
 /// Where a tenant is in its life.
 ///
@@ -82,9 +82,9 @@ impl Status {
             (Provisioning, Active | Failed | Deleted)
                 | (Failed, Provisioning | Deleted)
                 | (Active, Suspended | Restoring)
-                | (Suspended, Active | Archived)
-                | (Archived, Suspended | Deleting)
-                | (Restoring, Active)
+                | (Suspended, Active | Archived | Restoring)
+                | (Archived, Suspended | Deleting | Restoring)
+                | (Restoring, Active | Suspended | Archived)
                 | (Deleting, Deleted)
         )
     }
@@ -166,24 +166,49 @@ pub enum OperationKind {
     Migrate,
     /// [`Tenancy::compact`](crate::Tenancy::compact).
     Compact,
+    /// A new generation from a backup.
+    Restore,
+    /// A new and empty generation.
+    Recreate,
+    /// A new generation from the one before.
+    Undo,
     /// [`Tenancy::delete`](crate::Tenancy::delete).
     Delete,
 }
 
 impl OperationKind {
+    const ALL: [Self; 7] = [
+        Self::Create,
+        Self::Migrate,
+        Self::Compact,
+        Self::Restore,
+        Self::Recreate,
+        Self::Undo,
+        Self::Delete,
+    ];
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Migrate => "migrate",
             Self::Compact => "compact",
+            Self::Restore => "restore",
+            Self::Recreate => "recreate",
+            Self::Undo => "undo",
             Self::Delete => "delete",
         }
     }
 
     pub(crate) fn parse(s: &str) -> Option<Self> {
-        [Self::Create, Self::Migrate, Self::Compact, Self::Delete]
-            .into_iter()
-            .find(|kind| kind.as_str() == s)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == s)
+    }
+
+    /// Whether it gives the tenant a new database, under the next number.
+    pub(crate) fn makes_generation(self) -> bool {
+        matches!(
+            self,
+            Self::Compact | Self::Restore | Self::Recreate | Self::Undo
+        )
     }
 }
 
@@ -261,12 +286,27 @@ pub struct Outcome {
     pub generation: u64,
     /// Newest migration and fingerprint, if the operation set them.
     pub schema: Option<(Option<String>, String)>,
+    /// Whether the generation the operation came from is kept, fenced, beside the new one.
+    pub keep_old: bool,
+}
+
+/// A database that is in use no more and was kept.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct OldGeneration {
+    /// Its number.
+    pub generation: u64,
+    /// What replaced it.
+    pub replaced_by: OperationKind,
+    /// When.
+    pub replaced_at: SystemTime,
 }
 
 /// What the engine asks of the catalogue. Each method is one transaction. Implemented by this crate only.
 #[doc(hidden)]
 pub trait CatalogStore {
-    /// Makes the tables and the catalogue row if they are not there; returns the catalogue's uuid and format.
+    /// Makes the tables and the catalogue row if they are not there, and brings those of an older build up to this
+    /// one's; returns the catalogue's uuid and format.
     fn catalog_open(&mut self, create_as: Uuid) -> QueryResult<(Uuid, i32)>;
     /// The number that grows with every change.
     fn catalog_seq(&mut self) -> QueryResult<i64>;
@@ -293,6 +333,10 @@ pub trait CatalogStore {
     fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()>;
     /// Closes an operation. Closing a closed one changes nothing.
     fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()>;
+    /// The generations that were kept, newest first.
+    fn catalog_generations(&mut self, tenant: Uuid) -> QueryResult<Vec<OldGeneration>>;
+    /// No longer counts a generation among the kept ones. Its database must be gone.
+    fn catalog_forget_generation(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()>;
     /// Makes `by` the instance that works on an open operation, if it still belongs to the one that was found dead.
     fn catalog_take_over(&mut self, operation: &Operation, by: Uuid) -> QueryResult<bool>;
 }
@@ -348,6 +392,15 @@ diesel::table! {
         started_at -> BigInt,
         finished_at -> Nullable<BigInt>,
         outcome -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    #[sql_name = "__tenants_generations"]
+    generations (tenant_uuid, generation) {
+        tenant_uuid -> Binary,
+        generation -> BigInt,
+        replaced_by -> Text,
+        replaced_at -> BigInt,
     }
 }
 

@@ -282,7 +282,7 @@ pub enum CreateError {
         id: TenantId,
         /// Why it failed.
         #[source]
-        error: Box<CreateError>,
+        error: Box<dyn std::error::Error + Send + Sync>,
         /// Why it could not be undone.
         undo: Box<LifecycleError>,
     },

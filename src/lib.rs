@@ -389,7 +389,7 @@ mod tenant_id;
 pub mod testing;
 
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
-pub use catalog::{OperationKind, Status, TenantRecord};
+pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};
 pub use context::{
     Context, LoadRouted, RunQueryDsl, SaveChangesDsl, SharedContext, Statement, TenantContext,
     Unrouted,

@@ -6,7 +6,7 @@
 //!
 //! | operation | steps, each with a failpoint | commit point |
 //! |---|---|---|
-//! | compact | `compact.begun` · `compact.drained` · `fence.raised` · `compact.fenced` · `copy.staged` · `copy.copied` · `copy.verified` · `compact.staged` · `compact.published` · `compact.committed` · `compact.removed` · `compact.closed` | the catalogue names the new generation |
+//! | compact, and whatever makes a new generation | those of [`generation`], with `fence.raised` and the steps of staging: `copy.staged` · `copy.copied` · `copy.verified` | the catalogue names the new generation |
 //! | delete | `delete.drained` · `delete.begun` · `delete.removed` · `delete.committed` · `delete.closed` | the status `deleting`: from there on it is finished |
 //! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` · `migrate-tenant.closed` | each migration's own |
 use uuid::Uuid;
@@ -20,6 +20,10 @@ use crate::failpoint::hit;
 use crate::migrate::{self, Applied, MigrateOptions};
 use crate::registry::{Registry, Tenant};
 use crate::tenant_id::TenantId;
+
+mod generation;
+
+pub(crate) use generation::{Next, Old, Staged, next_generation};
 
 /// What [`Tenancy::compact`](crate::Tenancy::compact) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +116,7 @@ fn begin<'a, C: Backend>(
         instance: registry.common.storage.instance(),
         from,
         during,
-        new_generation: kind == OperationKind::Compact,
+        new_generation: kind.makes_generation(),
     };
     let mut settled = false;
     loop {
@@ -128,11 +132,11 @@ fn begin<'a, C: Backend>(
 }
 
 /// After a failed operation: undoes it, or finishes it if it had committed. The first error is the one to report.
-fn settled<C: Backend, T>(
+fn settled<C: Backend, T, E>(
     registry: &Registry<C>,
     operation: &Operation,
-    result: Result<T, LifecycleError>,
-) -> Result<T, LifecycleError> {
+    result: Result<T, E>,
+) -> Result<T, E> {
     if result.is_err() {
         // What cannot be settled now stays in the journal, for the next attempt or the next open.
         let _ = settle(registry, operation);
@@ -152,56 +156,25 @@ pub(crate) fn compact<C: Backend>(
     id: &TenantId,
 ) -> Result<Compacted, LifecycleError> {
     let tenant = registry.tenant(id)?;
-    let (operation, _running) = begin(
-        registry,
-        &tenant,
-        OperationKind::Compact,
-        &[Status::Active],
-        Some(Status::Restoring),
-    )?;
-    hit("compact.begun");
-    settled(
-        registry,
-        &operation,
-        compact_begun(registry, &tenant, &operation),
-    )
-}
-
-fn compact_begun<C: Backend>(
-    registry: &Registry<C>,
-    tenant: &Tenant<C>,
-    operation: &Operation,
-) -> Result<Compacted, LifecycleError> {
     let key = tenant.record().key();
     let storage = &registry.common.storage;
-    let (from, to) = (operation.from_generation, operation.to_generation);
-
-    drain(registry, tenant)?;
-    hit("compact.drained");
-    storage.fence(&key, from, registry.settings.drain_timeout)?;
-    hit("compact.fenced");
-    let before = storage.size(&key, from)?;
-    storage.stage_copy(&key, from, to)?;
-    hit("compact.staged");
-    storage.publish(&key, to)?;
-    hit("compact.published");
-    let after = storage.size(&key, to)?;
-    let flipped = Outcome {
-        status: Status::Active,
-        generation: to,
-        schema: None,
+    let next = Next {
+        kind: OperationKind::Compact,
+        from: &[Status::Active],
+        old: Old::Remove,
+        over_lost: false,
     };
-    registry.change(|c| c.catalog_commit(operation, &flipped))?;
-    hit("compact.committed");
-    if storage.remove_generation(&key, from).is_ok() {
-        hit("compact.removed");
-        close(registry, operation);
-    }
-    hit("compact.closed");
+    let mut before = 0;
+    let operation = next_generation(registry, &tenant, &next, |operation| {
+        let (from, to) = (operation.from_generation, operation.to_generation);
+        before = storage.size(&key, from)?;
+        storage.stage_copy(&key, from, to)?;
+        Ok::<_, LifecycleError>(Staged::default())
+    })?;
     Ok(Compacted {
         before,
-        after,
-        generation: to,
+        after: storage.size(&key, operation.to_generation)?,
+        generation: operation.to_generation,
     })
 }
 
@@ -260,6 +233,7 @@ fn finish_delete<C: Backend>(
         status: Status::Deleted,
         generation: record.generation,
         schema: None,
+        keep_old: false,
     };
     registry.change(|c| c.catalog_commit(operation, &gone))?;
     hit("delete.committed");
@@ -326,6 +300,7 @@ fn schema_now<C: Backend>(
         status: operation.prior_status,
         generation: record.generation,
         schema: Some((version, facts.fingerprint)),
+        keep_old: false,
     })
 }
 
@@ -412,6 +387,7 @@ pub(crate) fn settle<C: Backend>(
                     status: Status::Failed,
                     generation: record.generation,
                     schema: None,
+                    keep_old: false,
                 };
                 registry.change(|c| c.catalog_commit(operation, &failed))?;
                 return Err(error.into());
@@ -421,24 +397,11 @@ pub(crate) fn settle<C: Backend>(
             hit("settle.forgotten");
             return Ok(());
         }
-        OperationKind::Compact if record.generation == operation.to_generation => {
-            storage.remove_generation(&key, operation.from_generation)?;
-        }
-        OperationKind::Compact => {
-            storage.discard(&key, operation.to_generation)?;
-            hit("settle.removed");
-            match storage.unfence(&key, operation.from_generation) {
-                // What is lost carries no fence. The tenant keeps its status, or it could never be deleted.
-                Err(StorageError::Connect(error)) if error.is_lost() => {}
-                lowered => lowered?,
-            }
-            hit("settle.unfenced");
-            let as_before = Outcome {
-                status: operation.prior_status,
-                generation: operation.from_generation,
-                schema: None,
-            };
-            registry.change(|c| c.catalog_commit(operation, &as_before))?;
+        OperationKind::Compact
+        | OperationKind::Restore
+        | OperationKind::Recreate
+        | OperationKind::Undo => {
+            generation::settle(registry, operation, &record)?;
         }
         OperationKind::Delete if record.status == Status::Deleted => {}
         OperationKind::Delete => return finish_delete(registry, &record, operation),

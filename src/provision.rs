@@ -13,12 +13,12 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use crate::backend::{Backend, Storage};
+use crate::backend::{Backend, Storage, TenantKey};
 use crate::catalog::{Inserted, Operation, OperationKind, Outcome, Status, TenantRecord};
 use crate::display_name::DisplayName;
 use crate::error::CreateError;
 use crate::failpoint::hit;
-use crate::lifecycle::{self, Running};
+use crate::lifecycle::{self, Running, Staged};
 use crate::registry::{Registry, Tenant};
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
@@ -68,13 +68,34 @@ pub(crate) fn create<C: Backend>(
     id: TenantId,
     new: NewTenant,
 ) -> Result<Arc<Tenant<C>>, CreateError> {
-    let display_name: DisplayName = new.display_name.parse()?;
+    let common = Arc::clone(&registry.common);
+    create_from(registry, id, new, |key| {
+        let set = &common.tenant_migrations;
+        common.storage.stage_from_template(key, 1, set)?;
+        Ok(Staged::default())
+    })
+}
+
+/// Creates a tenant whose first generation `stage` makes: the staging database, stamped, synced, closed.
+///
+/// What it is when `stage` says nothing else is what the template is.
+pub(crate) fn create_from<C: Backend, E>(
+    registry: &Arc<Registry<C>>,
+    id: TenantId,
+    new: NewTenant,
+    stage: impl FnOnce(&TenantKey) -> Result<Staged, E>,
+) -> Result<Arc<Tenant<C>>, E>
+where
+    E: From<CreateError> + std::error::Error + Send + Sync + 'static,
+{
+    let display_name: DisplayName = new.display_name.parse().map_err(CreateError::from)?;
     let subdomain: Option<Subdomain> = match new.subdomain {
-        Some(name) => Some(name.parse()?),
+        Some(name) => Some(name.parse().map_err(CreateError::from)?),
         None => None,
     };
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
-    let fingerprint = registry.common.prepare_template()?.to_owned();
+    let fingerprint = registry.common.prepare_template();
+    let fingerprint = fingerprint.map_err(CreateError::from)?.to_owned();
     hit("create.template");
 
     let now = SystemTime::now();
@@ -106,26 +127,27 @@ pub(crate) fn create<C: Backend>(
     insert(registry, &record, &operation, new.reuse_retired_id)?;
     hit("create.journaled");
 
-    let built = storage
-        .stage_from_template(&record.key(), 1, set)
-        .map_err(CreateError::Storage)
-        .and_then(|()| {
-            hit("create.staged");
-            storage.publish(&record.key(), 1)?;
-            hit("create.published");
-            let active = Outcome {
-                status: Status::Active,
-                generation: 1,
-                schema: None,
-            };
-            Ok(registry.change(|c| c.catalog_commit(&operation, &active))?)
-        });
+    let built = stage(&record.key()).and_then(|staged| {
+        hit("create.staged");
+        storage
+            .publish(&record.key(), 1)
+            .map_err(CreateError::from)?;
+        hit("create.published");
+        let active = Outcome {
+            status: Status::Active,
+            generation: 1,
+            schema: staged.schema,
+            keep_old: false,
+        };
+        let committed = registry.change(|c| c.catalog_commit(&operation, &active));
+        Ok(committed.map_err(CreateError::from)?)
+    });
     if let Err(error) = built {
         // The commit may have happened although its answer was lost; recovery looks before it undoes.
         if let Err(undo) = lifecycle::settle(registry, &operation) {
             let error = Box::new(error);
             let undo = Box::new(undo);
-            return Err(CreateError::NotUndone { id, error, undo });
+            return Err(CreateError::NotUndone { id, error, undo }.into());
         }
         let created = registry.tenant(&id).ok();
         let created = created.filter(|tenant| tenant.record().uuid == record.uuid);
@@ -135,7 +157,7 @@ pub(crate) fn create<C: Backend>(
     lifecycle::close(registry, &operation);
     hit("create.closed");
     drop(running);
-    Ok(registry.tenant(&id)?)
+    Ok(registry.tenant(&id).map_err(CreateError::from)?)
 }
 
 /// Puts the tenant into the catalogue, after clearing away what a dead process may have left of the same id.

@@ -53,7 +53,7 @@ use crate::tenant_id::TenantId;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Tenancy<C: Backend = DefaultConnection> {
-    registry: Arc<Registry<C>>,
+    pub(crate) registry: Arc<Registry<C>>,
 }
 
 impl<C: Backend> Tenancy<C> {

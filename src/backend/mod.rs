@@ -130,6 +130,8 @@ pub trait Storage: Send + Sync + Sized + 'static {
     fn remove_tenant(&self, key: &TenantKey) -> Result<(), StorageError>;
     /// What the engine must know of a database's schema.
     fn schema_facts(&self, conn: &mut Self::Conn) -> QueryResult<SchemaFacts>;
+    /// Whether anything is where a generation should be, be it damaged or another's.
+    fn exists(&self, key: &TenantKey, generation: u64) -> Result<bool, StorageError>;
     /// Bytes of a generation on disk.
     fn size(&self, key: &TenantKey, generation: u64) -> Result<u64, StorageError>;
 

@@ -1,14 +1,15 @@
-//! The catalogue's statements. Mounted once per backend, whose module above names `Conn`, `CREATE`, `write` and
+//! The catalogue's statements. Mounted once per backend, whose module above names `Conn`, `STEPS`, `write` and
 //! `has_catalog`.
 use std::time::SystemTime;
 
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::{CREATE, Conn, has_catalog, write};
+use super::{Conn, STEPS, has_catalog, write};
 use crate::catalog::{
-    Begun, CatalogStore, Changed, FORMAT, Inserted, Intent, Operation, OperationKind, Outcome,
-    Status, TenantRecord, catalog, from_millis, operations, tenants, to_millis,
+    Begun, CatalogStore, Changed, FORMAT, Inserted, Intent, OldGeneration, Operation,
+    OperationKind, Outcome, Status, TenantRecord, catalog, from_millis, generations, operations,
+    tenants, to_millis,
 };
 
 #[derive(Queryable, Insertable)]
@@ -104,12 +105,16 @@ impl TenantRow {
 #[error("the journal names an operation this build does not know; run the build that began it")]
 struct UnknownOperation;
 
+fn operation_kind(word: &str) -> QueryResult<OperationKind> {
+    OperationKind::parse(word).ok_or_else(|| unreadable(UnknownOperation))
+}
+
 impl OperationRow {
     fn read(self) -> QueryResult<Operation> {
         Ok(Operation {
             id: uuid(&self.id)?,
             tenant_uuid: uuid(&self.tenant_uuid)?,
-            kind: OperationKind::parse(&self.kind).ok_or_else(|| unreadable(UnknownOperation))?,
+            kind: operation_kind(&self.kind)?,
             instance: uuid(&self.instance)?,
             prior_status: self.prior_status.parse().map_err(unreadable)?,
             from_generation: number(self.from_generation)?,
@@ -206,12 +211,12 @@ impl CatalogStore for Conn {
         use diesel::connection::SimpleConnection;
         write(self, |conn| {
             if !has_catalog(conn)? {
-                conn.batch_execute(CREATE)?;
+                conn.batch_execute(STEPS[0])?;
                 diesel::insert_into(catalog::table)
                     .values((
                         catalog::id.eq(1),
                         catalog::uuid.eq(create_as.as_bytes().as_slice()),
-                        catalog::format.eq(FORMAT),
+                        catalog::format.eq(1),
                         catalog::change_seq.eq(0),
                         catalog::created_at.eq(now()),
                     ))
@@ -220,7 +225,18 @@ impl CatalogStore for Conn {
             let (id, format) = catalog::table
                 .select((catalog::uuid, catalog::format))
                 .get_result::<(Vec<u8>, i32)>(conn)?;
-            Ok((uuid(&id)?, format))
+            // One that an older build has made is brought up to this one's; a newer one is left to the caller.
+            if let Some(missing) = usize::try_from(format).ok().and_then(|at| STEPS.get(at..))
+                && !missing.is_empty()
+            {
+                for step in missing {
+                    conn.batch_execute(step)?;
+                }
+                diesel::update(catalog::table)
+                    .set(catalog::format.eq(FORMAT))
+                    .execute(conn)?;
+            }
+            Ok((uuid(&id)?, format.max(FORMAT)))
         })
     }
 
@@ -291,6 +307,8 @@ impl CatalogStore for Conn {
             next_seq(conn)?;
             diesel::delete(operations::table.filter(operations::tenant_uuid.eq(id)))
                 .execute(conn)?;
+            diesel::delete(generations::table.filter(generations::tenant_uuid.eq(id)))
+                .execute(conn)?;
             diesel::delete(tenants::table.find(id))
                 .execute(conn)
                 .map(drop)
@@ -349,6 +367,16 @@ impl CatalogStore for Conn {
             diesel::update(tenants::table.find(id))
                 .set(tenants::generation.eq(outcome.generation as i64))
                 .execute(conn)?;
+            if outcome.keep_old {
+                diesel::insert_into(generations::table)
+                    .values((
+                        generations::tenant_uuid.eq(id),
+                        generations::generation.eq(operation.from_generation as i64),
+                        generations::replaced_by.eq(operation.kind.as_str()),
+                        generations::replaced_at.eq(now()),
+                    ))
+                    .execute(conn)?;
+            }
             set_status(conn, operation.tenant_uuid, outcome.status)
         })
     }
@@ -360,6 +388,33 @@ impl CatalogStore for Conn {
                 operations::finished_at.eq(now()),
                 operations::outcome.eq(outcome),
             ))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn catalog_generations(&mut self, tenant: Uuid) -> QueryResult<Vec<OldGeneration>> {
+        let rows = generations::table
+            .filter(generations::tenant_uuid.eq(tenant.as_bytes().as_slice()))
+            .order(generations::generation.desc())
+            .select((
+                generations::generation,
+                generations::replaced_by,
+                generations::replaced_at,
+            ))
+            .load::<(i64, String, i64)>(self)?;
+        let read = |(generation, kind, at): (i64, String, i64)| {
+            Ok(OldGeneration {
+                generation: number(generation)?,
+                replaced_by: operation_kind(&kind)?,
+                replaced_at: from_millis(at),
+            })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    fn catalog_forget_generation(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()> {
+        let key = (tenant.as_bytes().as_slice(), generation as i64);
+        diesel::delete(generations::table.find(key))
             .execute(self)
             .map(drop)
     }

@@ -3,10 +3,16 @@ use diesel::prelude::*;
 
 pub(super) use diesel::SqliteConnection as Conn;
 
+use super::FORMAT;
+
 #[path = "queries.rs"]
 mod queries;
 
-const CREATE: &str = include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql");
+/// What makes the catalogue, one step for each format. What is written here is never edited afterwards.
+const STEPS: [&str; FORMAT as usize] = [
+    include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
+];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {
     conn.immediate_transaction(f)

@@ -1,6 +1,8 @@
 //! Schema versions, and the second fence: a database of one scope has nothing of the other.
 use std::error::Error as _;
 
+use diesel::connection::SimpleConnection;
+
 use diesel_tenants::backend::{ConnectError, StorageError};
 use diesel_tenants::error::{CreateError, LifecycleError, SetupError};
 use diesel_tenants::migrate::SchemaMismatch;
@@ -224,4 +226,63 @@ fn a_foreign_key_into_the_other_database_is_refused_before_a_row_is() {
 fn migrating_the_shared_database_again_has_nothing_to_do() {
     let fleet = fleet();
     assert!(fleet.tenancy.migrate_shared().unwrap().is_empty());
+}
+
+/// A catalogue that the first build of the library has made is brought up to this one's, and a newer one is refused.
+#[test]
+fn an_older_catalogue_is_brought_up_to_date_and_a_newer_one_refused() {
+    const FIRST: &str = include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql");
+    let fleet = fleet();
+    let root = fleet.root.clone();
+    let mut shared =
+        SqliteConnection::establish(root.join("shared.sqlite3").to_str().unwrap()).unwrap();
+    let uuid = fleet
+        .tenancy
+        .shared()
+        .unwrap()
+        .unrouted("the catalogue's own", |raw| {
+            diesel::sql_query("SELECT hex(uuid) AS name FROM __tenants_catalog")
+                .get_result::<Name>(raw)
+        });
+    let uuid = uuid.unwrap().name;
+    drop(fleet.tenancy);
+    let tables = diesel::sql_query(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_\\_tenants\\_%' ESCAPE '\\'
+         AND name NOT IN ('__tenants_identity', '__tenants_migrations')",
+    );
+    let tables = diesel::RunQueryDsl::load::<Name>(tables, &mut shared).unwrap();
+    shared.batch_execute("PRAGMA foreign_keys = OFF").unwrap();
+    for table in tables {
+        shared
+            .batch_execute(&format!("DROP TABLE {}", table.name))
+            .unwrap();
+    }
+    shared.batch_execute(FIRST).unwrap();
+    let row = format!("INSERT INTO __tenants_catalog VALUES (1, x'{uuid}', 1, 0, 0)");
+    shared.batch_execute(&row).unwrap();
+
+    let tenancy = builder(&root).open().unwrap();
+    let tenant = tenancy
+        .create(&"TH001".parse().unwrap(), NewTenant::named("x"))
+        .unwrap();
+    tenancy.compact(&tenant.id()).unwrap();
+    drop(tenancy);
+
+    shared
+        .batch_execute("UPDATE __tenants_catalog SET format = 1000")
+        .unwrap();
+    let error = builder(&root).open().unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Setup(SetupError::CatalogAhead { found: 1000, .. })
+        ),
+        "{error:?}"
+    );
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    name: String,
 }

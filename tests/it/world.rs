@@ -23,6 +23,20 @@ fn count(tenancy: &Tenancy, sql: &str) -> i64 {
     count.unwrap().count
 }
 
+/// The old generations of a tenant that the catalogue says are kept.
+fn kept_generations(tenancy: &Tenancy, uuid: &str) -> Vec<i64> {
+    let sql = format!(
+        "SELECT generation AS count FROM __tenants_generations WHERE hex(tenant_uuid) = upper('{uuid}')"
+    );
+    let kept = tenancy
+        .shared()
+        .unwrap()
+        .unrouted("look into the catalogue", |raw| {
+            diesel::sql_query(sql).load::<Count>(raw)
+        });
+    kept.unwrap().into_iter().map(|row| row.count).collect()
+}
+
 /// Opens the library and checks: nothing is half done, every tenant is whole, no file is nobody's.
 pub(crate) fn check(root: &Path) -> Tenancy {
     let tenancy = builder(root).open().unwrap();
@@ -54,6 +68,13 @@ pub(crate) fn check(root: &Path) -> Tenancy {
             record.generation
         );
         expected.insert(file);
+        for kept in kept_generations(&tenancy, &uuid) {
+            expected.insert(format!(
+                "{}-{}/g{kept}.sqlite3",
+                record.id.folded(),
+                &uuid[24..]
+            ));
+        }
         if record.status == Status::Active {
             let mut ctx = tenancy.tenant(&record.id).unwrap();
             names(&mut ctx);

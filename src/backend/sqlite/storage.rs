@@ -288,6 +288,10 @@ impl Storage for SqliteStorage {
         schema::facts(conn)
     }
 
+    fn exists(&self, key: &TenantKey, generation: u64) -> Result<bool, StorageError> {
+        Ok(files::lstat(&self.path(key, generation))?.is_some())
+    }
+
     fn size(&self, key: &TenantKey, generation: u64) -> Result<u64, StorageError> {
         Ok(files::size(&self.path(key, generation))?)
     }

@@ -1,0 +1,142 @@
+//! The next generation of a tenant's database: made aside while nobody can write, then put in the place of the one
+//! that is there.
+//!
+//! Compacting, restoring, undoing and recreating differ only in what the staging database is made of and in what
+//! becomes of the old generation. Everything else is here, once:
+//!
+//! | step | failpoint after it | killed here, the next open |
+//! |---|---|---|
+//! | status `restoring`, a number for the next generation, journal | `generation.begun` | puts the status back |
+//! | contexts of this process drained | `generation.drained` | puts the status back |
+//! | fence raised, statements of all processes drained | `generation.fenced` | lowers the fence, status back |
+//! | staging database made, checked, synced | `generation.staged` | removes it, lowers the fence, status back |
+//! | staging database gets its name | `generation.published` | the same |
+//! | **catalogue names the new generation** | `generation.committed` | removes the old one, unless it is kept |
+//! | old generation removed, unless it is kept | `generation.removed` | has nothing to do |
+//! | journal closed | `generation.closed` | has nothing to do |
+use super::{begin, close, drain, settled};
+use crate::backend::{Backend, Storage, StorageError};
+use crate::catalog::{OldGeneration, Operation, OperationKind, Outcome, Status, TenantRecord};
+use crate::error::LifecycleError;
+use crate::failpoint::hit;
+use crate::registry::{Registry, Tenant};
+
+/// What a staging database was made to be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Staged {
+    /// Newest migration and fingerprint, where they are not those the catalogue has already.
+    pub(crate) schema: Option<(Option<String>, String)>,
+}
+
+/// What is to become of the old generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Old {
+    /// It is removed once the new one is in use.
+    Remove,
+    /// It stays, fenced, so that the operation can be undone.
+    Keep,
+}
+
+/// How a tenant gets its next generation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Next<'a> {
+    pub(crate) kind: OperationKind,
+    /// The statuses it may begin in; the tenant has the same again afterwards.
+    pub(crate) from: &'a [Status],
+    pub(crate) old: Old,
+    /// Whether it goes on where the present database is missing or damaged, and so can be neither fenced nor read.
+    pub(crate) over_lost: bool,
+}
+
+/// Makes the next generation. `stage` makes the staging database of `operation.to_generation`, on which nobody can
+/// have a connection; the present generation is fenced while it runs.
+///
+/// Fails whole: the tenant then goes on with the generation and the status it had.
+pub(crate) fn next_generation<C: Backend, E: From<LifecycleError>>(
+    registry: &Registry<C>,
+    tenant: &Tenant<C>,
+    next: &Next<'_>,
+    stage: impl FnOnce(&Operation) -> Result<Staged, E>,
+) -> Result<Operation, E> {
+    let during = Some(Status::Restoring);
+    let (operation, _running) = begin(registry, tenant, next.kind, next.from, during)?;
+    hit("generation.begun");
+    let made = make(registry, tenant, &operation, next, stage);
+    settled(registry, &operation, made)?;
+    Ok(operation)
+}
+
+fn make<C: Backend, E: From<LifecycleError>>(
+    registry: &Registry<C>,
+    tenant: &Tenant<C>,
+    operation: &Operation,
+    next: &Next<'_>,
+    stage: impl FnOnce(&Operation) -> Result<Staged, E>,
+) -> Result<(), E> {
+    let key = tenant.record().key();
+    let storage = &registry.common.storage;
+    let (from, to) = (operation.from_generation, operation.to_generation);
+
+    drain(registry, tenant)?;
+    hit("generation.drained");
+    match storage.fence(&key, from, registry.settings.drain_timeout) {
+        // Nobody can write into what is lost.
+        Err(StorageError::Connect(error)) if next.over_lost && error.is_lost() => {}
+        raised => raised.map_err(LifecycleError::from)?,
+    }
+    hit("generation.fenced");
+    let staged = stage(operation)?;
+    hit("generation.staged");
+    let published = storage.publish(&key, to);
+    published.map_err(LifecycleError::from)?;
+    hit("generation.published");
+    let keep = next.old == Old::Keep && storage.exists(&key, from).map_err(LifecycleError::from)?;
+    let flipped = Outcome {
+        status: operation.prior_status,
+        generation: to,
+        schema: staged.schema,
+        keep_old: keep,
+    };
+    let committed = registry.change(|c| c.catalog_commit(operation, &flipped));
+    committed.map_err(LifecycleError::from)?;
+    hit("generation.committed");
+    if keep || storage.remove_generation(&key, from).is_ok() {
+        hit("generation.removed");
+        close(registry, operation);
+    }
+    hit("generation.closed");
+    Ok(())
+}
+
+/// Finishes or undoes what was left of making a new generation.
+pub(super) fn settle<C: Backend>(
+    registry: &Registry<C>,
+    operation: &Operation,
+    record: &TenantRecord,
+) -> Result<(), LifecycleError> {
+    let storage = &registry.common.storage;
+    let key = record.key();
+    if record.generation == operation.to_generation {
+        let kept = registry.ask(|c| c.catalog_generations(record.uuid))?;
+        let is_kept = |kept: &OldGeneration| kept.generation == operation.from_generation;
+        if !kept.iter().any(is_kept) {
+            storage.remove_generation(&key, operation.from_generation)?;
+        }
+        return Ok(());
+    }
+    storage.discard(&key, operation.to_generation)?;
+    hit("settle.removed");
+    match storage.unfence(&key, operation.from_generation) {
+        // What is lost carries no fence. The tenant keeps its status, or it could never be deleted.
+        Err(StorageError::Connect(error)) if error.is_lost() => {}
+        lowered => lowered?,
+    }
+    hit("settle.unfenced");
+    let as_before = Outcome {
+        status: operation.prior_status,
+        generation: operation.from_generation,
+        schema: None,
+        keep_old: false,
+    };
+    Ok(registry.change(|c| c.catalog_commit(operation, &as_before))?)
+}
