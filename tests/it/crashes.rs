@@ -13,11 +13,11 @@ use crate::app::{admit, builder};
 use crate::world;
 
 /// An operation that a child process does on TH001, and what must be so before it and after it.
-struct Operation {
-    part: &'static str,
-    before: fn(&Path),
+pub(crate) struct Operation {
+    pub(crate) part: &'static str,
+    pub(crate) before: fn(&Path),
     /// What recovery made of it: `false` before, `true` after.
-    outcome: fn(&Tenancy) -> bool,
+    pub(crate) outcome: fn(&Tenancy) -> bool,
 }
 
 const OPERATIONS: [Operation; 4] = [
@@ -81,7 +81,8 @@ const OPERATIONS: [Operation; 4] = [
     },
 ];
 
-fn with_rows(root: &Path) {
+/// An active tenant TH001 with three rows.
+pub(crate) fn with_rows(root: &Path) {
     let tenancy = builder(root).open().unwrap();
     let new = NewTenant::named("Teaching Hospital");
     let tenant = tenancy.create(&"TH001".parse().unwrap(), new).unwrap();
@@ -91,7 +92,7 @@ fn with_rows(root: &Path) {
 }
 
 /// Copies a data directory nobody has open.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     let done = Command::new("cp")
         .arg("-a")
         .args([from, to])
@@ -101,7 +102,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Runs a part to its end and says whether it was killed.
-fn run(mut command: Command) -> bool {
+pub(crate) fn run(mut command: Command) -> bool {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -119,7 +120,7 @@ fn run(mut command: Command) -> bool {
 }
 
 #[cfg(feature = "failpoints")]
-mod failpoints {
+pub(crate) mod failpoints {
     use super::*;
     use std::collections::HashMap;
 
@@ -149,7 +150,8 @@ mod failpoints {
         run(command)
     }
 
-    fn every_step(operation: &Operation, at_least: usize) {
+    /// Kills the operation at each point it passes, and recovery at each of its own. `at_least` points are expected.
+    pub(crate) fn every_step(operation: &Operation, at_least: usize) {
         let dir = tempfile::tempdir().unwrap();
         let start = dir.path().join("start");
         (operation.before)(&start);
@@ -219,12 +221,22 @@ mod failpoints {
     }
 }
 
-/// Whether a process may be traced here; containers often forbid it.
-fn strace_works() -> bool {
+/// Whether a process may be traced here; containers often forbid it. Says so loudly where it may not.
+pub(crate) fn strace_works() -> bool {
     let mut probe = Command::new("strace");
     probe.args(["-f", "-qq", "-e", "trace=none", "true"]);
     probe.stdout(Stdio::null()).stderr(Stdio::null());
-    probe.status().is_ok_and(|status| status.success())
+    let works = probe.status().is_ok_and(|status| status.success());
+    if !works {
+        // `.ci/run` installs what is missing and turns this into a failure.
+        let reason = "no strace, or ptrace is forbidden";
+        assert!(
+            std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
+            "{reason}"
+        );
+        eprintln!("SKIPPED: {reason}");
+    }
+    works
 }
 
 /// Every system call that changes what is on disk. The names of those a system lacks are marked optional.
@@ -244,46 +256,44 @@ fn step() -> usize {
     }
 }
 
+/// Kills the operation at its n-th system call that changes what is on disk, for every n, and looks each time.
+/// Returns how many kills that were.
+pub(crate) fn kill_at_system_calls(operation: &Operation) -> usize {
+    let mut kills = 0;
+    let dir = tempfile::tempdir().unwrap();
+    let start = dir.path().join("start");
+    (operation.before)(&start);
+    for calls in CALLS {
+        let mut n = 1;
+        loop {
+            let root = dir.path().join("killed");
+            if start.exists() {
+                copy(&start, &root);
+            }
+            let mut strace = Command::new("strace");
+            let inject = format!("inject={calls}:signal=KILL:when={n}");
+            strace.args(["-f", "-qq", "-o", "/dev/null", "-e"]);
+            strace.args([&format!("trace={calls}"), "-e", &inject]);
+            if !run(command_under(strace, operation.part, &root)) {
+                std::fs::remove_dir_all(&root).unwrap();
+                break;
+            }
+            kills += 1;
+            (operation.outcome)(&world::check(&root));
+            std::fs::remove_dir_all(&root).unwrap();
+            n += step();
+        }
+    }
+    println!("{}: {kills} kills", operation.part);
+    kills
+}
+
 #[test]
 fn killed_at_any_system_call() {
     if !strace_works() {
-        // `.ci/run` installs what is missing and turns this into a failure.
-        let reason = "no strace, or ptrace is forbidden";
-        assert!(
-            std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
-            "{reason}"
-        );
-        eprintln!("SKIPPED: {reason}");
         return;
     }
-    let mut kills = 0;
-    for operation in &OPERATIONS {
-        let dir = tempfile::tempdir().unwrap();
-        let start = dir.path().join("start");
-        (operation.before)(&start);
-        for calls in CALLS {
-            let mut n = 1;
-            loop {
-                let root = dir.path().join("killed");
-                if start.exists() {
-                    copy(&start, &root);
-                }
-                let mut strace = Command::new("strace");
-                let inject = format!("inject={calls}:signal=KILL:when={n}");
-                strace.args(["-f", "-qq", "-o", "/dev/null", "-e"]);
-                strace.args([&format!("trace={calls}"), "-e", &inject]);
-                if !run(command_under(strace, operation.part, &root)) {
-                    std::fs::remove_dir_all(&root).unwrap();
-                    break;
-                }
-                kills += 1;
-                (operation.outcome)(&world::check(&root));
-                std::fs::remove_dir_all(&root).unwrap();
-                n += step();
-            }
-        }
-    }
-    println!("{kills} kills");
+    let kills: usize = OPERATIONS.iter().map(kill_at_system_calls).sum();
     assert!(kills >= 40, "{kills}: the sweep did not get far");
 }
 
@@ -316,64 +326,62 @@ fn killed_at_random_a_writer_loses_no_acknowledged_row() {
 #[test]
 fn failing_at_any_system_call() {
     if !strace_works() {
-        let reason = "no strace, or ptrace is forbidden";
-        assert!(
-            std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
-            "{reason}"
-        );
-        eprintln!("SKIPPED: {reason}");
         return;
     }
+    let failures = fail_at_system_calls("create twice", &OPERATIONS[1])
+        + fail_at_system_calls("compact twice", &OPERATIONS[2]);
+    assert!(failures >= 10, "{failures}: the sweep did not get far");
+}
+
+/// Lets the n-th system call of the first attempt fail, for every n. `part` says `ready`, is told to go on, makes the
+/// first attempt and says a word that ends in `ed` if it succeeded, is told to go on, and says `done` when the second
+/// has succeeded. Returns how often the first attempt failed.
+pub(crate) fn fail_at_system_calls(part: &str, operation: &Operation) -> usize {
     let mut failures = 0;
-    for (part, operation) in [
-        ("create twice", &OPERATIONS[1]),
-        ("compact twice", &OPERATIONS[2]),
+    let dir = tempfile::tempdir().unwrap();
+    let start = dir.path().join("start");
+    (operation.before)(&start);
+    for (calls, error) in [
+        ("pwrite64,write", "ENOSPC"),
+        ("fsync,fdatasync", "EIO"),
+        ("?renameat2,?rename", "EIO"),
+        ("unlink,unlinkat", "EIO"),
+        ("ftruncate", "EIO"),
     ] {
-        let dir = tempfile::tempdir().unwrap();
-        let start = dir.path().join("start");
-        (operation.before)(&start);
-        for (calls, error) in [
-            ("pwrite64,write", "ENOSPC"),
-            ("fsync,fdatasync", "EIO"),
-            ("?renameat2,?rename", "EIO"),
-            ("unlink,unlinkat", "EIO"),
-            ("ftruncate", "EIO"),
-        ] {
-            let mut n = 1;
-            loop {
-                let root = dir.path().join("failed");
-                copy(&start, &root);
-                let mut strace = Command::new("strace");
-                let inject = format!("inject={calls}:error={error}:when={n}");
-                strace.args(["-f", "-qq", "-o"]).arg(dir.path().join("log"));
-                strace.args(["-e", &format!("trace={calls}"), "-e", &inject]);
-                let mut actor = Actor::from(command_under(strace, part, &root));
-                let mut said = Vec::new();
-                while let Some(word) = actor.hear() {
-                    said.push(word);
-                    if said.len() < 3 {
-                        actor.tell("go on");
-                    }
+        let mut n = 1;
+        loop {
+            let root = dir.path().join("failed");
+            copy(&start, &root);
+            let mut strace = Command::new("strace");
+            let inject = format!("inject={calls}:error={error}:when={n}");
+            strace.args(["-f", "-qq", "-o"]).arg(dir.path().join("log"));
+            strace.args(["-e", &format!("trace={calls}"), "-e", &inject]);
+            let mut actor = Actor::from(command_under(strace, part, &root));
+            let mut said = Vec::new();
+            while let Some(word) = actor.hear() {
+                said.push(word);
+                if said.len() < 3 {
+                    actor.tell("go on");
                 }
-                drop(actor);
-                let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
-                let hit = log.contains("INJECTED");
-                // A failure while it opens or in the second attempt ends the actor, and is nothing but a crash.
-                let at_first = said.get(1).is_some_and(|word| !word.ends_with("ed"));
-                if at_first || !hit {
-                    let last = said.last().map(String::as_str);
-                    assert_eq!(last, Some("done"), "{calls}:{error}:{n} {said:?}");
-                }
-                world::check(&root);
-                std::fs::remove_dir_all(&root).unwrap();
-                if !hit {
-                    break;
-                }
-                failures += usize::from(at_first);
-                n += step();
             }
+            drop(actor);
+            let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+            let hit = log.contains("INJECTED");
+            // A failure while it opens or in the second attempt ends the actor, and is nothing but a crash.
+            let at_first = said.get(1).is_some_and(|word| !word.ends_with("ed"));
+            if at_first || !hit {
+                let last = said.last().map(String::as_str);
+                assert_eq!(last, Some("done"), "{calls}:{error}:{n} {said:?}");
+            }
+            world::check(&root);
+            std::fs::remove_dir_all(&root).unwrap();
+            if !hit {
+                break;
+            }
+            failures += usize::from(at_first);
+            n += step();
         }
     }
-    println!("{failures} failures");
-    assert!(failures >= 10, "{failures}: the sweep did not get far");
+    println!("{part}: {failures} failures");
+    failures
 }
