@@ -20,6 +20,7 @@ mod lifecycle;
 mod migrate;
 mod models;
 mod names;
+mod power;
 mod prelude;
 mod roots;
 mod schemas;
