@@ -24,6 +24,7 @@ mod power;
 mod prelude;
 mod roots;
 mod schemas;
+mod services;
 mod soak;
 #[cfg(feature = "testing")]
 mod testing;

@@ -11,7 +11,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-
 use crate::actors::{command_under, say};
 use crate::app::{admit, builder};
 use crate::crashes::{OPERATIONS, Operation, copy, run, strace_works, with_rows};
