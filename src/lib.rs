@@ -377,6 +377,7 @@ pub mod migrate;
 #[cfg(feature = "hospital")]
 pub mod models;
 pub mod money;
+pub mod observe;
 pub mod pool;
 mod provision;
 mod registry;
