@@ -456,7 +456,7 @@ impl<C: Backend> Tenancy<C> {
     pub fn verify_backup(&self, backup: &BackupRef) -> Result<(), BackupError> {
         let Found { path, manifest } = find(&self.registry, backup)?;
         let storage = &self.registry.common.storage;
-        let found = storage.backup_check(&path, manifest.bytes, &manifest.sha256)?;
+        let found = storage.backup_check(&path, manifest.bytes, &manifest.sha256, None)?;
         Ok(manifest.check(&found, &path)?)
     }
 

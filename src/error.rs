@@ -7,6 +7,7 @@ use crate::backup::BackupError;
 use crate::catalog::{OperationKind, Status};
 use crate::display_name::DisplayNameError;
 use crate::migrate::{MigrateError, MigrationSetError};
+use crate::restore::RestoreError;
 use crate::subdomain::{Subdomain, SubdomainError};
 use crate::tenant_id::{TenantId, TenantIdError};
 
@@ -36,6 +37,9 @@ pub enum Error {
     /// Of a backup.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// Of restoring a backup.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -52,6 +56,7 @@ impl Error {
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
             Self::Backup(error) => error.is_retryable(),
+            Self::Restore(error) => error.is_retryable(),
             Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
@@ -382,6 +387,9 @@ pub enum LifecycleError {
     /// A backup that was left half done could not be settled.
     #[error("a backup that was left half done could not be settled")]
     Backup(#[source] Box<BackupError>),
+    /// An old generation that was given up could not be removed.
+    #[error("an old generation that was given up could not be removed")]
+    Discard(#[source] Box<RestoreError>),
     /// The catalogue.
     #[error(transparent)]
     Catalog(#[from] CatalogError),

@@ -333,6 +333,13 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Lifec
         Ok(settled) => count += settled,
         Err(error) => first_error = first_error.or(Some(error.into())),
     }
+    match crate::restore::recover(registry) {
+        Ok(settled) => count += settled,
+        Err(error) => {
+            let error = LifecycleError::Discard(Box::new(error));
+            first_error = first_error.or(Some(error));
+        }
+    }
     match first_error {
         Some(error) => Err(error),
         None => Ok(count),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::{StorageError, TenantKey, Whose};
-use crate::migrate::LedgerRow;
+use crate::migrate::{Applied, LedgerRow, MigrationSet, Verdict};
 
 /// The database a backup is taken of.
 #[doc(hidden)]
@@ -59,6 +59,90 @@ pub struct ArtefactFacts {
     pub rows: BTreeMap<String, u64>,
     pub bytes: u64,
     pub sha256: [u8; 32],
+    /// How it compares with the program's migrations, where that was asked.
+    pub fit: Option<Fit>,
+}
+
+/// How a closed database compares with a program's migrations.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fit {
+    pub verdict: Verdict,
+    /// Where its schema is not what the migrations in its ledger make.
+    pub differences: Vec<SchemaDifference>,
+}
+
+/// One thing in a schema that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct SchemaDifference {
+    /// `table`, `index`, `trigger` or `view`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it.
+    pub what: DriftKind,
+}
+
+/// What is wrong with one thing in a schema.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DriftKind {
+    /// It is not there.
+    Missing,
+    /// It should not be there.
+    Unexpected,
+    /// Its definition is another one.
+    Changed {
+        /// Columns a table lacks.
+        missing: Vec<String>,
+        /// Columns a table should not have.
+        unexpected: Vec<String>,
+    },
+}
+
+impl std::fmt::Display for SchemaDifference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, name, what } = self;
+        // The names may come from a file of anybody's.
+        match what {
+            DriftKind::Missing => write!(f, "missing {kind} {name:?}"),
+            DriftKind::Unexpected => write!(f, "unexpected {kind} {name:?}"),
+            DriftKind::Changed {
+                missing,
+                unexpected,
+            } => {
+                write!(f, "changed {kind} {name:?}")?;
+                if !missing.is_empty() {
+                    write!(f, ", missing columns {missing:?}")?;
+                }
+                if !unexpected.is_empty() {
+                    write!(f, ", unexpected columns {unexpected:?}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where a backup is restored to.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoreTarget {
+    /// The staging database of a tenant's generation, which is stamped with it.
+    Generation { key: TenantKey, generation: u64 },
+    /// A place that is removed afterwards.
+    Scratch(BackupPlace),
+}
+
+/// What a restored staging database came to be.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Finished {
+    pub applied: Vec<Applied>,
+    pub schema_version: Option<String>,
+    pub fingerprint: String,
 }
 
 /// How backups are made, read and removed. Implemented by this crate only.
@@ -96,7 +180,39 @@ pub trait BackupStorage {
         path: &Path,
         bytes: u64,
         sha256: &[u8; 32],
+        set: Option<&MigrationSet>,
     ) -> Result<ArtefactFacts, InvalidBackup>;
+
+    /// Copies the database of the backup at `path`, which must have these bytes, to a staging database, and looks into
+    /// the copy. The original is not opened again: it may be exchanged at any time.
+    fn restore_stage(
+        &self,
+        path: &Path,
+        bytes: u64,
+        sha256: &[u8; 32],
+        target: &RestoreTarget,
+        set: &MigrationSet,
+    ) -> Result<ArtefactFacts, InvalidBackup>;
+    /// Makes of a staged copy what it is to be: no fence, its stamp, the migrations of `set`; closed and synced.
+    fn restore_finish(
+        &self,
+        target: &RestoreTarget,
+        set: Option<&MigrationSet>,
+    ) -> Result<Finished, StorageError>;
+    /// Makes the staging database of `to` a verified copy of generation `from`, which was kept. Returns its newest
+    /// migration and its fingerprint.
+    fn stage_kept(
+        &self,
+        key: &TenantKey,
+        from: u64,
+        to: u64,
+    ) -> Result<(Option<String>, String), StorageError>;
+    /// Refuses a kept generation that is really another database. One that is lost or damaged passes.
+    fn check_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+    /// Removes a generation that was kept, if it passes that check.
+    fn discard_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+    /// Removes what a drill has left.
+    fn scratch_remove(&self, place: &BackupPlace) -> Result<(), StorageError>;
 }
 
 /// Why a backup is not one that can be restored.

@@ -222,6 +222,9 @@ pub enum StorageError {
     /// A migration failed while the template was made.
     #[error("the tenant template cannot be made")]
     Template(#[source] crate::migrate::MigrateError),
+    /// A migration of a restored database failed, or its ledger cannot be read.
+    #[error("the restored database cannot be migrated")]
+    Migrate(#[source] crate::migrate::MigrateError),
     /// A copy did not pass `PRAGMA integrity_check`.
     #[error("the copy of tenant `{tenant}` is damaged ({symptom}); the original is still in use")]
     DamagedCopy {

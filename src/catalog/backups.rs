@@ -166,6 +166,12 @@ pub trait BackupStore {
     fn backup_pin(&mut self, id: Uuid, pinned: bool) -> QueryResult<bool>;
     /// The commit point of removing one that counts and is not pinned. False where there is none.
     fn backup_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool>;
+
+    /// The commit point of removing an old generation: it cannot be undone to any more. False where it is not kept.
+    fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<bool>;
+    fn generations_given_up(&mut self) -> QueryResult<Vec<(Uuid, u64)>>;
+    /// The files of a generation that was given up are gone.
+    fn generation_given_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()>;
 }
 
 diesel::table! {

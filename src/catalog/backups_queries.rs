@@ -9,9 +9,9 @@ use super::queries::{number, unreadable, uuid};
 use super::{Conn, write};
 use crate::backend::TenantKey;
 use crate::catalog::backups::{
-    BackupState, BackupStore, BackupsOf, StoredBackup, StoredFacts, backups,
+    BackupState, BackupStore, BackupsOf, StoredBackup, StoredFacts, backups, discards,
 };
-use crate::catalog::{from_millis, to_millis};
+use crate::catalog::{from_millis, generations, to_millis};
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = backups)]
@@ -178,5 +178,34 @@ impl BackupStore for Conn {
                 .execute(conn)?;
             Ok(begun == 1)
         })
+    }
+
+    fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<bool> {
+        let key = (tenant.as_bytes().as_slice(), generation as i64);
+        write(self, |conn| {
+            if diesel::delete(generations::table.find(key)).execute(conn)? == 0 {
+                return Ok(false);
+            }
+            diesel::insert_into(discards::table)
+                .values((
+                    discards::tenant_uuid.eq(key.0),
+                    discards::generation.eq(key.1),
+                ))
+                .execute(conn)?;
+            Ok(true)
+        })
+    }
+
+    fn generations_given_up(&mut self) -> QueryResult<Vec<(Uuid, u64)>> {
+        let rows = discards::table.load::<(Vec<u8>, i64)>(self)?;
+        let read = |(tenant, generation): (Vec<u8>, i64)| Ok((uuid(&tenant)?, number(generation)?));
+        rows.into_iter().map(read).collect()
+    }
+
+    fn generation_given_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()> {
+        let key = (tenant.as_bytes().as_slice(), generation as i64);
+        diesel::delete(discards::table.find(key))
+            .execute(self)
+            .map(drop)
     }
 }

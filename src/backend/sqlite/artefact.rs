@@ -51,6 +51,13 @@ pub(super) fn digest(path: &Path) -> Result<(u64, [u8; 32]), FileError> {
     pour(from, io::sink()).map_err(|source| FileError::new(FileAction::Open, path, source))
 }
 
+/// Copies a file to a fresh name, mode 0600. Returns length and SHA-256 of what was written.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(u64, [u8; 32]), StageError> {
+    let source = open(from)?;
+    let target = files::open_fresh(to)?;
+    pour(source, target).map_err(|source| FileError::new(FileAction::Copy, to, source).into())
+}
+
 /// Makes a file of these bytes, mode 0600, and waits until they are on the disk.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
     let mut file = files::open_fresh(path)?;

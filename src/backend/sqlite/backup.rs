@@ -17,15 +17,15 @@ use uuid::Uuid;
 use super::files::{self, FileAction, FileError, SIDE_SUFFIXES, lstat};
 use super::identity::Identity;
 use super::root::BackupDirError;
-use super::storage::{Integrity, SqliteStorage, query};
-use super::{artefact, connect, message, schema};
+use super::storage::{Integrity, SqliteStorage, query, seal};
+use super::{artefact, connect, drift, fence, message, schema};
 use crate::backend::error::{ConnectError, StorageError};
 use crate::backend::{
-    ArtefactFacts, BackupIdentity, BackupPlace, BackupSource, BackupStorage, InvalidBackup,
-    Storage, TenantKey, Whose,
+    ArtefactFacts, BackupIdentity, BackupPlace, BackupSource, BackupStorage, Finished,
+    InvalidBackup, RestoreTarget, Storage, TenantKey, Whose,
 };
 use crate::failpoint::hit;
-use crate::migrate::{LedgerRow, MigrateConnection};
+use crate::migrate::{self, LedgerRow, MigrateConnection, MigrateOptions, MigrationSet};
 
 const DATABASE: &str = "db.sqlite3";
 const MANIFEST: &str = "manifest.json";
@@ -49,6 +49,15 @@ impl SqliteStorage {
         let id = &place.id.simple().to_string()[16..];
         let name = format!("{STAGING}{}-{id}", place.instance.simple());
         self.backups(place.directory.as_deref()).join(name)
+    }
+
+    fn restore_staging(&self, target: &RestoreTarget) -> PathBuf {
+        match target {
+            RestoreTarget::Generation { key, generation } => {
+                files::staging_beside(&self.path(key, *generation))
+            }
+            RestoreTarget::Scratch(place) => self.backup_staging(place).join(DATABASE),
+        }
     }
 }
 
@@ -115,7 +124,8 @@ impl BackupStorage for SqliteStorage {
         files::sync_file(&database)?;
         hit("backup.copied");
 
-        let facts = examine(&staging)?;
+        let (bytes, sha256) = artefact::digest(&database)?;
+        let facts = look_into(&database, None).map_err(|fault| fault.of(&staging))?;
         let found = facts.identity;
         let wanted = match source {
             BackupSource::Shared => (None, 1),
@@ -127,7 +137,11 @@ impl BackupStorage for SqliteStorage {
             return Err(InvalidBackup::Unstamped { path: staging });
         }
         hit("backup.verified");
-        Ok(facts)
+        Ok(ArtefactFacts {
+            bytes,
+            sha256,
+            ..facts
+        })
     }
 
     fn backup_describe(&self, place: &BackupPlace, manifest: &[u8]) -> Result<(), StorageError> {
@@ -193,15 +207,125 @@ impl BackupStorage for SqliteStorage {
         path: &Path,
         bytes: u64,
         sha256: &[u8; 32],
+        set: Option<&MigrationSet>,
     ) -> Result<ArtefactFacts, InvalidBackup> {
         check_length(path, bytes)?;
-        let (found, digest) = artefact::digest(&path.join(DATABASE))?;
-        if (found, &digest) != (bytes, sha256) {
-            let path = path.to_owned();
-            return Err(InvalidBackup::HashMismatch { path });
-        }
-        examine(path)
+        let digest = artefact::digest(&path.join(DATABASE))?;
+        same(digest, (bytes, *sha256), path)?;
+        let found = look_into(&path.join(DATABASE), set).map_err(|fault| fault.of(path))?;
+        Ok(ArtefactFacts {
+            bytes,
+            sha256: *sha256,
+            ..found
+        })
     }
+
+    fn restore_stage(
+        &self,
+        path: &Path,
+        bytes: u64,
+        sha256: &[u8; 32],
+        target: &RestoreTarget,
+        set: &MigrationSet,
+    ) -> Result<ArtefactFacts, InvalidBackup> {
+        check_length(path, bytes)?;
+        let staging = self.restore_staging(target);
+        let directory = staging.parent().expect("a staging file is in a directory");
+        files::create_directory(directory)?;
+        hit("restore.directory");
+        let digest = artefact::copy(&path.join(DATABASE), &staging).map_err(StorageError::from)?;
+        hit("restore.copied");
+        same(digest, (bytes, *sha256), path)?;
+        let found = look_into(&staging, Some(set)).map_err(|fault| fault.of(path))?;
+        hit("restore.checked");
+        Ok(ArtefactFacts {
+            bytes,
+            sha256: *sha256,
+            ..found
+        })
+    }
+
+    fn restore_finish(
+        &self,
+        target: &RestoreTarget,
+        set: Option<&MigrationSet>,
+    ) -> Result<Finished, StorageError> {
+        let staging = self.restore_staging(target);
+        let whose = match target {
+            RestoreTarget::Generation { key, .. } => Whose::Tenant(key.id),
+            RestoreTarget::Scratch(_) => Whose::Template,
+        };
+        let mut conn = connect::open(&staging, &whose, self.busy_timeout())?;
+        fence::lower(&mut conn).map_err(query("taking the fence out of a copy"))?;
+        if let RestoreTarget::Generation { key, generation } = target {
+            Identity::tenant(self.catalog_uuid(), key, *generation)
+                .write(&mut conn)
+                .map_err(query("stamping a copy"))?;
+        }
+        hit("restore.stamped");
+        let applied = match set {
+            Some(set) => migrate::run_pending(&mut conn, set, MigrateOptions::default())
+                .map_err(StorageError::Migrate)?,
+            None => Vec::new(),
+        };
+        let finished = Finished {
+            applied,
+            schema_version: migrate::newest_applied(&mut conn)
+                .map_err(query("reading a restored ledger"))?,
+            fingerprint: schema::facts(&mut conn)
+                .map_err(query("reading a restored schema"))?
+                .fingerprint,
+        };
+        hit("restore.migrated");
+        seal(conn, &staging)?;
+        Ok(finished)
+    }
+
+    fn stage_kept(
+        &self,
+        key: &TenantKey,
+        from: u64,
+        to: u64,
+    ) -> Result<(Option<String>, String), StorageError> {
+        self.stage_copy(key, from, to)?;
+        let staging = files::staging_beside(&self.path(key, to));
+        let reading = "reading the schema of a kept generation";
+        let mut conn = connect::open(&staging, &Whose::Tenant(key.id), self.busy_timeout())?;
+        let version = migrate::newest_applied(&mut conn).map_err(query(reading))?;
+        let facts = schema::facts(&mut conn).map_err(query(reading))?;
+        seal(conn, &staging)?;
+        Ok((version, facts.fingerprint))
+    }
+
+    fn check_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+        let (path, whose) = (self.path(key, generation), Whose::Tenant(key.id));
+        let Ok(mut conn) = connect::open(&path, &whose, self.busy_timeout()) else {
+            return Ok(());
+        };
+        let ours = Identity::tenant(self.catalog_uuid(), key, generation);
+        match connect::check_stamp(&mut conn, &whose, &ours) {
+            // Somebody put another tenant's database here, which may be the only one that tenant has.
+            Err(foreign @ ConnectError::Foreign { .. }) => Err(foreign.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn discard_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+        self.check_kept(key, generation)?;
+        self.remove_generation(key, generation)
+    }
+
+    fn scratch_remove(&self, place: &BackupPlace) -> Result<(), StorageError> {
+        Ok(files::remove_directory(&self.backup_staging(place))?)
+    }
+}
+
+fn same(found: (u64, [u8; 32]), wanted: (u64, [u8; 32]), path: &Path) -> Result<(), InvalidBackup> {
+    if found == wanted {
+        return Ok(());
+    }
+    let path = path.to_owned();
+    Err(InvalidBackup::HashMismatch { path })
 }
 
 /// Looks at a database's length and at its neighbours; opens nothing.
@@ -232,18 +356,6 @@ fn check_length(path: &Path, wanted: u64) -> Result<(), InvalidBackup> {
         }),
         std::cmp::Ordering::Equal => Ok(()),
     }
-}
-
-/// Looks into the closed database of a backup.
-fn examine(path: &Path) -> Result<ArtefactFacts, InvalidBackup> {
-    let database = path.join(DATABASE);
-    let (bytes, sha256) = artefact::digest(&database)?;
-    let found = look_into(&database).map_err(|fault| fault.of(path))?;
-    Ok(ArtefactFacts {
-        bytes,
-        sha256,
-        ..found
-    })
 }
 
 /// What is wrong with a closed database, before it is known where it is.
@@ -287,7 +399,12 @@ pub(super) fn open_closed(database: &Path) -> Result<SqliteConnection, Fault> {
 }
 
 /// Everything that is to be known of a closed database; length and hash are left to the caller.
-pub(super) fn look_into(database: &Path) -> Result<ArtefactFacts, Fault> {
+///
+/// With `set` it is compared with the program's migrations, too.
+pub(super) fn look_into(
+    database: &Path,
+    set: Option<&MigrationSet>,
+) -> Result<ArtefactFacts, Fault> {
     let mut conn = open_closed(database)?;
     let broken = integrity(&mut conn).map_err(fault("PRAGMA integrity_check"))?;
     if let Some(symptom) = broken {
@@ -306,6 +423,7 @@ pub(super) fn look_into(database: &Path) -> Result<ArtefactFacts, Fault> {
             .map_err(fault(reading))?
             .fingerprint,
         rows: rows(&mut conn).map_err(fault("counting the rows of a backup"))?,
+        fit: set.map(|set| drift::fit(&mut conn, set)).transpose()?,
         bytes: 0,
         sha256: [0; 32],
     })

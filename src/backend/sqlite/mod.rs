@@ -8,6 +8,7 @@ compile_error!(
 mod artefact;
 mod backup;
 mod connect;
+mod drift;
 mod fence;
 mod file_error;
 pub mod files;

@@ -377,7 +377,7 @@ fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), Storage
 ///
 /// The last connection that closes moves the WAL into the file and removes it. Should that fail, the WAL stays, and
 /// [`files::publish`] refuses a file that has one.
-fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
+pub(super) fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
     drop(conn);
     Ok(files::sync_file(staging)?)
 }
