@@ -22,8 +22,8 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use crate::backend::{
-    Backend, BackupPlace, BackupSource, BackupStorage, InvalidBackup, Storage, StorageError,
-    TenantKey,
+    Backend, BackupOf, BackupPlace, BackupSource, BackupStorage, InvalidBackup, Storage,
+    StorageError, TenantKey,
 };
 use crate::catalog::Status;
 pub use crate::catalog::backups::BackupReason;
@@ -36,10 +36,16 @@ use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
 mod error;
+mod listing;
 mod manifest;
+mod retention;
+mod sets;
 
 pub use error::BackupError;
+pub use listing::{Backups, ListedBackup, ListedSet};
 pub(crate) use manifest::Manifest;
+pub use retention::{PruneReport, RetentionPolicy};
+pub use sets::{BackupProgress, BackupSet, BackupSetOptions};
 
 /// How a backup is taken.
 #[derive(Clone, Debug, Default)]
@@ -301,7 +307,10 @@ fn place(backup: &StoredBackup) -> BackupPlace {
     BackupPlace {
         directory: backup.directory.clone(),
         id: backup.id,
-        tenant: backup.tenant,
+        of: match backup.tenant {
+            Some(tenant) => BackupOf::Tenant(tenant),
+            None => BackupOf::Shared,
+        },
         instance: backup.instance,
     }
 }
@@ -348,6 +357,10 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Backu
             Err(error) => first_error = first_error.or(Some(error)),
         }
     }
+    match sets::recover(registry) {
+        Ok(settled) => count += settled,
+        Err(error) => first_error = first_error.or(Some(error)),
+    }
     match storage.backup_sweep() {
         Ok(swept) => count += swept,
         Err(error) => first_error = first_error.or(Some(error.into())),
@@ -375,7 +388,7 @@ pub(crate) fn find<C: Backend>(
             // SQLite takes absolute paths only, and the working directory may change on the way.
             let missing = |_| InvalidBackup::ManifestMissing { path: path.clone() };
             let path = std::path::absolute(path).map_err(missing)?;
-            let manifest = read_manifest(storage, &path)?;
+            let manifest = read_manifest::<C>(&path)?;
             Ok(Found { path, manifest })
         }
         Named::Id(id) => {
@@ -383,7 +396,7 @@ pub(crate) fn find<C: Backend>(
             let good = found.filter(|found| found.state == BackupState::Good);
             let stored = good.ok_or(BackupError::Unknown { id: *id })?;
             let path = storage.backup_path(&place(&stored));
-            let manifest = read_manifest(storage, &path)?;
+            let manifest = read_manifest::<C>(&path)?;
             // Both a database and its manifest can be exchanged; what the catalogue knows cannot, that way.
             if manifest.id != *id || Some(manifest.facts()) != stored.facts {
                 return Err(BackupError::Replaced { id: *id });
@@ -393,8 +406,8 @@ pub(crate) fn find<C: Backend>(
     }
 }
 
-fn read_manifest<S: BackupStorage>(storage: &S, path: &Path) -> Result<Manifest, InvalidBackup> {
-    Manifest::read(&storage.backup_manifest(path)?, path)
+fn read_manifest<C: Backend>(path: &Path) -> Result<Manifest, InvalidBackup> {
+    Manifest::read(&C::Storage::backup_manifest(path)?, path)
 }
 
 impl<C: Backend> Tenancy<C> {
@@ -455,8 +468,7 @@ impl<C: Backend> Tenancy<C> {
     /// See [`BackupError`], in most cases [`Invalid`](BackupError::Invalid).
     pub fn verify_backup(&self, backup: &BackupRef) -> Result<(), BackupError> {
         let Found { path, manifest } = find(&self.registry, backup)?;
-        let storage = &self.registry.common.storage;
-        let found = storage.backup_check(&path, manifest.bytes, &manifest.sha256, None)?;
+        let found = C::Storage::backup_check(&path, manifest.bytes, &manifest.sha256, None)?;
         Ok(manifest.check(&found, &path)?)
     }
 

@@ -390,7 +390,11 @@ mod tenant_id;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use backup::{BackupError, BackupFilter, BackupOptions, BackupReason, BackupRecord, BackupRef};
+pub use backup::{
+    BackupError, BackupFilter, BackupOptions, BackupProgress, BackupReason, BackupRecord,
+    BackupRef, BackupSet, BackupSetOptions, Backups, ListedBackup, ListedSet, PruneReport,
+    RetentionPolicy,
+};
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
 pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};
 pub use context::{
@@ -404,7 +408,9 @@ pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};
 pub use provision::NewTenant;
 pub use registry::TenantHandle;
-pub use restore::{BackupOwner, CloneOptions, RestoreError, RestoreOptions, Restored, Undone};
+pub use restore::{
+    BackupOwner, CloneOptions, DrillReport, RestoreError, RestoreOptions, Restored, Undone,
+};
 pub use router::{RouteEntry, RoutingTable};
 pub use scope::{Admits, Route, ScopeKind, Shared, Tenant};
 pub use subdomain::{Subdomain, SubdomainError};

@@ -38,8 +38,10 @@ use crate::registry::{Registry, Tenant, TenantHandle};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
+mod drill;
 mod error;
 
+pub use drill::DrillReport;
 pub use error::{BackupOwner, RestoreError};
 
 /// How a backup is restored over a tenant.
@@ -172,14 +174,12 @@ fn owner<C: Backend>(
 
 /// Looks into a backup where it lies, before anything is touched.
 fn verify<C: Backend>(
-    registry: &Registry<C>,
     found: &Found,
     set: &MigrationSet,
     allow_drift: bool,
 ) -> Result<(), RestoreError> {
     let Found { path, manifest } = found;
-    let storage = &registry.common.storage;
-    let facts = storage.backup_check(path, manifest.bytes, &manifest.sha256, Some(set))?;
+    let facts = C::Storage::backup_check(path, manifest.bytes, &manifest.sha256, Some(set))?;
     accept(found, &facts, set, allow_drift)?;
     hit("restore.verified");
     Ok(())
@@ -214,6 +214,14 @@ fn accept(
     allow_drift: bool,
 ) -> Result<(), RestoreError> {
     found.manifest.check(facts, &found.path)?;
+    accept_schema(facts, set, allow_drift)
+}
+
+fn accept_schema(
+    facts: &ArtefactFacts,
+    set: &MigrationSet,
+    allow_drift: bool,
+) -> Result<(), RestoreError> {
     let Some(fit) = &facts.fit else {
         return Ok(());
     };
@@ -272,7 +280,7 @@ fn restore<C: Backend>(
         });
     }
     let set = &registry.common.tenant_migrations;
-    verify(registry, &found, set, options.allow_drift)?;
+    verify::<C>(&found, set, options.allow_drift)?;
 
     let mut safety = None;
     let mut migrated = Vec::new();
@@ -523,7 +531,7 @@ impl<C: Backend> Tenancy<C> {
         owner(&self.registry, &found, *id, options.any_catalog)?;
         let common = Arc::clone(&self.registry.common);
         let set = &common.tenant_migrations;
-        verify(&self.registry, &found, set, options.allow_drift)?;
+        verify::<C>(&found, set, options.allow_drift)?;
         let how = How {
             migrate: !options.without_migrating,
             allow_drift: options.allow_drift,

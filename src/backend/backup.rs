@@ -24,6 +24,16 @@ impl BackupSource {
     }
 }
 
+/// What a place is for.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupOf {
+    Shared,
+    Tenant(TenantKey),
+    /// The manifest of a set, without a database.
+    Set,
+}
+
 /// Where a backup is made, and what it is called there.
 #[doc(hidden)]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +41,7 @@ pub struct BackupPlace {
     /// `None` for the backups of the data directory itself.
     pub directory: Option<PathBuf>,
     pub id: Uuid,
-    /// The tenant, `None` for the shared database.
-    pub tenant: Option<TenantKey>,
+    pub of: BackupOf,
     /// Who makes it: what a dead instance left is found by this.
     pub instance: Uuid,
 }
@@ -162,7 +171,7 @@ pub trait BackupStorage {
         source: &BackupSource,
         place: &BackupPlace,
     ) -> Result<ArtefactFacts, InvalidBackup>;
-    /// Puts the manifest beside the staged copy.
+    /// Puts the manifest beside the staged copy, or, for a set, in a staging directory of its own.
     fn backup_describe(&self, place: &BackupPlace, manifest: &[u8]) -> Result<(), StorageError>;
     /// Gives the staging directory its final name.
     fn backup_publish(&self, place: &BackupPlace) -> Result<(), StorageError>;
@@ -172,11 +181,14 @@ pub trait BackupStorage {
     /// elsewhere may be used by other data directories, whose instances look dead from here.
     fn backup_sweep(&self) -> Result<usize, StorageError>;
 
-    /// The manifest of the backup at `path`.
-    fn backup_manifest(&self, path: &Path) -> Result<Vec<u8>, InvalidBackup>;
+    /// The directories in which backups and sets may be that lie in `directory`, by name.
+    fn backup_entries(directory: &Path) -> Result<Vec<PathBuf>, StorageError>;
+    /// The manifest of the backup, or set, at `path`.
+    fn backup_manifest(path: &Path) -> Result<Vec<u8>, InvalidBackup>;
+    /// Whether a database of this length is at `path`. Opens nothing.
+    fn backup_length(path: &Path, bytes: u64) -> Result<(), InvalidBackup>;
     /// Looks into the database of the backup at `path`, which must have these bytes.
     fn backup_check(
-        &self,
         path: &Path,
         bytes: u64,
         sha256: &[u8; 32],
@@ -211,6 +223,13 @@ pub trait BackupStorage {
     fn check_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
     /// Removes a generation that was kept, if it passes that check.
     fn discard_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+    /// Looks into what the backup at `path` was restored to in a scratch place.
+    fn scratch_check(
+        &self,
+        place: &BackupPlace,
+        path: &Path,
+        set: &MigrationSet,
+    ) -> Result<ArtefactFacts, InvalidBackup>;
     /// Removes what a drill has left.
     fn scratch_remove(&self, place: &BackupPlace) -> Result<(), StorageError>;
 }

@@ -19,8 +19,8 @@ mod error;
 pub mod sqlite;
 
 pub use backup::{
-    ArtefactFacts, BackupIdentity, BackupPlace, BackupSource, BackupStorage, DriftKind, Finished,
-    Fit, InvalidBackup, ManifestFault, RestoreTarget, SchemaDifference,
+    ArtefactFacts, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, DriftKind,
+    Finished, Fit, InvalidBackup, ManifestFault, RestoreTarget, SchemaDifference,
 };
 pub use error::{ConnectError, Stamp, StorageError, Whose};
 

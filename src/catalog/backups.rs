@@ -139,6 +139,19 @@ pub struct StoredFacts {
     pub sha256: [u8; 32],
 }
 
+/// A set of backups as the catalogue has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct StoredSet {
+    pub id: Uuid,
+    pub instance: Uuid,
+    pub directory: Option<PathBuf>,
+    pub began_at: SystemTime,
+    /// `None` while it is being made, or removed.
+    pub ended_at: Option<SystemTime>,
+    pub complete: bool,
+}
+
 /// Whose backups are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
@@ -167,6 +180,16 @@ pub trait BackupStore {
     /// The commit point of removing one that counts and is not pinned. False where there is none.
     fn backup_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool>;
 
+    fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()>;
+    /// The commit point of a set. False where it is not being made any more.
+    fn set_end(&mut self, id: Uuid, at: SystemTime, complete: bool) -> QueryResult<bool>;
+    /// The commit point of removing a set. False where it is being made or removed already.
+    fn set_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool>;
+    /// Takes a set out of the catalogue. Its manifest must be gone; its members stay.
+    fn set_forget(&mut self, id: Uuid) -> QueryResult<()>;
+    /// All sets, newest first, those that are being made included.
+    fn set_list(&mut self) -> QueryResult<Vec<StoredSet>>;
+
     /// The commit point of removing an old generation: it cannot be undone to any more. False where it is not kept.
     fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<bool>;
     fn generations_given_up(&mut self) -> QueryResult<Vec<(Uuid, u64)>>;
@@ -193,6 +216,17 @@ diesel::table! {
         schema_fingerprint -> Nullable<Text>,
         bytes -> Nullable<BigInt>,
         sha256 -> Nullable<Binary>,
+    }
+}
+diesel::table! {
+    #[sql_name = "__tenants_backup_sets"]
+    backup_sets (id) {
+        id -> Binary,
+        instance -> Binary,
+        directory -> Nullable<Binary>,
+        began_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        complete -> Bool,
     }
 }
 diesel::table! {

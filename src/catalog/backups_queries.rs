@@ -1,6 +1,7 @@
 //! The catalogue's statements about backups. Mounted once per backend, whose module above names `Conn` and `write`.
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -9,7 +10,8 @@ use super::queries::{number, unreadable, uuid};
 use super::{Conn, write};
 use crate::backend::TenantKey;
 use crate::catalog::backups::{
-    BackupState, BackupStore, BackupsOf, StoredBackup, StoredFacts, backups, discards,
+    BackupState, BackupStore, BackupsOf, StoredBackup, StoredFacts, StoredSet, backup_sets,
+    backups, discards,
 };
 use crate::catalog::{from_millis, generations, to_millis};
 
@@ -38,6 +40,14 @@ struct BackupRow {
 #[error("the catalogue has a backup this build cannot read; run the build that took it")]
 struct UnknownBackup;
 
+fn path(bytes: Vec<u8>) -> PathBuf {
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+fn bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}
+
 impl BackupRow {
     fn read(self) -> QueryResult<StoredBackup> {
         let tenant = match (&self.tenant_uuid, &self.tenant_id) {
@@ -65,9 +75,7 @@ impl BackupRow {
             state: BackupState::parse(&self.state).ok_or_else(|| unreadable(UnknownBackup))?,
             reason: self.reason.parse().map_err(unreadable)?,
             instance: uuid(&self.instance)?,
-            directory: self
-                .directory
-                .map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes))),
+            directory: self.directory.map(path),
             began_at: from_millis(self.began_at),
             pinned: self.pinned,
             facts,
@@ -75,7 +83,6 @@ impl BackupRow {
     }
 
     fn write(backup: &StoredBackup) -> Self {
-        let directory = backup.directory.as_ref();
         Self {
             id: backup.id.as_bytes().to_vec(),
             set_id: backup.set.map(|set| set.as_bytes().to_vec()),
@@ -84,7 +91,7 @@ impl BackupRow {
             state: backup.state.as_str().to_owned(),
             reason: backup.reason.as_str().to_owned(),
             instance: backup.instance.as_bytes().to_vec(),
-            directory: directory.map(|path| path.as_os_str().as_bytes().to_vec()),
+            directory: backup.directory.as_deref().map(bytes),
             began_at: to_millis(backup.began_at),
             pinned: backup.pinned,
             taken_at: None,
@@ -178,6 +185,66 @@ impl BackupStore for Conn {
                 .execute(conn)?;
             Ok(begun == 1)
         })
+    }
+
+    fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()> {
+        diesel::insert_into(backup_sets::table)
+            .values((
+                backup_sets::id.eq(set.id.as_bytes().as_slice()),
+                backup_sets::instance.eq(set.instance.as_bytes().as_slice()),
+                backup_sets::directory.eq(set.directory.as_deref().map(bytes)),
+                backup_sets::began_at.eq(to_millis(set.began_at)),
+                backup_sets::ended_at.eq(set.ended_at.map(to_millis)),
+                backup_sets::complete.eq(set.complete),
+            ))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn set_end(&mut self, id: Uuid, at: SystemTime, complete: bool) -> QueryResult<bool> {
+        let ended = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
+            .filter(backup_sets::ended_at.is_null())
+            .set((
+                backup_sets::ended_at.eq(to_millis(at)),
+                backup_sets::complete.eq(complete),
+            ))
+            .execute(self)?;
+        Ok(ended == 1)
+    }
+
+    fn set_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool> {
+        let begun = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
+            .filter(backup_sets::ended_at.is_not_null())
+            .set((
+                backup_sets::ended_at.eq(None::<i64>),
+                backup_sets::instance.eq(instance.as_bytes().as_slice()),
+            ))
+            .execute(self)?;
+        Ok(begun == 1)
+    }
+
+    fn set_forget(&mut self, id: Uuid) -> QueryResult<()> {
+        diesel::delete(backup_sets::table.find(id.as_bytes().as_slice()))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn set_list(&mut self) -> QueryResult<Vec<StoredSet>> {
+        type Row = (Vec<u8>, Vec<u8>, Option<Vec<u8>>, i64, Option<i64>, bool);
+        let rows = backup_sets::table
+            .order((backup_sets::began_at.desc(), backup_sets::id.desc()))
+            .load::<Row>(self)?;
+        let read = |(id, instance, directory, began_at, ended_at, complete): Row| {
+            Ok(StoredSet {
+                id: uuid(&id)?,
+                instance: uuid(&instance)?,
+                directory: directory.map(path),
+                began_at: from_millis(began_at),
+                ended_at: ended_at.map(from_millis),
+                complete,
+            })
+        };
+        rows.into_iter().map(read).collect()
     }
 
     fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<bool> {

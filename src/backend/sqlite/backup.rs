@@ -21,7 +21,7 @@ use super::storage::{Integrity, SqliteStorage, query, seal};
 use super::{artefact, connect, drift, fence, message, schema};
 use crate::backend::error::{ConnectError, StorageError};
 use crate::backend::{
-    ArtefactFacts, BackupIdentity, BackupPlace, BackupSource, BackupStorage, Finished,
+    ArtefactFacts, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, Finished,
     InvalidBackup, RestoreTarget, Storage, TenantKey, Whose,
 };
 use crate::failpoint::hit;
@@ -76,9 +76,10 @@ impl BackupStorage for SqliteStorage {
 
     fn backup_path(&self, place: &BackupPlace) -> PathBuf {
         let id = place.id.simple();
-        let name = match &place.tenant {
-            Some(tenant) => format!("{}-{id}", tenant.id.folded()),
-            None => format!("shared-{id}"),
+        let name = match &place.of {
+            BackupOf::Tenant(tenant) => format!("{}-{id}", tenant.id.folded()),
+            BackupOf::Shared => format!("shared-{id}"),
+            BackupOf::Set => format!("set-{id}"),
         };
         self.backups(place.directory.as_deref()).join(name)
     }
@@ -146,6 +147,7 @@ impl BackupStorage for SqliteStorage {
 
     fn backup_describe(&self, place: &BackupPlace, manifest: &[u8]) -> Result<(), StorageError> {
         let staging = self.backup_staging(place);
+        files::create_directory(&staging)?;
         artefact::write_new(&staging.join(MANIFEST), manifest)?;
         Ok(files::sync_dir(&staging)?)
     }
@@ -189,7 +191,26 @@ impl BackupStorage for SqliteStorage {
         Ok(removed)
     }
 
-    fn backup_manifest(&self, path: &Path) -> Result<Vec<u8>, InvalidBackup> {
+    fn backup_entries(directory: &Path) -> Result<Vec<PathBuf>, StorageError> {
+        let list = |source| FileError::new(FileAction::List, directory, source);
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(list)? {
+            let path = entry.map_err(list)?.path();
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            let is_directory = lstat(&path)?.is_some_and(|found| found.is_dir());
+            if is_directory && !name.starts_with(STAGING.as_bytes()) {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn backup_length(path: &Path, bytes: u64) -> Result<(), InvalidBackup> {
+        check_length(path, bytes)
+    }
+
+    fn backup_manifest(path: &Path) -> Result<Vec<u8>, InvalidBackup> {
         let (manifest, path) = (path.join(MANIFEST), path.to_owned());
         if artefact::length(&manifest)?.is_none() {
             return Err(InvalidBackup::ManifestMissing { path });
@@ -203,7 +224,6 @@ impl BackupStorage for SqliteStorage {
     }
 
     fn backup_check(
-        &self,
         path: &Path,
         bytes: u64,
         sha256: &[u8; 32],
@@ -313,6 +333,16 @@ impl BackupStorage for SqliteStorage {
     fn discard_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
         self.check_kept(key, generation)?;
         self.remove_generation(key, generation)
+    }
+
+    fn scratch_check(
+        &self,
+        place: &BackupPlace,
+        path: &Path,
+        set: &MigrationSet,
+    ) -> Result<ArtefactFacts, InvalidBackup> {
+        let database = self.backup_staging(place).join(DATABASE);
+        look_into(&database, Some(set)).map_err(|fault| fault.of(path))
     }
 
     fn scratch_remove(&self, place: &BackupPlace) -> Result<(), StorageError> {

@@ -24,6 +24,16 @@ CREATE TABLE __tenants_backups (
 CREATE INDEX __tenants_backups_tenant ON __tenants_backups (tenant_uuid, taken_at);
 CREATE INDEX __tenants_backups_unfinished ON __tenants_backups (state) WHERE state <> 'good';
 
+-- Backups of everything, taken together: from the time they are begun until nothing of them is left.
+CREATE TABLE __tenants_backup_sets (
+    id        BLOB    PRIMARY KEY NOT NULL CHECK (length(id) = 16),
+    instance  BLOB    NOT NULL CHECK (length(instance) = 16),
+    directory BLOB,                    -- as of a backup
+    began_at  BIGINT  NOT NULL,
+    ended_at  BIGINT,                  -- NULL while it is being made, or removed
+    complete  INTEGER NOT NULL DEFAULT 0
+);
+
 -- Old generations that were given up: their files are being removed.
 CREATE TABLE __tenants_discards (
     tenant_uuid BLOB   NOT NULL REFERENCES __tenants_tenants (uuid),
