@@ -41,7 +41,7 @@ use crate::tenant_id::TenantId;
 mod drill;
 mod error;
 
-pub use drill::DrillReport;
+pub use drill::{DrillReport, Drilled};
 pub use error::{BackupOwner, RestoreError};
 
 /// How a backup is restored over a tenant.

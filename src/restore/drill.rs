@@ -37,6 +37,16 @@ pub struct DrillReport {
     pub took: Duration,
 }
 
+/// One of [`Tenancy::drill_all`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Drilled {
+    /// The backup.
+    pub backup: BackupRecord,
+    /// What restoring it to scratch has shown.
+    pub report: Result<DrillReport, RestoreError>,
+}
+
 fn drill<C: Backend>(
     registry: &Registry<C>,
     backup: &BackupRef,
@@ -102,15 +112,13 @@ impl<C: Backend> Tenancy<C> {
     ///
     /// # Errors
     /// The backups cannot be listed. What a drill fails with is in the list.
-    pub fn drill_all(
-        &self,
-    ) -> Result<Vec<(BackupRecord, Result<DrillReport, RestoreError>)>, RestoreError> {
+    pub fn drill_all(&self) -> Result<Vec<Drilled>, RestoreError> {
         let mut seen = HashSet::new();
         let mut reports = Vec::new();
         for backup in self.backups(&BackupFilter::all())? {
             if seen.insert(backup.tenant.map(|tenant| tenant.uuid)) {
                 let report = self.drill(&BackupRef::from(&backup));
-                reports.push((backup, report));
+                reports.push(Drilled { backup, report });
             }
         }
         Ok(reports)

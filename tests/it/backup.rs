@@ -350,11 +350,14 @@ fn a_drill_leaves_nothing_and_finds_what_a_restore_would() {
     );
     let all = fleet.tenancy.drill_all().unwrap();
     assert_eq!(all.len(), 2);
-    assert!(all.iter().all(|(_, report)| report.is_ok()), "{all:?}");
+    assert!(all.iter().all(|drilled| drilled.report.is_ok()), "{all:?}");
     world::check(&fleet.root);
     fs::write(shared.path.join("db.sqlite3"), "x").unwrap();
     let all = fleet.tenancy.drill_all().unwrap();
-    assert_eq!(all.iter().filter(|(_, report)| report.is_err()).count(), 1);
+    assert_eq!(
+        all.iter().filter(|drilled| drilled.report.is_err()).count(),
+        1
+    );
 }
 
 /// A backup of a damaged database would push the last good one out. An index that lacks a row is damage that a copy,
