@@ -371,6 +371,69 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Backu
     }
 }
 
+/// Brings what a restored catalogue says of backups in line with those in `directory`, the data directory's own, and
+/// returns how many it had not known.
+///
+/// The backup it was restored from was still being made when it was copied: the next recovery would remove it.
+#[cfg(feature = "sqlite")]
+pub(crate) fn reconcile<C: Backend>(
+    conn: &mut C,
+    directory: &Path,
+    catalog: Uuid,
+) -> Result<usize, BackupError> {
+    let failed = |error| BackupError::Catalog(CatalogError::Query(error));
+    let listed = Backups::<C>::at(directory)?;
+    let mut unknown = 0;
+    for backup in listed.list().iter().filter(|b| b.catalog == catalog) {
+        let found = conn.backup_find(backup.id).map_err(failed)?;
+        let is_making = |found: &StoredBackup| found.state == BackupState::Making;
+        if !found.as_ref().is_none_or(is_making) {
+            continue;
+        }
+        unknown += usize::from(found.is_none());
+        let manifest = read_manifest::<C>(&backup.path)?;
+        let stored = StoredBackup {
+            id: backup.id,
+            set: backup.set,
+            tenant: backup.tenant,
+            state: BackupState::Making,
+            reason: backup.reason,
+            instance: Uuid::nil(),
+            directory: None,
+            began_at: backup.taken_at,
+            pinned: false,
+            facts: None,
+        };
+        conn.backup_adopt(&stored, &manifest.facts())
+            .map_err(failed)?;
+    }
+    for stored in conn.backup_list(BackupsOf::Everything).map_err(failed)? {
+        // Elsewhere it may be on a disk that is not mounted now.
+        let gone = listed.list().iter().all(|backup| backup.id != stored.id);
+        if stored.directory.is_none() && gone {
+            conn.backup_forget(stored.id).map_err(failed)?;
+        }
+    }
+    // One that was put elsewhere counts if it is there.
+    for stored in conn.backup_unfinished().map_err(failed)? {
+        let Some(elsewhere) = &stored.directory else {
+            continue;
+        };
+        let there = Backups::<C>::at(elsewhere).ok();
+        let there = there.as_ref().map_or(&[][..], |there| there.list());
+        let found = there
+            .iter()
+            .find(|b| b.id == stored.id && b.catalog == catalog);
+        if let (Some(backup), BackupState::Making) = (found, stored.state) {
+            let manifest = read_manifest::<C>(&backup.path)?;
+            conn.backup_adopt(&stored, &manifest.facts())
+                .map_err(failed)?;
+        }
+    }
+    sets::reconcile(conn, &listed, catalog).map_err(failed)?;
+    Ok(unknown)
+}
+
 /// A backup that was found and read, and not yet looked into.
 pub(crate) struct Found {
     pub(crate) path: PathBuf,

@@ -78,6 +78,12 @@ pub enum SetupError {
         "the shared database is missing although there are tenants; restore it from a backup, nothing was created in its place"
     )]
     SharedLost,
+    /// The shared database is being restored, or was when its process died.
+    #[error(
+        "a restore of the shared database was begun and is not finished; call `Builder::restore_shared` again with the \
+         same backup"
+    )]
+    SharedRestoreUnfinished,
     /// The shared database.
     #[error("the shared database cannot be opened")]
     Shared(#[source] ConnectError),

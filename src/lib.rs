@@ -409,7 +409,8 @@ pub use pool::{Overflow, PoolConfig, PoolStats};
 pub use provision::NewTenant;
 pub use registry::TenantHandle;
 pub use restore::{
-    BackupOwner, CloneOptions, DrillReport, Drilled, RestoreError, RestoreOptions, Restored, Undone,
+    BackupOwner, CloneOptions, DrillReport, Drilled, RestoreError, RestoreOptions, Restored,
+    SharedRestored, Undone,
 };
 pub use router::{RouteEntry, RoutingTable};
 pub use scope::{Admits, Route, ScopeKind, Shared, Tenant};

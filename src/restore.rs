@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use crate::backend::{
-    ArtefactFacts, Backend, BackupStorage, Finished, RestoreTarget, Storage, TenantKey,
+    ArtefactFacts, Backend, BackupStorage, Finished, OnDisk, RestoreTarget, Storage, TenantKey,
 };
 use crate::backup::{
     self, BackupError, BackupOptions, BackupReason, BackupRecord, BackupRef, Found,
@@ -40,9 +40,15 @@ use crate::tenant_id::TenantId;
 
 mod drill;
 mod error;
+#[cfg(feature = "sqlite")]
+mod shared;
 
 pub use drill::{DrillReport, Drilled};
 pub use error::{BackupOwner, RestoreError};
+#[cfg(feature = "sqlite")]
+pub use shared::SharedRestored;
+#[cfg(feature = "sqlite")]
+pub(crate) use shared::restore_shared;
 
 /// How a backup is restored over a tenant.
 #[derive(Clone, Debug)]
@@ -318,6 +324,19 @@ fn restore<C: Backend>(
     })
 }
 
+fn orphans<C: Backend>(registry: &Registry<C>) -> Result<Vec<OnDisk>, RestoreError> {
+    let storage = &registry.common.storage;
+    let mut orphans = Vec::new();
+    for found in storage.on_disk()? {
+        let ours = found.catalog == storage.catalog_uuid() && !found.tombstone;
+        let uuid = found.key.uuid;
+        if ours && found.newest.is_some() && registry.ask(|c| c.catalog_tenant(uuid))?.is_none() {
+            orphans.push(found);
+        }
+    }
+    Ok(orphans)
+}
+
 fn refuse_deleted(record: &TenantRecord) -> Result<(), RestoreError> {
     match record.status {
         status @ (Status::Deleting | Status::Deleted) => Err(RestoreError::TenantDeleted {
@@ -457,6 +476,33 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Resto
 }
 
 impl<C: Backend> Tenancy<C> {
+    /// Databases of this catalogue on the disk whose tenants it does not know: they were created after the backup it was
+    /// restored from. Opens every tenant's database.
+    ///
+    /// # Errors
+    /// [`RestoreError::Storage`]; [`RestoreError::Catalog`].
+    pub fn orphans(&self) -> Result<Vec<TenantKey>, RestoreError> {
+        let found = orphans(&self.registry)?;
+        Ok(found.into_iter().map(|orphan| orphan.key).collect())
+    }
+
+    /// Takes an [orphan](Self::orphans) back into the catalogue, active, under the id and uuid it is stamped with.
+    ///
+    /// # Errors
+    /// [`RestoreError::NoOrphan`]; [`RestoreError::Create`], for instance where its id was taken by another tenant.
+    pub fn reclaim_orphan(
+        &self,
+        uuid: Uuid,
+        new: NewTenant,
+    ) -> Result<TenantHandle<C>, RestoreError> {
+        let orphan = orphans(&self.registry)?
+            .into_iter()
+            .find(|orphan| orphan.key.uuid == uuid)
+            .ok_or(RestoreError::NoOrphan { uuid })?;
+        let tenant = provision::reclaim(&self.registry, &orphan, new)?;
+        Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
+    }
+
     /// Makes a backup of a tenant its database, as its next generation.
     ///
     /// The backup is looked into first. Then the tenant is closed and fenced, so that other processes' writes fail with

@@ -135,6 +135,20 @@ impl std::fmt::Display for SchemaDifference {
     }
 }
 
+/// A tenant that was found on the disk.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnDisk {
+    pub key: TenantKey,
+    pub catalog: Uuid,
+    /// Whether it was purged: it stays gone.
+    pub tombstone: bool,
+    /// Every generation that says what it is.
+    pub generations: Vec<u64>,
+    /// The newest of them that is not fenced: its number, newest migration and fingerprint.
+    pub newest: Option<(u64, Option<String>, String)>,
+}
+
 /// Where a backup is restored to.
 #[doc(hidden)]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,6 +237,8 @@ pub trait BackupStorage {
     fn check_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
     /// Removes a generation that was kept, if it passes that check.
     fn discard_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+    /// Every tenant that has a database which says that it is what it is called.
+    fn on_disk(&self) -> Result<Vec<OnDisk>, StorageError>;
     /// Looks into what the backup at `path` was restored to in a scratch place.
     fn scratch_check(
         &self,

@@ -20,7 +20,7 @@ pub mod sqlite;
 
 pub use backup::{
     ArtefactFacts, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, DriftKind,
-    Finished, Fit, InvalidBackup, ManifestFault, RestoreTarget, SchemaDifference,
+    Finished, Fit, InvalidBackup, ManifestFault, OnDisk, RestoreTarget, SchemaDifference,
 };
 pub use error::{ConnectError, Stamp, StorageError, Whose};
 

@@ -350,6 +350,35 @@ pub(super) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Backu
     first_error.map_or(Ok(count), Err)
 }
 
+/// Makes the sets that are there those that a restored catalogue knows.
+#[cfg(feature = "sqlite")]
+pub(super) fn reconcile<C: Backend>(
+    conn: &mut C,
+    listed: &super::Backups<C>,
+    catalog: Uuid,
+) -> diesel::QueryResult<()> {
+    let known = conn.set_list()?;
+    for set in listed.sets().iter().filter(|set| set.catalog == catalog) {
+        if known.iter().all(|known| known.id != set.id) {
+            conn.set_begin(&StoredSet {
+                id: set.id,
+                instance: Uuid::nil(),
+                directory: None,
+                began_at: set.began_at,
+                ended_at: None,
+                complete: false,
+            })?;
+        }
+        conn.set_end(set.id, set.ended_at, set.complete)?;
+    }
+    for known in known.iter().filter(|known| known.directory.is_none()) {
+        if listed.sets().iter().all(|set| set.id != known.id) {
+            conn.set_forget(known.id)?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes out the sets none of whose members is left.
 pub(super) fn remove_empty<C: Backend>(registry: &Registry<C>) -> Result<(), BackupError> {
     let backups =

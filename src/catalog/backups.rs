@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use diesel::result::QueryResult;
 use uuid::Uuid;
 
-use crate::backend::TenantKey;
+use crate::backend::{OnDisk, TenantKey};
+use crate::catalog::{Inserted, TenantRecord};
 
 /// Why a backup was taken.
 #[derive(
@@ -161,6 +162,15 @@ pub enum BackupsOf {
     Tenant(Uuid),
 }
 
+/// What a restored catalogue and the disk had to say to each other.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct OnDiskReport {
+    pub moved: Vec<(TenantKey, u64, u64)>,
+    pub missing: Vec<TenantKey>,
+    pub orphans: Vec<TenantKey>,
+}
+
 /// What the engine asks of the catalogue about backups. Each method is one transaction. Implemented by this crate only.
 #[doc(hidden)]
 pub trait BackupStore {
@@ -179,6 +189,13 @@ pub trait BackupStore {
     fn backup_pin(&mut self, id: Uuid, pinned: bool) -> QueryResult<bool>;
     /// The commit point of removing one that counts and is not pinned. False where there is none.
     fn backup_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool>;
+
+    /// Brings a catalogue that was restored from a backup in line with the databases on the disk.
+    fn reconcile(&mut self, catalog: Uuid, found: &[OnDisk]) -> QueryResult<OnDiskReport>;
+    /// Puts a tenant that was found on the disk into the catalogue, active.
+    fn reclaim(&mut self, record: &TenantRecord, found: &OnDisk) -> QueryResult<Inserted>;
+    /// Inserts a backup that counts, or lets one count that was being made.
+    fn backup_adopt(&mut self, backup: &StoredBackup, facts: &StoredFacts) -> QueryResult<()>;
 
     fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()>;
     /// The commit point of a set. False where it is not being made any more.

@@ -6,14 +6,20 @@ use std::time::SystemTime;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::queries::{number, unreadable, uuid};
-use super::{Conn, write};
-use crate::backend::TenantKey;
-use crate::catalog::backups::{
-    BackupState, BackupStore, BackupsOf, StoredBackup, StoredFacts, StoredSet, backup_sets,
-    backups, discards,
+use super::queries::{
+    all_tenants, forget_tenant, insert_tenant, now, number, open_operation, set_status, unreadable,
+    uuid,
 };
-use crate::catalog::{from_millis, generations, to_millis};
+use super::{Conn, write};
+use crate::backend::{OnDisk, TenantKey};
+use crate::catalog::backups::{
+    BackupState, BackupStore, BackupsOf, OnDiskReport, StoredBackup, StoredFacts, StoredSet,
+    backup_sets, backups, discards,
+};
+use crate::catalog::{
+    CatalogStore, Inserted, Operation, OperationKind, Status, TenantRecord, from_millis,
+    generations, operations, tenants, to_millis,
+};
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = backups)]
@@ -108,6 +114,107 @@ fn read(rows: Vec<BackupRow>) -> QueryResult<Vec<StoredBackup>> {
     rows.into_iter().map(BackupRow::read).collect()
 }
 
+/// Brings one tenant in line with what was found of it. What an old catalogue says is being done ended long ago.
+fn reconcile_tenant(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    found: Option<&OnDisk>,
+    report: &mut OnDiskReport,
+) -> QueryResult<()> {
+    // These had reached their commit point, and are finished by whoever opens the library.
+    if matches!(record.status, Status::Deleting | Status::Deleted) {
+        return Ok(());
+    }
+    let operation = open_operation(conn, record.uuid)?;
+    if let Some(operation) = &operation {
+        conn.catalog_close(operation, "the catalogue was restored")?;
+    }
+    let newest = found.and_then(|found| found.newest.as_ref());
+    let (Some(found), Some((generation, version, fingerprint))) = (found, newest) else {
+        return match record.status {
+            Status::Provisioning | Status::Failed => forget_tenant(conn, record.uuid),
+            _ => {
+                report.missing.push(record.key());
+                set_settled(conn, record, operation.as_ref())
+            }
+        };
+    };
+    diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
+        .set((
+            tenants::generation.eq(*generation as i64),
+            tenants::schema_version.eq(version),
+            tenants::schema_fingerprint.eq(fingerprint),
+        ))
+        .execute(conn)?;
+    if *generation != record.generation {
+        let moved = (record.key(), record.generation, *generation);
+        report.moved.push(moved);
+    }
+    set_settled(conn, record, operation.as_ref())?;
+    keep_numbers(conn, record, *generation, found)
+}
+
+/// Gives a tenant that was in the middle of something the status it had before.
+fn set_settled(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    operation: Option<&Operation>,
+) -> QueryResult<()> {
+    let status = match record.status {
+        Status::Restoring => operation.map_or(Status::Active, |open| open.prior_status),
+        Status::Provisioning | Status::Failed => Status::Active,
+        settled => settled,
+    };
+    set_status(conn, record.uuid, status)
+}
+
+/// Makes the old generations that were found those that are kept, and sees that no number is used twice.
+fn keep_numbers(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    current: u64,
+    found: &OnDisk,
+) -> QueryResult<()> {
+    let id = record.uuid.as_bytes().as_slice();
+    let old = found
+        .generations
+        .iter()
+        .filter(|generation| **generation != current);
+    let old: Vec<i64> = old.map(|generation| *generation as i64).collect();
+    let gone = generations::tenant_uuid
+        .eq(id)
+        .and(generations::generation.ne_all(&old));
+    diesel::delete(generations::table.filter(gone)).execute(conn)?;
+    diesel::delete(discards::table.filter(discards::tenant_uuid.eq(id))).execute(conn)?;
+    for generation in old {
+        diesel::insert_into(generations::table)
+            .values((
+                generations::tenant_uuid.eq(id),
+                generations::generation.eq(generation),
+                generations::replaced_by.eq(OperationKind::Restore.as_str()),
+                generations::replaced_at.eq(now()),
+            ))
+            .on_conflict_do_nothing()
+            .execute(conn)?;
+    }
+    let highest = found.generations.iter().max().copied().unwrap_or(current);
+    diesel::insert_into(operations::table)
+        .values((
+            operations::id.eq(Uuid::now_v7().as_bytes().to_vec()),
+            operations::tenant_uuid.eq(id),
+            operations::kind.eq(OperationKind::Restore.as_str()),
+            operations::instance.eq(Uuid::nil().as_bytes().to_vec()),
+            operations::prior_status.eq(record.status.as_str()),
+            operations::from_generation.eq(record.generation as i64),
+            operations::to_generation.eq(highest as i64),
+            operations::started_at.eq(now()),
+            operations::finished_at.eq(now()),
+            operations::outcome.eq("found on the disk"),
+        ))
+        .execute(conn)
+        .map(drop)
+}
+
 impl BackupStore for Conn {
     fn backup_begin(&mut self, backup: &StoredBackup) -> QueryResult<()> {
         diesel::insert_into(backups::table)
@@ -185,6 +292,58 @@ impl BackupStore for Conn {
                 .execute(conn)?;
             Ok(begun == 1)
         })
+    }
+
+    fn reconcile(&mut self, catalog: Uuid, found: &[OnDisk]) -> QueryResult<OnDiskReport> {
+        write(self, |conn| {
+            let mut report = OnDiskReport::default();
+            let known = all_tenants(conn)?;
+            for record in &known {
+                let found = found
+                    .iter()
+                    .find(|found| found.key.uuid == record.uuid && found.catalog == catalog);
+                if found.is_none_or(|found| !found.tombstone) {
+                    reconcile_tenant(conn, record, found, &mut report)?;
+                }
+            }
+            let is_orphan = |found: &&OnDisk| {
+                let unknown = known.iter().all(|record| record.uuid != found.key.uuid);
+                unknown && found.catalog == catalog && !found.tombstone && found.newest.is_some()
+            };
+            report.orphans = found
+                .iter()
+                .filter(is_orphan)
+                .map(|found| found.key)
+                .collect();
+            Ok(report)
+        })
+    }
+
+    fn reclaim(&mut self, record: &TenantRecord, found: &OnDisk) -> QueryResult<Inserted> {
+        let operation = Operation {
+            id: Uuid::now_v7(),
+            tenant_uuid: record.uuid,
+            kind: OperationKind::Create,
+            instance: Uuid::nil(),
+            prior_status: Status::Provisioning,
+            from_generation: record.generation,
+            to_generation: record.generation,
+        };
+        write(self, |conn| {
+            let inserted = insert_tenant(conn, record, &operation, false)?;
+            if matches!(inserted, Inserted::Done) {
+                conn.catalog_close(&operation, "reclaimed")?;
+                keep_numbers(conn, record, record.generation, found)?;
+            }
+            Ok(inserted)
+        })
+    }
+
+    fn backup_adopt(&mut self, backup: &StoredBackup, facts: &StoredFacts) -> QueryResult<()> {
+        if self.backup_find(backup.id)?.is_none() {
+            self.backup_begin(backup)?;
+        }
+        self.backup_commit(backup.id, facts).map(drop)
     }
 
     fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()> {

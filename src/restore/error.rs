@@ -104,6 +104,24 @@ pub enum RestoreError {
         /// The tenant.
         id: TenantId,
     },
+    /// The backup is not one of the shared database.
+    #[error("the backup is that of {is}, need one of the shared database")]
+    NotShared {
+        /// Whose it is.
+        is: BackupOwner,
+    },
+    /// No such database is on the disk without being in the catalogue.
+    #[error(
+        "no database of a tenant {uuid} is unknown to the catalogue; `Tenancy::orphans` lists them"
+    )]
+    NoOrphan {
+        /// The uuid asked for.
+        uuid: Uuid,
+    },
+    /// The shared database was not replaced.
+    #[cfg(feature = "sqlite")]
+    #[error(transparent)]
+    Shared(Box<crate::backend::sqlite::SharedRestoreError>),
     /// A step on its files failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

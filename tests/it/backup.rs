@@ -48,6 +48,42 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
             tenancy.backup(&id(), &options).unwrap();
             say("backed up");
         }
+        "backup twice" => {
+            let tenancy = builder(root).open().unwrap();
+            say("ready");
+            crate::actors::told();
+            let first = tenancy.backup(&id(), &options);
+            say(match &first {
+                Ok(_) => "backed".to_owned(),
+                Err(error) => format!("{error:?}"),
+            });
+            crate::actors::told();
+            tenancy.recover().unwrap();
+            tenancy.backup(&id(), &options).unwrap();
+            say("done");
+        }
+        // Without a descriptor left, a backup fails whole; with some again, it is taken.
+        "backup without descriptors" => {
+            let tenancy = builder(root).open().unwrap();
+            let limit = rustix::process::Rlimit {
+                current: Some(64),
+                maximum: Some(64),
+            };
+            rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+            for spare in 0.. {
+                let mut hoard: Vec<_> =
+                    std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+                hoard.truncate(hoard.len().saturating_sub(spare));
+                let taken = tenancy.backup(&id(), &options);
+                drop(hoard);
+                tenancy.recover().unwrap();
+                if taken.is_ok() {
+                    say(spare);
+                    return true;
+                }
+                assert!(tenancy.backups(&BackupFilter::all()).unwrap().is_empty());
+            }
+        }
         "remove backup" => {
             let tenancy = builder(root).open().unwrap();
             let backups = tenancy.backups(&BackupFilter::tenant(&id())).unwrap();
@@ -499,6 +535,33 @@ const OPERATIONS: [Operation; 5] = [
         },
     },
 ];
+
+#[test]
+fn killed_at_any_system_call() {
+    if crashes::strace_works() {
+        let kills = crashes::kill_at_system_calls(&OPERATIONS[0]);
+        assert!(kills >= 10, "{kills}: the sweep did not get far");
+    }
+}
+
+#[test]
+fn failing_at_any_system_call() {
+    if crashes::strace_works() {
+        let failures = crashes::fail_at_system_calls("backup twice", &OPERATIONS[0]);
+        assert!(failures >= 3, "{failures}: the sweep did not get far");
+    }
+}
+
+#[test]
+fn without_descriptors_nothing_is_left() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    let mut child = Actor::spawn("backup without descriptors", &fleet.root);
+    let spare: usize = child.hear().unwrap().parse().unwrap();
+    assert!(spare >= 2, "it never failed");
+    assert!(child.wait().success());
+    world::check(&fleet.root);
+}
 
 #[cfg(feature = "failpoints")]
 #[test]

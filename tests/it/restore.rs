@@ -18,6 +18,7 @@ use crate::crashes::{self, Operation};
 use crate::world;
 
 mod refused;
+mod shared;
 
 fn id() -> TenantId {
     "TH001".parse().unwrap()
@@ -83,6 +84,28 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 .unwrap();
             say("restored");
         }
+        "restore twice" => {
+            let tenancy = builder(root).open().unwrap();
+            say("ready");
+            crate::actors::told();
+            let first = tenancy.restore(&id(), &newest(&tenancy), &confirmed());
+            say(match &first {
+                Ok(_) => "restored".to_owned(),
+                Err(error) => format!("{error:?}"),
+            });
+            crate::actors::told();
+            // Whatever became of it, the tenant is in use and whole.
+            writable(&tenancy);
+            let backup = BackupRef::from(
+                tenancy
+                    .backups(&BackupFilter::all())
+                    .unwrap()
+                    .last()
+                    .unwrap(),
+            );
+            tenancy.restore(&id(), &backup, &confirmed()).unwrap();
+            say("done");
+        }
         "undo" => {
             let tenancy = builder(root).open().unwrap();
             tenancy.undo(&id(), "TH001").unwrap();
@@ -108,6 +131,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 .unwrap();
             say("cloned");
         }
+        "restore shared" => shared::play(root),
         _ => return false,
     }
     true
@@ -381,6 +405,22 @@ const OPERATIONS_BEFORE_CLONE: fn(&Path) = |root| (OPERATIONS[0].before)(root);
 fn writable(tenancy: &Tenancy) {
     let mut ctx = tenancy.tenant(&id()).unwrap();
     ctx.transaction(|ctx| admit(ctx, "writable")).unwrap();
+}
+
+#[test]
+fn killed_at_any_system_call() {
+    if crashes::strace_works() {
+        let kills = crashes::kill_at_system_calls(&OPERATIONS[0]);
+        assert!(kills >= 15, "{kills}: the sweep did not get far");
+    }
+}
+
+#[test]
+fn failing_at_any_system_call() {
+    if crashes::strace_works() {
+        let failures = crashes::fail_at_system_calls("restore twice", &OPERATIONS[0]);
+        assert!(failures >= 5, "{failures}: the sweep did not get far");
+    }
 }
 
 #[cfg(feature = "failpoints")]

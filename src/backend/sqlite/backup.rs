@@ -22,12 +22,12 @@ use super::{artefact, connect, drift, fence, message, schema};
 use crate::backend::error::{ConnectError, StorageError};
 use crate::backend::{
     ArtefactFacts, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, Finished,
-    InvalidBackup, RestoreTarget, Storage, TenantKey, Whose,
+    InvalidBackup, OnDisk, RestoreTarget, Storage, TenantKey, Whose,
 };
 use crate::failpoint::hit;
 use crate::migrate::{self, LedgerRow, MigrateConnection, MigrateOptions, MigrationSet};
 
-const DATABASE: &str = "db.sqlite3";
+pub(super) const DATABASE: &str = "db.sqlite3";
 const MANIFEST: &str = "manifest.json";
 const STAGING: &str = ".new-";
 
@@ -335,6 +335,10 @@ impl BackupStorage for SqliteStorage {
         self.remove_generation(key, generation)
     }
 
+    fn on_disk(&self) -> Result<Vec<OnDisk>, StorageError> {
+        super::shared::on_disk(self.root(), self.busy_timeout())
+    }
+
     fn scratch_check(
         &self,
         place: &BackupPlace,
@@ -350,7 +354,11 @@ impl BackupStorage for SqliteStorage {
     }
 }
 
-fn same(found: (u64, [u8; 32]), wanted: (u64, [u8; 32]), path: &Path) -> Result<(), InvalidBackup> {
+pub(super) fn same(
+    found: (u64, [u8; 32]),
+    wanted: (u64, [u8; 32]),
+    path: &Path,
+) -> Result<(), InvalidBackup> {
     if found == wanted {
         return Ok(());
     }
@@ -359,7 +367,7 @@ fn same(found: (u64, [u8; 32]), wanted: (u64, [u8; 32]), path: &Path) -> Result<
 }
 
 /// Looks at a database's length and at its neighbours; opens nothing.
-fn check_length(path: &Path, wanted: u64) -> Result<(), InvalidBackup> {
+pub(super) fn check_length(path: &Path, wanted: u64) -> Result<(), InvalidBackup> {
     let (database, path) = (path.join(DATABASE), path.to_owned());
     let Some(found) = artefact::length(&database)? else {
         return Err(InvalidBackup::DatabaseMissing { path });
@@ -459,7 +467,7 @@ pub(super) fn look_into(
     })
 }
 
-fn told_by(stamp: &Identity) -> Option<BackupIdentity> {
+pub(super) fn told_by(stamp: &Identity) -> Option<BackupIdentity> {
     let uuid = |bytes: &Option<Vec<u8>>| Uuid::from_slice(bytes.as_deref()?).ok();
     let tenant = match stamp.scope.as_str() {
         "tenant" => Some(TenantKey {

@@ -18,12 +18,15 @@ pub mod lock;
 pub mod root;
 mod root_error;
 mod schema;
+mod shared;
 mod storage;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;
 use diesel::{QueryResult, SqliteConnection};
 
+pub use shared::SharedRestoreError;
+pub(crate) use shared::{Marker, SharedRestore};
 pub(crate) use storage::Settings;
 pub use storage::SqliteStorage;
 

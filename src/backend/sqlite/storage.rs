@@ -50,6 +50,10 @@ impl SqliteStorage {
         }
         .map_err(SetupError::Root)?;
         let instance = Instance::register(&root).map_err(StorageError::from)?;
+        // Looked for once others can see that this one is alive: whoever restores asks the other way round.
+        if super::shared::is_being_restored(&root).map_err(StorageError::from)? {
+            return Err(SetupError::SharedRestoreUnfinished);
+        }
         let busy_timeout = settings.busy_timeout;
         if settings.init && !root.shared().exists() {
             if has_tenants(&root)? {
