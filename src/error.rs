@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use crate::backend::{ConnectError, StorageError};
+use crate::backup::BackupError;
 use crate::catalog::{OperationKind, Status};
 use crate::display_name::DisplayNameError;
 use crate::migrate::{MigrateError, MigrationSetError};
+use crate::restore::RestoreError;
 use crate::subdomain::{Subdomain, SubdomainError};
 use crate::tenant_id::{TenantId, TenantIdError};
 
@@ -32,6 +34,12 @@ pub enum Error {
     /// Of an operation on a tenant.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    /// Of a backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// Of restoring a backup.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -47,6 +55,8 @@ impl Error {
             Self::Open(error) => error.is_retryable(),
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
+            Self::Backup(error) => error.is_retryable(),
+            Self::Restore(error) => error.is_retryable(),
             Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
@@ -68,6 +78,12 @@ pub enum SetupError {
         "the shared database is missing although there are tenants; restore it from a backup, nothing was created in its place"
     )]
     SharedLost,
+    /// The shared database is being restored, or was when its process died.
+    #[error(
+        "a restore of the shared database was begun and is not finished; call `Builder::restore_shared` again with the \
+         same backup"
+    )]
+    SharedRestoreUnfinished,
     /// The shared database.
     #[error("the shared database cannot be opened")]
     Shared(#[source] ConnectError),
@@ -374,9 +390,21 @@ pub enum LifecycleError {
         #[source]
         source: diesel::result::Error,
     },
+    /// A backup that was left half done could not be settled.
+    #[error("a backup that was left half done could not be settled")]
+    Backup(#[source] Box<BackupError>),
+    /// An old generation that was given up could not be removed.
+    #[error("an old generation that was given up could not be removed")]
+    Discard(#[source] Box<RestoreError>),
     /// The catalogue.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+impl From<BackupError> for LifecycleError {
+    fn from(error: BackupError) -> Self {
+        Self::Backup(Box::new(error))
+    }
 }
 
 impl LifecycleError {

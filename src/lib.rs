@@ -361,6 +361,7 @@
 compile_error!("diesel-tenants needs a backend: enable the `sqlite` feature (it is a default one)");
 
 pub mod backend;
+mod backup;
 mod base_domains;
 mod catalog;
 mod clock;
@@ -381,6 +382,7 @@ pub mod observe;
 pub mod pool;
 mod provision;
 mod registry;
+mod restore;
 mod router;
 pub mod scope;
 #[cfg(feature = "hospital")]
@@ -391,6 +393,11 @@ mod tenant_id;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use backup::{
+    BackupError, BackupFilter, BackupOptions, BackupProgress, BackupReason, BackupRecord,
+    BackupRef, BackupSet, BackupSetOptions, Backups, ListedBackup, ListedSet, PruneReport,
+    RetentionPolicy,
+};
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
 pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};
 pub use context::{
@@ -404,6 +411,10 @@ pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};
 pub use provision::NewTenant;
 pub use registry::TenantHandle;
+pub use restore::{
+    BackupOwner, CloneOptions, DrillReport, Drilled, RestoreError, RestoreOptions, Restored,
+    SharedRestored, Undone,
+};
 pub use router::{RouteEntry, RoutingTable};
 pub use scope::{Admits, Route, ScopeKind, Shared, Tenant};
 pub use subdomain::{Subdomain, SubdomainError};

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use crate::backend::{Backend, Storage, TenantKey};
+use crate::backend::{Backend, OnDisk, Storage, TenantKey};
 use crate::catalog::{Inserted, Operation, OperationKind, Outcome, Status, TenantRecord};
 use crate::display_name::DisplayName;
 use crate::error::CreateError;
@@ -161,6 +161,50 @@ where
     hit("create.closed");
     drop(running);
     Ok(registry.tenant(&id).map_err(CreateError::from)?)
+}
+
+/// Puts a tenant whose database was found on the disk back into the catalogue.
+pub(crate) fn reclaim<C: Backend>(
+    registry: &Arc<Registry<C>>,
+    found: &OnDisk,
+    new: NewTenant,
+) -> Result<Arc<Tenant<C>>, CreateError> {
+    let id = found.key.id;
+    let newest = found.newest.as_ref();
+    let (generation, version, fingerprint) = newest.expect("an orphan has a database in use");
+    let now = SystemTime::now();
+    let record = TenantRecord {
+        uuid: found.key.uuid,
+        id,
+        display_name: new.display_name.parse()?,
+        subdomain: match new.subdomain {
+            Some(name) => Some(name.parse()?),
+            None => None,
+        },
+        status: Status::Active,
+        generation: *generation,
+        schema_version: version.clone(),
+        schema_fingerprint: Some(fingerprint.clone()),
+        plan: new.plan,
+        placement: "local".to_owned(),
+        created_at: now,
+        changed_at: now,
+        change_seq: 0,
+    };
+    match registry.change(|c| c.reclaim(&record, found))? {
+        Inserted::Done => Ok(registry.tenant(&id)?),
+        Inserted::Exists(found) => Err(CreateError::AlreadyExists {
+            id,
+            found: found.id,
+            status: found.status,
+        }),
+        Inserted::Retired => Err(CreateError::Retired { id }),
+        Inserted::SubdomainTaken(by) => {
+            let subdomain = record.subdomain;
+            let subdomain = subdomain.expect("only a subdomain that was asked for is taken");
+            Err(CreateError::SubdomainTaken { subdomain, by })
+        }
+    }
 }
 
 /// Puts the tenant into the catalogue, after clearing away what a dead process may have left of the same id.

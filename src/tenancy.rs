@@ -440,6 +440,23 @@ impl Builder<diesel::SqliteConnection, Sqlite> {
         self
     }
 
+    /// Puts a backup in the place of the shared database, while nobody has the library open on this data directory.
+    ///
+    /// `backup` is the directory of one backup of the shared database, such as
+    /// [`Backups`](crate::Backups) lists. The database that is there is set aside, never overwritten. Then the catalogue is
+    /// brought in line with the disk: tenants whose database moved on since are found again, and what it cannot know is
+    /// reported. Killed at any point, it is finished by calling it again; until then [`open`](Builder::open) refuses.
+    ///
+    /// # Errors
+    /// See [`RestoreError`](crate::RestoreError); where it says so, in
+    /// [`Shared`](crate::RestoreError::Shared), that the directory is in use, nothing has happened.
+    pub fn restore_shared(
+        &self,
+        backup: impl AsRef<std::path::Path>,
+    ) -> Result<crate::SharedRestored, crate::RestoreError> {
+        crate::restore::restore_shared(&self.storage.0, &self.shared_migrations, backup.as_ref())
+    }
+
     /// Opens the library: checks the directory, migrates the shared database, reads the catalogue, and finishes or
     /// undoes what dead processes left half done.
     ///

@@ -202,6 +202,10 @@ pub enum StorageError {
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
     Lock(#[from] crate::backend::sqlite::lock::LockError),
+    /// A directory is not taken for backups.
+    #[cfg(feature = "sqlite")]
+    #[error(transparent)]
+    BackupDirectory(#[from] crate::backend::sqlite::root::BackupDirError),
     /// A path cannot be given to SQLite.
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
@@ -218,6 +222,9 @@ pub enum StorageError {
     /// A migration failed while the template was made.
     #[error("the tenant template cannot be made")]
     Template(#[source] crate::migrate::MigrateError),
+    /// A migration of a restored database failed, or its ledger cannot be read.
+    #[error("the restored database cannot be migrated")]
+    Migrate(#[source] crate::migrate::MigrateError),
     /// A copy did not pass `PRAGMA integrity_check`.
     #[error("the copy of tenant `{tenant}` is damaged ({symptom}); the original is still in use")]
     DamagedCopy {
@@ -267,6 +274,21 @@ impl StorageError {
             #[cfg(feature = "sqlite")]
             Self::Lock(crate::backend::sqlite::lock::LockError::Timeout { .. }) => true,
             Self::Connect(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// Whether the disk, or this user's share of it, is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::File(error) => error.is_disk_full(),
+            #[cfg(feature = "sqlite")]
+            Self::Stage(crate::backend::sqlite::files::StageError::Io(error)) => {
+                error.is_disk_full()
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Query { source, .. } => crate::backend::sqlite::is_disk_full(source),
             _ => false,
         }
     }

@@ -9,13 +9,19 @@ use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
 use crate::catalog::CatalogStore;
+use crate::catalog::backups::BackupStore;
 use crate::migrate::{MigrateConnection, MigrationSet};
 use crate::tenant_id::TenantId;
 
+mod backup;
 mod error;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub use backup::{
+    ArtefactFacts, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, DriftKind,
+    Finished, Fit, InvalidBackup, ManifestFault, OnDisk, RestoreTarget, SchemaDifference,
+};
 pub use error::{ConnectError, Stamp, StorageError, Whose};
 
 /// The connection type contexts have unless another is named.
@@ -27,6 +33,7 @@ pub trait Backend:
     Connection<TransactionManager = AnsiTransactionManager>
     + LoadConnection
     + CatalogStore
+    + BackupStore
     + MigrateConnection
     + Send
     + Sized
@@ -59,7 +66,7 @@ pub enum Symptom {
 }
 
 /// Names one tenant to a [`Storage`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TenantKey {
     /// The id as it was created.
     pub id: TenantId,
@@ -91,7 +98,7 @@ pub struct SchemaFacts {
 /// Each method is one step of an operation. It is all or nothing and may be repeated: an operation that was killed
 /// is finished or undone by calling the same steps again.
 #[doc(hidden)]
-pub trait Storage: Send + Sync + Sized + 'static {
+pub trait Storage: BackupStorage + Send + Sync + Sized + 'static {
     type Conn: Backend<Storage = Self>;
 
     /// The catalogue every database of this storage belongs to.

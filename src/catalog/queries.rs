@@ -47,15 +47,17 @@ struct OperationRow {
 }
 
 /// The catalogue holds something this build cannot read: it was edited by hand or by a newer build.
-fn unreadable(what: impl std::error::Error + Send + Sync + 'static) -> diesel::result::Error {
+pub(super) fn unreadable(
+    what: impl std::error::Error + Send + Sync + 'static,
+) -> diesel::result::Error {
     diesel::result::Error::DeserializationError(Box::new(what))
 }
 
-fn number(value: i64) -> QueryResult<u64> {
+pub(super) fn number(value: i64) -> QueryResult<u64> {
     u64::try_from(value).map_err(unreadable)
 }
 
-fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
+pub(super) fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
     Uuid::from_slice(bytes).map_err(unreadable)
 }
 
@@ -138,12 +140,12 @@ impl OperationRow {
     }
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     to_millis(SystemTime::now())
 }
 
 /// Every change takes the next number, in its own transaction, so that readers see them in order.
-fn next_seq(conn: &mut Conn) -> QueryResult<i64> {
+pub(super) fn next_seq(conn: &mut Conn) -> QueryResult<i64> {
     diesel::update(catalog::table)
         .set(catalog::change_seq.eq(catalog::change_seq + 1))
         .returning(catalog::change_seq)
@@ -158,7 +160,7 @@ fn tenant(conn: &mut Conn, id: Uuid) -> QueryResult<Option<TenantRecord>> {
     row.map(TenantRow::read).transpose()
 }
 
-fn open_operation(conn: &mut Conn, tenant: Uuid) -> QueryResult<Option<Operation>> {
+pub(super) fn open_operation(conn: &mut Conn, tenant: Uuid) -> QueryResult<Option<Operation>> {
     let row = operations::table
         .filter(operations::tenant_uuid.eq(tenant.as_bytes().as_slice()))
         .filter(operations::finished_at.is_null())
@@ -167,7 +169,7 @@ fn open_operation(conn: &mut Conn, tenant: Uuid) -> QueryResult<Option<Operation
     row.map(OperationRow::read).transpose()
 }
 
-fn set_status(conn: &mut Conn, id: Uuid, to: Status) -> QueryResult<()> {
+pub(super) fn set_status(conn: &mut Conn, id: Uuid, to: Status) -> QueryResult<()> {
     let seq = next_seq(conn)?;
     diesel::update(tenants::table.find(id.as_bytes().as_slice()))
         .set((
@@ -204,6 +206,65 @@ fn next_generation(conn: &mut Conn, tenant: Uuid) -> QueryResult<u64> {
         .select(diesel::dsl::max(operations::to_generation))
         .get_result::<Option<i64>>(conn)?;
     number(newest.unwrap_or(0) + 1)
+}
+
+/// Every tenant, deleted ones included.
+pub(super) fn all_tenants(conn: &mut Conn) -> QueryResult<Vec<TenantRecord>> {
+    let rows = tenants::table.load::<TenantRow>(conn)?;
+    rows.into_iter().map(TenantRow::read).collect()
+}
+
+/// Inserts a tenant and its operation, within a transaction.
+pub(super) fn insert_tenant(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    operation: &Operation,
+    reuse_id: bool,
+) -> QueryResult<Inserted> {
+    let folded = record.id.folded();
+    let namesakes = tenants::table
+        .filter(tenants::folded_id.eq(folded.as_str()))
+        .load::<TenantRow>(conn)?;
+    let mut retired = false;
+    for row in namesakes {
+        let found = row.read()?;
+        if found.status != Status::Deleted {
+            return Ok(Inserted::Exists(Box::new(found)));
+        }
+        retired = true;
+    }
+    if retired && !reuse_id {
+        return Ok(Inserted::Retired);
+    }
+    if let Some(subdomain) = &record.subdomain {
+        let owner = tenants::table
+            .filter(tenants::subdomain.eq(subdomain.as_str()))
+            .filter(tenants::status.ne(Status::Deleted.as_str()))
+            .get_result::<TenantRow>(conn)
+            .optional()?;
+        if let Some(owner) = owner {
+            return Ok(Inserted::SubdomainTaken(owner.read()?.id));
+        }
+    }
+    let seq = next_seq(conn)?;
+    diesel::insert_into(tenants::table)
+        .values(TenantRow::write(record, seq))
+        .execute(conn)?;
+    diesel::insert_into(operations::table)
+        .values(OperationRow::write(operation, now()))
+        .execute(conn)?;
+    Ok(Inserted::Done)
+}
+
+/// Takes a tenant that was never active out, within a transaction.
+pub(super) fn forget_tenant(conn: &mut Conn, tenant: Uuid) -> QueryResult<()> {
+    let id = tenant.as_bytes().as_slice();
+    next_seq(conn)?;
+    diesel::delete(operations::table.filter(operations::tenant_uuid.eq(id))).execute(conn)?;
+    diesel::delete(generations::table.filter(generations::tenant_uuid.eq(id))).execute(conn)?;
+    diesel::delete(tenants::table.find(id))
+        .execute(conn)
+        .map(drop)
 }
 
 impl CatalogStore for Conn {
@@ -264,55 +325,13 @@ impl CatalogStore for Conn {
         operation: &Operation,
         reuse_id: bool,
     ) -> QueryResult<Inserted> {
-        let folded = record.id.folded();
         write(self, |conn| {
-            let namesakes = tenants::table
-                .filter(tenants::folded_id.eq(folded.as_str()))
-                .load::<TenantRow>(conn)?;
-            let mut retired = false;
-            for row in namesakes {
-                let found = row.read()?;
-                if found.status != Status::Deleted {
-                    return Ok(Inserted::Exists(Box::new(found)));
-                }
-                retired = true;
-            }
-            if retired && !reuse_id {
-                return Ok(Inserted::Retired);
-            }
-            if let Some(subdomain) = &record.subdomain {
-                let owner = tenants::table
-                    .filter(tenants::subdomain.eq(subdomain.as_str()))
-                    .filter(tenants::status.ne(Status::Deleted.as_str()))
-                    .get_result::<TenantRow>(conn)
-                    .optional()?;
-                if let Some(owner) = owner {
-                    return Ok(Inserted::SubdomainTaken(owner.read()?.id));
-                }
-            }
-            let seq = next_seq(conn)?;
-            diesel::insert_into(tenants::table)
-                .values(TenantRow::write(record, seq))
-                .execute(conn)?;
-            diesel::insert_into(operations::table)
-                .values(OperationRow::write(operation, now()))
-                .execute(conn)?;
-            Ok(Inserted::Done)
+            insert_tenant(conn, record, operation, reuse_id)
         })
     }
 
     fn catalog_forget(&mut self, tenant: Uuid) -> QueryResult<()> {
-        let id = tenant.as_bytes().as_slice();
-        write(self, |conn| {
-            next_seq(conn)?;
-            diesel::delete(operations::table.filter(operations::tenant_uuid.eq(id)))
-                .execute(conn)?;
-            diesel::delete(generations::table.filter(generations::tenant_uuid.eq(id)))
-                .execute(conn)?;
-            diesel::delete(tenants::table.find(id))
-                .execute(conn)
-                .map(drop)
-        })
+        write(self, |conn| forget_tenant(conn, tenant))
     }
 
     fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed> {

@@ -8,6 +8,7 @@
 mod actors;
 mod app;
 mod audited_files;
+mod backup;
 mod child;
 mod contexts;
 mod crashes;
@@ -24,6 +25,7 @@ mod names;
 mod observe;
 mod power;
 mod prelude;
+mod restore;
 mod roots;
 mod schemas;
 mod services;

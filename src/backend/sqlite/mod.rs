@@ -5,7 +5,10 @@ compile_error!(
      renaming without replacing; build for a Unix target or turn the feature off"
 );
 
+mod artefact;
+mod backup;
 mod connect;
+mod drift;
 mod fence;
 mod file_error;
 pub mod files;
@@ -15,12 +18,15 @@ pub mod lock;
 pub mod root;
 mod root_error;
 mod schema;
+mod shared;
 mod storage;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;
 use diesel::{QueryResult, SqliteConnection};
 
+pub use shared::SharedRestoreError;
+pub(crate) use shared::{Marker, SharedRestore};
 pub(crate) use storage::Settings;
 pub use storage::SqliteStorage;
 
@@ -71,4 +77,9 @@ fn message(error: &Error) -> Option<&str> {
         Error::DatabaseError(_, information) => Some(information.message()),
         _ => None,
     }
+}
+
+/// Whether SQLite found no room on the disk.
+pub(super) fn is_disk_full(error: &Error) -> bool {
+    message(error) == Some("database or disk is full")
 }

@@ -50,6 +50,10 @@ impl SqliteStorage {
         }
         .map_err(SetupError::Root)?;
         let instance = Instance::register(&root).map_err(StorageError::from)?;
+        // Looked for once others can see that this one is alive: whoever restores asks the other way round.
+        if super::shared::is_being_restored(&root).map_err(StorageError::from)? {
+            return Err(SetupError::SharedRestoreUnfinished);
+        }
         let busy_timeout = settings.busy_timeout;
         if settings.init && !root.shared().exists() {
             if has_tenants(&root)? {
@@ -89,6 +93,10 @@ impl SqliteStorage {
     /// The data directory.
     pub fn root(&self) -> &Root {
         &self.root
+    }
+
+    pub(super) fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
     }
 
     /// The database file of a tenant's generation.
@@ -372,17 +380,17 @@ fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), Storage
 ///
 /// The last connection that closes moves the WAL into the file and removes it. Should that fail, the WAL stays, and
 /// [`files::publish`] refuses a file that has one.
-fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
+pub(super) fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
     drop(conn);
     Ok(files::sync_file(staging)?)
 }
 
 #[derive(QueryableByName)]
-struct Integrity {
+pub(super) struct Integrity {
     #[diesel(sql_type = Text)]
-    integrity_check: String,
+    pub(super) integrity_check: String,
 }
 
-fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
+pub(super) fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
     move |source| StorageError::Query { action, source }
 }
