@@ -21,7 +21,7 @@ pub use retention::{BackupsOnPurge, Certificate, PurgedGeneration, Retention, Re
 pub(crate) use retention::{NewNames, PurgeAsked, PurgeBegun, Renamed};
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 3;
+pub(crate) const FORMAT: i32 = 4;
 
 /// Where a tenant is in its life.
 ///
@@ -424,5 +424,6 @@ diesel::table! {
     }
 }
 
+pub(crate) mod backups;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -362,6 +362,7 @@
 compile_error!("diesel-tenants needs a backend: enable the `sqlite` feature (it is a default one)");
 
 pub mod backend;
+mod backup;
 mod base_domains;
 mod catalog;
 mod clock;
@@ -389,6 +390,7 @@ mod tenant_id;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use backup::{BackupError, BackupFilter, BackupOptions, BackupReason, BackupRecord, BackupRef};
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
 pub use catalog::{
     BackupsOnPurge, Certificate, OldGeneration, OperationKind, PurgedGeneration, Retention, Status,
@@ -403,7 +405,9 @@ pub use error::{
     CreateError, Error, LifecycleError, OpenError, PurgeError, QuotaError, RecreateError,
     RenameError, RetentionError, SetupError, WrongScope,
 };
-pub use lifecycle::{Compacted, PurgeOptions, PurgeReport, Recreated, Rename, Undead, Usage};
+pub use lifecycle::{
+    Compacted, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead, Usage,
+};
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};
 pub use provision::NewTenant;

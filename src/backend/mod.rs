@@ -8,14 +8,20 @@ use diesel::connection::{AnsiTransactionManager, Connection, LoadConnection};
 use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
+use crate::catalog::backups::BackupStore;
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration, RetentionStore};
 use crate::migrate::{MigrateConnection, MigrationSet};
 use crate::tenant_id::TenantId;
 
+mod backup;
 mod error;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub use backup::{
+    ArtefactFacts, BackupIdentity, BackupPlace, BackupSource, BackupStorage, InvalidBackup,
+    ManifestFault,
+};
 pub use error::{ConnectError, Stamp, StorageError, Whose};
 
 /// The connection type contexts have unless another is named.
@@ -28,6 +34,7 @@ pub trait Backend:
     + LoadConnection
     + CatalogStore
     + RetentionStore
+    + BackupStore
     + MigrateConnection
     + Send
     + Sized
@@ -62,7 +69,7 @@ pub enum Symptom {
 }
 
 /// Names one tenant to a [`Storage`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TenantKey {
     /// The id as it was created.
     pub id: TenantId,
@@ -104,7 +111,7 @@ pub struct DatabasePages {
 /// Each method is one step of an operation. It is all or nothing and may be repeated: an operation that was killed
 /// is finished or undone by calling the same steps again.
 #[doc(hidden)]
-pub trait Storage: Send + Sync + Sized + 'static {
+pub trait Storage: BackupStorage + Send + Sync + Sized + 'static {
     type Conn: Backend<Storage = Self>;
 
     /// The catalogue every database of this storage belongs to.

@@ -59,11 +59,11 @@ pub(super) fn unreadable(
     diesel::result::Error::DeserializationError(Box::new(what))
 }
 
-fn number(value: i64) -> QueryResult<u64> {
+pub(super) fn number(value: i64) -> QueryResult<u64> {
     u64::try_from(value).map_err(unreadable)
 }
 
-fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
+pub(super) fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
     Uuid::from_slice(bytes).map_err(unreadable)
 }
 

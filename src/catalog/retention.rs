@@ -170,6 +170,8 @@ pub enum PurgeBegun {
     Not(Changed),
     NotScheduled,
     OnHold,
+    /// So many backups that are to be removed are pinned.
+    Pinned(u64),
     NotYet(SystemTime),
     ClockJump {
         last_seen: SystemTime,

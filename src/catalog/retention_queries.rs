@@ -8,6 +8,7 @@ use super::queries::{
     tenant, unreadable,
 };
 use super::write;
+use crate::catalog::backups::backups;
 use crate::catalog::retention::{BELIEVED_AHEAD, Until};
 use crate::catalog::{
     BackupsOnPurge, Changed, Intent, NewNames, Operation, PurgeAsked, PurgeBegun, Renamed,
@@ -43,6 +44,49 @@ fn touched(conn: &mut Conn, id: Uuid) -> QueryResult<()> {
         .set((tenants::changed_at.eq(now()), tenants::change_seq.eq(seq)))
         .execute(conn)
         .map(drop)
+}
+
+/// What decides over a tenant's backups.
+#[derive(Queryable)]
+struct Fate {
+    status: String,
+    legal_hold: Option<String>,
+    backups_on_purge: Option<String>,
+}
+
+/// The fate of the tenant a backup is of, if it is a tenant's.
+fn fate_of_backup(conn: &mut Conn, backup: Uuid) -> QueryResult<Option<Fate>> {
+    let tenant = backups::table
+        .find(backup.as_bytes().as_slice())
+        .select(backups::tenant_uuid)
+        .get_result::<Option<Vec<u8>>>(conn)
+        .optional()?;
+    let Some(Some(tenant)) = tenant else {
+        return Ok(None);
+    };
+    let columns = (
+        tenants::status,
+        tenants::legal_hold,
+        tenants::backups_on_purge,
+    );
+    let row = tenants::table.find(tenant).select(columns);
+    row.get_result(conn).optional()
+}
+
+/// Whether a backup is of a tenant under a legal hold, and must not be removed.
+pub(super) fn is_on_hold(conn: &mut Conn, backup: Uuid) -> QueryResult<bool> {
+    let fate = fate_of_backup(conn, backup)?;
+    Ok(fate.is_some_and(|fate| fate.legal_hold.is_some()))
+}
+
+/// Whether a backup that is being made is of a tenant that is purged with its backups, and must not come to count.
+pub(super) fn comes_too_late(conn: &mut Conn, backup: Uuid) -> QueryResult<bool> {
+    let remove = Some(BackupsOnPurge::Remove.as_str());
+    let over = [Status::Deleting, Status::Deleted].map(Status::as_str);
+    let fate = fate_of_backup(conn, backup)?;
+    Ok(fate.is_some_and(|fate| {
+        over.contains(&fate.status.as_str()) && fate.backups_on_purge.as_deref() == remove
+    }))
 }
 
 fn clock_seen(conn: &mut Conn) -> QueryResult<i64> {
@@ -118,6 +162,16 @@ impl RetentionStore for Conn {
             let Some(delete_after) = record.delete_after else {
                 return Ok(PurgeBegun::NotScheduled);
             };
+            if asked.backups == BackupsOnPurge::Remove {
+                let pinned = backups::table
+                    .filter(backups::tenant_uuid.eq(id.as_bytes().as_slice()))
+                    .filter(backups::pinned)
+                    .count()
+                    .get_result::<i64>(conn)?;
+                if pinned > 0 {
+                    return Ok(PurgeBegun::Pinned(pinned.unsigned_abs()));
+                }
+            }
             let (now, seen) = (now(), clock_seen(conn)?);
             if now < to_millis(delete_after) {
                 return Ok(PurgeBegun::NotYet(delete_after));

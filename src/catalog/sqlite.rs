@@ -5,6 +5,8 @@ pub(super) use diesel::SqliteConnection as Conn;
 
 use super::FORMAT;
 
+#[path = "backups_queries.rs"]
+mod backups_queries;
 #[path = "queries.rs"]
 mod queries;
 #[path = "retention_queries.rs"]
@@ -14,6 +16,7 @@ mod retention_queries;
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0005_backups/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0006_retention/up.sql"),
 ];
 

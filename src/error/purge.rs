@@ -43,6 +43,16 @@ pub enum PurgeError {
         /// The tenant.
         id: TenantId,
     },
+    /// Backups that are to be removed are pinned.
+    #[error(
+        "{count} backups of tenant `{id}` are pinned; unpin them, or purge with `BackupsOnPurge::Keep`"
+    )]
+    PinnedBackups {
+        /// The tenant.
+        id: TenantId,
+        /// How many.
+        count: u64,
+    },
     /// The clock is so far ahead of the last time the catalogue saw that the retention may not be over at all.
     #[error(
         "tenant `{id}` is due by a clock that says {}, while the catalogue last saw {}; look at the clock, then purge \

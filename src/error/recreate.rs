@@ -1,5 +1,6 @@
 //! Why a tenant was not made anew.
 use super::{LifecycleError, OpenError};
+use crate::backup::BackupError;
 use crate::tenant_id::TenantId;
 
 /// Why [`Tenancy::recreate`](crate::Tenancy::recreate) left a tenant as it was.
@@ -15,12 +16,27 @@ pub enum RecreateError {
         /// The tenant.
         id: TenantId,
     },
+    /// No backup could be taken before, although its database is there.
+    #[error(
+        "tenant `{id}` was not backed up, and so not emptied; `RecreateOptions::without_backup` goes on without one"
+    )]
+    Backup {
+        /// The tenant.
+        id: TenantId,
+        /// Why.
+        #[source]
+        source: Box<BackupError>,
+    },
 }
 
 impl RecreateError {
     /// Whether the same call may succeed a little later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Lifecycle(error) if error.is_retryable())
+        match self {
+            Self::Lifecycle(error) => error.is_retryable(),
+            Self::Backup { source, .. } => source.is_retryable(),
+            Self::NotConfirmed { .. } => false,
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! | fence raised | `purge.fenced` | finishes it |
 //! | tombstone written and synced: what is about to go | `tombstone.synced` · `tombstone.published` · `purge.tombstone` | finishes it |
 //! | all generations and their side files removed, directory synced | `purge.removed` | finishes it |
+//! | backups removed, if that was asked for | `backup-remove.…` · `purge.backups` | finishes it |
 //! | certificate: the tombstone, completed | `tombstone.…` · `purge.certified` | finishes it |
 //! | status `deleted` | `purge.committed` | closes the journal |
 //! | journal closed | `purge.closed` | has nothing to do |
@@ -17,6 +18,8 @@ use uuid::Uuid;
 
 use super::{Running, begin, close, drain, refusal, settle_if_dead};
 use crate::backend::{Backend, Storage, StorageError};
+use crate::backup::{self, BackupError};
+use crate::catalog::backups::BackupsOf;
 use crate::catalog::retention::CERTIFICATE_FORMAT;
 use crate::catalog::{
     BackupsOnPurge, Certificate, Changed, Intent, Operation, OperationKind, Outcome, PurgeAsked,
@@ -357,6 +360,7 @@ fn begin_purge<'a, C: Backend>(
                 }
                 PurgeBegun::Not(refused) => refusal(id, intent.during, refused).into(),
                 PurgeBegun::NotScheduled => PurgeError::NotScheduled { id },
+                PurgeBegun::Pinned(count) => PurgeError::PinnedBackups { id, count },
                 PurgeBegun::OnHold => PurgeError::OnHold { id },
                 PurgeBegun::NotYet(delete_after) => PurgeError::NotYet { id, delete_after },
                 PurgeBegun::ClockJump { last_seen, now } => {
@@ -384,6 +388,10 @@ pub(super) fn finish<C: Backend>(
     hit("purge.tombstone");
     storage.remove_tenant(&key)?;
     hit("purge.removed");
+    if certificate.backups == BackupsOnPurge::Remove {
+        remove_backups(registry, record)?;
+    }
+    hit("purge.backups");
     certificate.completed_at = Some(now());
     storage.write_tombstone(&certificate)?;
     hit("purge.certified");
@@ -401,6 +409,25 @@ pub(super) fn finish<C: Backend>(
     close(registry, operation);
     hit("purge.closed");
     Ok(certificate)
+}
+
+/// Removes the backups of a tenant whose purge has begun. None comes to count after that, whoever is making one.
+fn remove_backups<C: Backend>(
+    registry: &Registry<C>,
+    record: &TenantRecord,
+) -> Result<(), LifecycleError> {
+    // What dead processes left half made, or half removed.
+    backup::recover(registry)?;
+    for stored in registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))? {
+        // None was when the purge began.
+        registry.change(|c| c.backup_pin(stored.id, false))?;
+        match backup::remove(registry, stored.id) {
+            // Somebody else removes it.
+            Err(BackupError::Unknown { .. }) => {}
+            removed => removed?,
+        }
+    }
+    Ok(())
 }
 
 /// As precise as it is written down.
@@ -442,6 +469,10 @@ fn tombstone<C: Backend>(
     certificate.operation = operation.id;
     certificate.completed_at = None;
     certificate.backups = registry.ask(|c| c.retention_backups_on_purge(record.uuid))?;
+    if certificate.backups == BackupsOnPurge::Remove {
+        let backups = registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))?;
+        certificate.backups_removed += backups.len() as u64;
+    }
     certificate.generations.extend(found);
     certificate.bytes += bytes;
     Ok(certificate)

@@ -2,7 +2,7 @@
 use std::path::Path;
 
 use diesel_tenants::error::{LifecycleError, RecreateError};
-use diesel_tenants::prelude::*;
+use diesel_tenants::{BackupReason, RecreateOptions, prelude::*};
 
 use crate::actors::{say, told};
 use crate::app::{Fleet, admit, builder, fleet, fleet_with, names, tenant_migrations, wards};
@@ -21,11 +21,20 @@ pub(crate) fn act(part: &str, root: &Path) -> bool {
             tenancy.recreate(&id("TH001"), "TH001").unwrap();
             say("recreated");
         }
+        "recreate without backup" => {
+            let tenancy = builder(root).open().unwrap();
+            let options = RecreateOptions::default().without_backup();
+            tenancy
+                .recreate_with(&id("TH001"), "TH001", &options)
+                .unwrap();
+            say("recreated");
+        }
         "recreate twice" => {
             let tenancy = builder(root).open().unwrap();
             say("ready");
             told();
-            let first = tenancy.recreate(&id("TH001"), "TH001");
+            let options = RecreateOptions::default().without_backup();
+            let first = tenancy.recreate_with(&id("TH001"), "TH001", &options);
             say(match &first {
                 Ok(_) => "recreated".to_owned(),
                 Err(error) => format!("{error:?}"),
@@ -74,7 +83,11 @@ fn killed_and_failing_at_any_system_call() {
     if !crashes::strace_works() {
         return;
     }
-    let kills = crashes::kill_at_system_calls(&RECREATE);
+    // A backup has a sweep of its own.
+    let kills = crashes::kill_at_system_calls(&Operation {
+        part: "recreate without backup",
+        ..RECREATE
+    });
     assert!(kills >= 15, "{kills}: the sweep did not get far");
     let failures = crashes::fail_at_system_calls("recreate twice", &RECREATE);
     assert!(failures >= 4, "{failures}: the sweep did not get far");
@@ -94,6 +107,9 @@ fn a_recreated_tenant_is_empty_and_its_old_database_is_kept() {
     let done = fleet.tenancy.recreate(&id("A1"), "A1").unwrap();
     assert_eq!((done.generation, done.kept, done.lost), (2, Some(1), None));
     assert!(fleet.file(&tenant, 1).exists());
+    let backup = done.backup.expect("one is taken before");
+    assert_eq!(backup.reason, BackupReason::BeforeRecreate);
+    assert_eq!(backup.generation, 1);
     let mut ctx = tenant.enter().unwrap();
     assert!(names(&mut ctx).is_empty());
     admit(&mut ctx, "new").unwrap();
@@ -102,9 +118,57 @@ fn a_recreated_tenant_is_empty_and_its_old_database_is_kept() {
     assert_eq!((after.uuid, after.status), (before.uuid, Status::Active));
     // The kept one takes no writes any more, whoever has it open.
     world::check(&fleet.root);
-    let again = fleet.tenancy.recreate(&id("A1"), "A1").unwrap();
+    let options = RecreateOptions::default().without_backup();
+    let again = fleet.tenancy.recreate_with(&id("A1"), "A1", &options);
+    let again = again.unwrap();
     assert_eq!((again.generation, again.kept), (3, Some(2)));
+    assert_eq!(again.backup, None);
     world::check(&fleet.root);
+}
+
+/// No row that was acknowledged is lost: what a process with a warm connection wrote up to the fence is in the backup.
+#[test]
+fn the_backup_has_every_acknowledged_row_of_other_processes() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    let mut writer = crate::actors::Actor::spawn("write", &fleet.root);
+    assert_eq!(writer.hear().unwrap(), "ready");
+    for expected in 0..20 {
+        assert_eq!(writer.hear().unwrap(), expected.to_string());
+    }
+    let done = fleet.tenancy.recreate(&id("TH001"), "TH001").unwrap();
+    let mut acknowledged = 20;
+    while let Ok(number) = writer.hear().unwrap().parse::<usize>() {
+        assert_eq!(number, acknowledged);
+        acknowledged += 1;
+    }
+    let file = done.backup.unwrap().path.join("db.sqlite3");
+    let url = format!("file://{}?mode=ro&immutable=1", file.display());
+    let mut backup = SqliteConnection::establish(&url).unwrap();
+    let rows = diesel::RunQueryDsl::get_result(crate::app::patients::table.count(), &mut backup);
+    assert_eq!(rows, Ok(acknowledged as i64));
+}
+
+/// A backup that cannot be taken of a database that is whole stops it all.
+#[test]
+fn without_a_backup_nothing_is_emptied() {
+    let (fleet, tenant) = with_rows();
+    let backups = fleet.root.join("backups");
+    std::fs::remove_dir(&backups).unwrap();
+    std::fs::write(&backups, "in the way").unwrap();
+    let refused = fleet.tenancy.recreate(&id("A1"), "A1").unwrap_err();
+    assert!(
+        matches!(refused, RecreateError::Backup { .. }),
+        "{refused:?}"
+    );
+    assert!(refused.to_string().contains("without_backup"), "{refused}");
+    assert_eq!(names(&mut tenant.enter().unwrap()), ["old"]);
+    let options = RecreateOptions::default().without_backup();
+    fleet
+        .tenancy
+        .recreate_with(&id("A1"), "A1", &options)
+        .unwrap();
+    assert!(names(&mut tenant.enter().unwrap()).is_empty());
 }
 
 #[test]
@@ -189,6 +253,7 @@ fn a_tenant_whose_database_is_lost_is_recreated() {
         let done = fleet.tenancy.recreate(&id("A1"), "A1").unwrap();
         let lost = done.lost.expect(way);
         assert!(lost.contains(way), "{way}: {lost}");
+        assert_eq!(done.backup, None);
         assert_eq!(done.kept, (way != "missing").then_some(1), "{way}");
         assert_eq!(file.exists(), way != "missing", "what is damaged is kept");
         admit(&mut tenant.enter().unwrap(), "new").unwrap();

@@ -109,6 +109,7 @@ pub(crate) fn check(root: &Path) -> Tenancy {
         "files below tenants/ and the catalogue disagree"
     );
     check_tombstones(&tenancy, root);
+    crate::backup::check(&tenancy, root);
     tenancy
 }
 
