@@ -14,8 +14,12 @@ const ROOT: &str = "DIESEL_TENANTS_TEST_ROOT";
 const MARK: &str = "actor says ";
 
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
-const PARTS: [fn(&str, &Path) -> bool; 3] =
-    [crate::backup::play, crate::purge::act, crate::recreate::act];
+const PARTS: [fn(&str, &Path) -> bool; 4] = [
+    crate::backup::play,
+    crate::purge::act,
+    crate::quota::act,
+    crate::recreate::act,
+];
 
 /// A process that plays a part; killed when dropped.
 pub(crate) struct Actor {

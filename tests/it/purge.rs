@@ -50,6 +50,8 @@ pub(crate) fn act(part: &str, root: &Path) -> bool {
         "purge when told" => when_told(root, |tenancy, id| match tenancy.purge(id, id.as_str()) {
             Ok(_) => "purged",
             Err(PurgeError::OnHold { .. }) => "held",
+            Err(PurgeError::NotYet { .. }) => "not yet",
+            Err(PurgeError::NotScheduled { .. }) => "not scheduled",
             Err(other) if other.is_retryable() => "in progress",
             Err(_) => "gone",
         }),
@@ -514,6 +516,98 @@ fn the_date_is_read_at_the_commit_point() {
         .unwrap();
     let early = fleet.tenancy.purge(&id("TH001"), "TH001").unwrap_err();
     assert!(matches!(early, PurgeError::NotYet { .. }), "{early:?}");
+}
+
+/// Whatever is decided while a purge waits for open contexts is read once more at its commit point.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_is_decided_until_the_commit_point_counts() {
+    type Change = fn(&Tenancy);
+    let changes: [(&str, Change); 4] = [
+        ("held", |t| t.hold(&id("TH001"), "court order").unwrap()),
+        ("not yet", |t| {
+            t.delete(&id("TH001"), "TH001", Retention::days(1)).unwrap();
+        }),
+        ("not scheduled", |t| t.undelete(&id("TH001")).unwrap()),
+        ("gone", |t| t.unarchive(&id("TH001")).unwrap()),
+    ];
+    for (expected, change) in changes {
+        let (fleet, tenant) = one_due();
+        let gate = fleet.root.with_file_name("gate");
+        let mut purge = crate::actors::command("purge when told", &fleet.root);
+        let plan = format!("purge.drained=pause:{}", gate.display());
+        purge.env("DIESEL_TENANTS_FAILPOINT", plan);
+        let mut purge = Actor::from(purge);
+        assert_eq!(purge.hear().unwrap(), "ready");
+        purge.tell("TH001");
+        while !gate.with_extension("reached").exists() {
+            std::thread::yield_now();
+        }
+        change(&fleet.tenancy);
+        std::fs::write(&gate, "").unwrap();
+        assert_eq!(purge.hear().unwrap(), expected);
+        assert!(fleet.file(&tenant, 1).exists());
+    }
+}
+
+/// Between the removal of the files and the end of the purge an old catalogue may come back, too.
+#[cfg(feature = "failpoints")]
+#[test]
+fn the_tombstone_stands_before_the_first_file_goes() {
+    let (fleet, tenant) = one_due();
+    let (file, uuid) = (fleet.file(&tenant, 1), tenant.record().unwrap().uuid);
+    let tombstone = tombstone(&fleet, uuid);
+    drop((fleet.tenancy, tenant));
+    let start = fleet.root.with_file_name("start");
+    copy(&fleet.root, &start);
+    for (point, stands, removed) in [
+        ("purge.fenced", false, false),
+        ("purge.tombstone", true, false),
+        ("purge.removed", true, true),
+    ] {
+        std::fs::remove_dir_all(&fleet.root).unwrap();
+        copy(&start, &fleet.root);
+        let mut purge = crate::actors::command("purge", &fleet.root);
+        purge.env("DIESEL_TENANTS_FAILPOINT", format!("{point}=kill"));
+        assert!(crashes::run(purge), "{point} was not reached");
+        let found = (tombstone.exists(), !file.exists());
+        assert_eq!(found, (stands, removed), "{point}");
+        world::check(&fleet.root);
+    }
+}
+
+/// A power failure keeps what was synced and loses what was not, whatever came first.
+#[test]
+fn the_tombstone_is_on_the_disk_before_the_first_file_goes() {
+    if !crashes::strace_works() {
+        return;
+    }
+    let (fleet, _tenant) = one_due();
+    let log = fleet.root.with_file_name("log");
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-qq", "-y", "-o"]).arg(&log);
+    strace.args([
+        "-e",
+        "trace=fsync,fdatasync,?rename,?renameat,?renameat2,unlink,unlinkat",
+    ]);
+    assert!(!crashes::run(crate::actors::command_under(
+        strace,
+        "purge",
+        &fleet.root
+    )));
+    let log = std::fs::read_to_string(log).unwrap();
+    let first = |what: &[&str]| {
+        let found = log.lines().position(|l| what.iter().all(|w| l.contains(w)));
+        found.unwrap_or_else(|| panic!("{what:?} not in\n{log}"))
+    };
+    let order = [
+        first(&["sync(", "/tombstones/.new-"]),
+        first(&["rename", "/tombstones/.new-"]),
+        first(&["fsync(", "/tombstones>"]),
+        first(&["unlink", "/g1.sqlite3\""]),
+        first(&["fsync(", "/tenants>"]),
+    ];
+    assert!(order.is_sorted(), "{order:?}\n{log}");
 }
 
 /// Side files that were left where a deleted tenant was: the one who takes its id next sees none of its rows.

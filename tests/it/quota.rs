@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use diesel_tenants::error::{ContextPoisoned, CreateError, QuotaError, QuotaExceeded, SetupError};
 use diesel_tenants::{Error, prelude::*};
 
+use crate::actors::{Actor, command_under, say};
 use crate::app::{Fleet, admit, builder, fleet, fleet_with, names, patients};
 use crate::world;
 
@@ -247,4 +248,44 @@ fn without_a_quota_a_full_disk_is_no_quota() {
     let full = full.unwrap_err();
     assert!(QuotaExceeded::of(&full).is_none());
     assert_eq!(full.to_string(), "database or disk is full");
+}
+
+/// The parts of this module; see [`actors`](crate::actors).
+pub(crate) fn act(part: &str, root: &std::path::Path) -> bool {
+    if part != "fill a small disk" {
+        return false;
+    }
+    // Room for the library and little more, and a quota that is never reached.
+    let root = root.join("data");
+    let tenancy = builder(&root).open().unwrap();
+    let new = NewTenant::named("x").quota(100 * MIB);
+    let tenant = tenancy.create(&id("A1"), new).unwrap();
+    let (_, error) = fill(&mut tenant.enter().unwrap());
+    say(match QuotaExceeded::of(&error) {
+        None => format!("{error}"),
+        Some(_) => "took it for the quota".to_owned(),
+    });
+    true
+}
+
+/// Both are the same to SQLite.
+#[test]
+fn a_full_disk_is_told_from_a_quota_that_is_not_reached() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = dir.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mut mount = std::process::Command::new("unshare");
+    let script = r#"mount -t tmpfs -o size=2m,mode=700 none "$0" && echo mounted && exec "$@""#;
+    mount.args(["-Urm", "sh", "-c", script]).arg(&disk);
+    let mut probe = std::process::Command::new("unshare");
+    probe
+        .args(["-Urm", "sh", "-c", script])
+        .arg(&disk)
+        .arg("true");
+    if !probe.output().is_ok_and(|done| done.status.success()) {
+        eprintln!("SKIPPED: no file system may be mounted here");
+        return;
+    }
+    let mut actor = Actor::from(command_under(mount, "fill a small disk", &disk));
+    assert_eq!(actor.hear().as_deref(), Some("database or disk is full"));
 }
