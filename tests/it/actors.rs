@@ -14,8 +14,9 @@ const ROOT: &str = "DIESEL_TENANTS_TEST_ROOT";
 const MARK: &str = "actor says ";
 
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
-const PARTS: [fn(&str, &Path) -> bool; 4] = [
+const PARTS: [fn(&str, &Path) -> bool; 5] = [
     crate::backup::play,
+    crate::power::play,
     crate::purge::act,
     crate::quota::act,
     crate::recreate::act,

@@ -21,6 +21,7 @@ mod lifecycle;
 mod migrate;
 mod models;
 mod names;
+mod power;
 mod prelude;
 mod purge;
 mod quota;
@@ -29,6 +30,7 @@ mod rename;
 mod retention;
 mod roots;
 mod schemas;
+mod services;
 mod soak;
 #[cfg(feature = "testing")]
 mod testing;

@@ -127,6 +127,14 @@ fn killed_and_failing_at_any_system_call() {
     assert!(failures >= 4, "{failures}: the sweep did not get far");
 }
 
+#[test]
+fn the_power_may_fail_at_any_moment() {
+    if crashes::strace_works() {
+        let failures = crate::power::fail_power(&PURGE);
+        assert!(failures >= 10, "{failures}: the sweep did not get far");
+    }
+}
+
 /// A fleet with a tenant that is due; it has a row.
 fn one_due() -> (Fleet, TenantHandle) {
     let fleet = fleet();

@@ -93,6 +93,17 @@ fn killed_and_failing_at_any_system_call() {
     assert!(failures >= 4, "{failures}: the sweep did not get far");
 }
 
+#[test]
+fn the_power_may_fail_at_any_moment() {
+    if crashes::strace_works() {
+        let failures = crate::power::fail_power(&Operation {
+            part: "recreate without backup",
+            ..RECREATE
+        });
+        assert!(failures >= 10, "{failures}: the sweep did not get far");
+    }
+}
+
 fn with_rows() -> (Fleet, TenantHandle) {
     let fleet = fleet();
     let tenant = fleet.create("A1");
