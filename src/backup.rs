@@ -549,7 +549,7 @@ impl<C: Backend> Tenancy<C> {
     /// Removes one backup and its files. There is no way back.
     ///
     /// # Errors
-    /// [`BackupError::Unknown`]; [`BackupError::Pinned`]; see [`BackupError`]. Once begun it is finished, if need be when
+    /// [`BackupError::Unknown`]; [`BackupError::Pinned`]; [`BackupError::OnHold`]; see [`BackupError`]. Once begun it is finished, if need be when
     /// the library is opened next.
     pub fn remove_backup(&self, id: Uuid) -> Result<(), BackupError> {
         remove(&self.registry, id)
@@ -568,6 +568,7 @@ pub(crate) fn remove<C: Backend>(registry: &Registry<C>, id: Uuid) -> Result<(),
             Some(found) if found.pinned && found.state == BackupState::Good => {
                 BackupError::Pinned { id }
             }
+            Some(found) if found.state == BackupState::Good => BackupError::OnHold { id },
             _ => BackupError::Unknown { id },
         });
     }

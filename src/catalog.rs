@@ -15,8 +15,13 @@ use crate::display_name::DisplayName;
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
 
+pub(crate) mod retention;
+
+pub use retention::{BackupsOnPurge, Certificate, PurgedGeneration, Retention, RetentionStore};
+pub(crate) use retention::{NewNames, PurgeAsked, PurgeBegun, Renamed};
+
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 3;
+pub(crate) const FORMAT: i32 = 4;
 
 /// Where a tenant is in its life.
 ///
@@ -35,7 +40,7 @@ pub enum Status {
     Active,
     /// Closed for use, data untouched; `resume` opens it again.
     Suspended,
-    /// Out of use for good, data kept; the state before deletion.
+    /// Out of use for good, data kept; perhaps with a date from which on it may be purged.
     Archived,
     /// A new generation of its database is being made.
     Restoring,
@@ -142,6 +147,12 @@ pub struct TenantRecord {
     pub created_at: SystemTime,
     /// When this record last changed.
     pub changed_at: SystemTime,
+    /// From when on it may be purged, if it was deleted.
+    pub delete_after: Option<SystemTime>,
+    /// Why nothing of it may be removed, while it is under a legal hold.
+    pub legal_hold: Option<String>,
+    /// The most bytes its database may have; `None` where its plan decides.
+    pub quota: Option<u64>,
     #[serde(skip)]
     pub(crate) change_seq: i64,
 }
@@ -172,8 +183,8 @@ pub enum OperationKind {
     Recreate,
     /// A new generation from the one before.
     Undo,
-    /// [`Tenancy::delete`](crate::Tenancy::delete).
-    Delete,
+    /// [`Tenancy::purge`](crate::Tenancy::purge).
+    Purge,
 }
 
 impl OperationKind {
@@ -184,7 +195,7 @@ impl OperationKind {
         Self::Restore,
         Self::Recreate,
         Self::Undo,
-        Self::Delete,
+        Self::Purge,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -195,11 +206,15 @@ impl OperationKind {
             Self::Restore => "restore",
             Self::Recreate => "recreate",
             Self::Undo => "undo",
-            Self::Delete => "delete",
+            Self::Purge => "purge",
         }
     }
 
     pub(crate) fn parse(s: &str) -> Option<Self> {
+        // What catalogues of format 2 and older call a purge.
+        if s == "delete" {
+            return Some(Self::Purge);
+        }
         Self::ALL.into_iter().find(|kind| kind.as_str() == s)
     }
 
@@ -358,6 +373,7 @@ diesel::table! {
         format -> Integer,
         change_seq -> BigInt,
         created_at -> BigInt,
+        clock_seen -> BigInt,
     }
 }
 diesel::table! {
@@ -377,6 +393,10 @@ diesel::table! {
         created_at -> BigInt,
         changed_at -> BigInt,
         change_seq -> BigInt,
+        delete_after -> Nullable<BigInt>,
+        legal_hold -> Nullable<Text>,
+        quota_bytes -> Nullable<BigInt>,
+        backups_on_purge -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -8,7 +8,7 @@ use once_cell::sync::OnceCell;
 use crate::backend::{
     Backend, ConnectError, SchemaFacts, Storage, StorageError, Symptom, TenantKey, Whose,
 };
-use crate::error::{TenantFenced, missing_table};
+use crate::error::{QuotaExceeded, TenantFenced, missing_table};
 use crate::migrate::MigrationSet;
 use crate::observe;
 use crate::pool::{PoolSet, Slots};
@@ -103,6 +103,8 @@ struct Target<C: Backend> {
     generation: AtomicU64,
     gate: AtomicU8,
     watched: Arc<observe::Counters>,
+    /// The most bytes it may have; 0 without a limit.
+    quota: AtomicU64,
 }
 
 /// Whether contexts may be opened, as last read from the catalogue. The reason is looked up when it is needed.
@@ -126,6 +128,7 @@ impl<C: Backend> Database<C> {
                 generation: AtomicU64::new(generation),
                 gate: AtomicU8::new(Gate::Open as u8),
                 watched: Arc::default(),
+                quota: AtomicU64::new(0),
             }),
             pools,
             slots: OnceCell::new(),
@@ -170,6 +173,12 @@ impl<C: Backend> Database<C> {
         self.target.gate.store(gate as u8, Ordering::Release);
     }
 
+    /// Bounds the connections that are opened from now on. True if that is another bound than before.
+    pub(crate) fn set_quota(&self, bytes: Option<u64>) -> bool {
+        let quota = bytes.unwrap_or(0);
+        self.target.quota.swap(quota, Ordering::AcqRel) != quota
+    }
+
     pub(crate) fn tenant_id(&self) -> Option<TenantId> {
         self.target.tenant.map(|key| key.id)
     }
@@ -199,6 +208,15 @@ impl<C: Backend> Database<C> {
                 Some(tenant) => TenantFenced { tenant }.into(),
                 None => error,
             },
+            Some(Symptom::Full) => {
+                let quota = self.target.quota.load(Ordering::Acquire);
+                match tenant {
+                    Some(tenant) if quota > 0 && self.target.common.storage.disk_has_room() => {
+                        QuotaExceeded { tenant, quota }.into()
+                    }
+                    _ => error,
+                }
+            }
             None => error,
         }
     }
@@ -244,7 +262,15 @@ impl<C: Backend> Connector<C> {
             return common.storage.connect_shared();
         };
         let generation = self.0.generation.load(Ordering::Acquire);
-        let opened = common.storage.connect_tenant(key, generation)?;
+        let mut opened = common.storage.connect_tenant(key, generation)?;
+        let quota = self.0.quota.load(Ordering::Acquire);
+        if quota > 0 {
+            let limited = common.storage.limit(&mut opened.conn, quota);
+            limited.map_err(|source| ConnectError::Setup {
+                whose: Whose::Tenant(key.id),
+                source,
+            })?;
+        }
         // The catalogue's word on the schema was checked before the pool was asked. The database has the last one:
         // it may have been put there by hand.
         let found = opened.schema_version.as_deref();

@@ -12,11 +12,22 @@ use crate::subdomain::{Subdomain, SubdomainError};
 use crate::tenant_id::{TenantId, TenantIdError};
 
 mod in_query;
+mod purge;
+mod quota;
+mod recreate;
+mod rename;
+mod retention;
 
 pub(crate) use in_query::missing_table;
 pub use in_query::{
-    ContextPoisoned, MissingTable, ReadOnlyTransaction, StaleGeneration, TenantFenced, WrongScope,
+    ContextPoisoned, MissingTable, QuotaExceeded, ReadOnlyTransaction, StaleGeneration,
+    TenantFenced, WrongScope,
 };
+pub use purge::PurgeError;
+pub use quota::{QuotaError, QuotaOutOfRange};
+pub use recreate::RecreateError;
+pub use rename::RenameError;
+pub use retention::RetentionError;
 
 /// Any error of this library, for a function that does several things.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +45,21 @@ pub enum Error {
     /// Of an operation on a tenant.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    /// Of deleting a tenant or of a legal hold.
+    #[error(transparent)]
+    Retention(#[from] RetentionError),
+    /// Of purging a tenant.
+    #[error(transparent)]
+    Purge(#[from] PurgeError),
+    /// Of emptying a tenant.
+    #[error(transparent)]
+    Recreate(#[from] RecreateError),
+    /// Of renaming a tenant.
+    #[error(transparent)]
+    Rename(#[from] RenameError),
+    /// Of setting a quota.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
     /// Of a backup.
     #[error(transparent)]
     Backup(#[from] BackupError),
@@ -55,6 +81,11 @@ impl Error {
             Self::Open(error) => error.is_retryable(),
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
+            Self::Retention(error) => error.is_retryable(),
+            Self::Purge(error) => error.is_retryable(),
+            Self::Recreate(error) => error.is_retryable(),
+            Self::Rename(error) => error.is_retryable(),
+            Self::Quota(error) => error.is_retryable(),
             Self::Backup(error) => error.is_retryable(),
             Self::Restore(error) => error.is_retryable(),
             Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
@@ -94,6 +125,15 @@ pub enum SetupError {
         found: i32,
         /// The newest one known.
         known: i32,
+    },
+    /// The quota of a plan.
+    #[error("the plan `{plan}` cannot have the quota it was given")]
+    PlanQuota {
+        /// The plan.
+        plan: String,
+        /// What is wrong with it.
+        #[source]
+        source: QuotaOutOfRange,
     },
     /// A migration set that cannot be run.
     #[error("the migrations cannot be used")]
@@ -277,6 +317,9 @@ pub enum CreateError {
     /// The subdomain.
     #[error(transparent)]
     Subdomain(#[from] SubdomainError),
+    /// The quota.
+    #[error(transparent)]
+    Quota(#[from] QuotaOutOfRange),
     /// A step on the database's files failed.
     #[error("the tenant's database could not be made")]
     Storage(#[from] StorageError),
@@ -330,6 +373,12 @@ pub enum LifecycleError {
         /// The tenant.
         id: TenantId,
     },
+    /// No tenant has, or had, this uuid.
+    #[error("no tenant of the uuid {uuid} is in the catalogue")]
+    UnknownUuid {
+        /// The uuid asked for.
+        uuid: uuid::Uuid,
+    },
     /// Its status does not allow it.
     #[error("tenant `{id}` is {status}{}", match to { Some(to) => format!(" and cannot become {to}"), None => String::new() })]
     WrongStatus {
@@ -347,12 +396,6 @@ pub enum LifecycleError {
         id: TenantId,
         /// What is being done.
         kind: OperationKind,
-    },
-    /// The confirmation is not the tenant's id.
-    #[error("deleting needs the tenant's id, `{id}`, typed exactly as confirmation")]
-    NotConfirmed {
-        /// The tenant.
-        id: TenantId,
     },
     /// Contexts stayed open.
     #[error(

@@ -270,7 +270,7 @@
 //! never used again.
 //!
 //! ```
-//! # use diesel_tenants::prelude::*;
+//! use diesel_tenants::{Retention, prelude::*};
 //! # diesel::table! { users { id -> Integer, } }
 //! # diesel::table! { patients { id -> Integer, } }
 //! # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
@@ -290,7 +290,8 @@
 //!
 //! tenancy.suspend(&id)?;
 //! tenancy.archive(&id)?; // only an archived tenant can be deleted
-//! tenancy.delete(&id, "DMC001")?; // its id, typed as confirmation; there is no way back
+//! tenancy.delete(&id, "DMC001", Retention::NONE)?; // its id, typed as confirmation; kept until the retention is over
+//! tenancy.purge(&id, "DMC001")?; // every file of it is removed; there is no way back
 //! assert!(tenancy.create(&id, new()).is_err()); // a deleted tenant's id is not taken by accident …
 //! tenancy.create(&id, new().reuse_retired_id())?; // … only on purpose, for a new and empty tenant
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -399,14 +400,22 @@ pub use backup::{
     RetentionPolicy,
 };
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
-pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};
+pub use catalog::{
+    BackupsOnPurge, Certificate, OldGeneration, OperationKind, PurgedGeneration, Retention, Status,
+    TenantRecord,
+};
 pub use context::{
     Context, LoadRouted, RunQueryDsl, SaveChangesDsl, SharedContext, Statement, TenantContext,
     Unrouted,
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
-pub use error::{CreateError, Error, LifecycleError, OpenError, SetupError, WrongScope};
-pub use lifecycle::Compacted;
+pub use error::{
+    CreateError, Error, LifecycleError, OpenError, PurgeError, QuotaError, RecreateError,
+    RenameError, RetentionError, SetupError, WrongScope,
+};
+pub use lifecycle::{
+    Compacted, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead, Usage,
+};
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};
 pub use provision::NewTenant;

@@ -7,7 +7,9 @@
 //! | operation | steps, each with a failpoint | commit point |
 //! |---|---|---|
 //! | compact, and whatever makes a new generation | those of [`generation`], with `fence.raised` and the steps of staging: `copy.staged` · `copy.copied` · `copy.verified` | the catalogue names the new generation |
-//! | delete | `delete.drained` · `delete.begun` · `delete.removed` · `delete.committed` · `delete.closed` | the status `deleting`: from there on it is finished |
+//! | recreate | those of [`generation`], with `stage.directory` · `stage.cloned` · `stage.stamped` | the catalogue names the new generation |
+//! | purge | those of [`purge`] | the status `deleting`: from there on it is finished |
+//! | delete, undelete, hold, rename, quota | none: one transaction on the catalogue | that transaction |
 //! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` · `migrate-tenant.closed` | each migration's own |
 use uuid::Uuid;
 
@@ -22,8 +24,18 @@ use crate::registry::{Registry, Tenant};
 use crate::tenant_id::TenantId;
 
 mod generation;
+mod purge;
+mod quota;
+mod recreate;
+mod rename;
+mod retention;
 
 pub(crate) use generation::{Next, Old, Staged, next_generation};
+pub(crate) use purge::bury;
+pub use purge::{PurgeOptions, PurgeReport, Undead};
+pub use quota::Usage;
+pub use recreate::{RecreateOptions, Recreated};
+pub use rename::Rename;
 
 /// What [`Tenancy::compact`](crate::Tenancy::compact) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +87,25 @@ pub(crate) fn transition<C: Backend>(
     to: Status,
 ) -> Result<(), LifecycleError> {
     let uuid = registry.tenant(id)?.record().uuid;
+    settling(registry, *id, Some(to), |c| c.catalog_transition(uuid, to))
+}
+
+/// Makes a change to a tenant in the catalogue, after settling what a dead process left open on it.
+fn settling<C: Backend>(
+    registry: &Registry<C>,
+    id: TenantId,
+    to: Option<Status>,
+    mut change: impl FnMut(&mut C) -> diesel::QueryResult<Changed>,
+) -> Result<(), LifecycleError> {
     let mut settled = false;
     loop {
-        match registry.change(|c| c.catalog_transition(uuid, to))? {
+        match registry.change(&mut change)? {
             Changed::Done => return Ok(()),
             Changed::InProgress(operation) if !settled => {
                 settled = true;
                 settle_if_dead(registry, &operation)?;
             }
-            refused => return Err(refusal(*id, Some(to), refused)),
+            refused => return Err(refusal(id, to, refused)),
         }
     }
 }
@@ -178,70 +200,6 @@ pub(crate) fn compact<C: Backend>(
     })
 }
 
-pub(crate) fn delete<C: Backend>(
-    registry: &Registry<C>,
-    id: &TenantId,
-    confirmation: &str,
-) -> Result<(), LifecycleError> {
-    let tenant = registry.tenant(id)?;
-    let id = tenant.record().id;
-    if confirmation != id.as_str() {
-        return Err(LifecycleError::NotConfirmed { id });
-    }
-    // Drained before anything is begun, since from there on there is no way back. An archived tenant is closed.
-    registry.reload()?;
-    let before = tenant.record().status;
-    if before == Status::Archived {
-        drain(registry, &tenant)?;
-    }
-    hit("delete.drained");
-    let begun = begin(
-        registry,
-        &tenant,
-        OperationKind::Delete,
-        &[Status::Archived],
-        Some(Status::Deleting),
-    );
-    let (operation, _running) = match begun {
-        // One that was left half done has been finished on the way.
-        Err(LifecycleError::WrongStatus {
-            status: Status::Deleted,
-            ..
-        }) if before == Status::Deleting => return Ok(()),
-        begun => begun?,
-    };
-    hit("delete.begun");
-    finish_delete(registry, &tenant.record(), &operation)
-}
-
-fn finish_delete<C: Backend>(
-    registry: &Registry<C>,
-    record: &TenantRecord,
-    operation: &Operation,
-) -> Result<(), LifecycleError> {
-    let storage = &registry.common.storage;
-    // A stale process must not believe it wrote something. A database that is damaged or half removed cannot take
-    // a fence and needs none.
-    let _ = storage.fence(
-        &record.key(),
-        record.generation,
-        registry.settings.drain_timeout,
-    );
-    storage.remove_tenant(&record.key())?;
-    hit("delete.removed");
-    let gone = Outcome {
-        status: Status::Deleted,
-        generation: record.generation,
-        schema: None,
-        keep_old: false,
-    };
-    registry.change(|c| c.catalog_commit(operation, &gone))?;
-    hit("delete.committed");
-    close(registry, operation);
-    hit("delete.closed");
-    Ok(())
-}
-
 /// The statuses in which a tenant has a database that can be migrated.
 const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
 
@@ -321,6 +279,8 @@ fn drain<C: Backend>(registry: &Registry<C>, tenant: &Tenant<C>) -> Result<(), L
 
 /// Settles every operation whose instance is dead. Returns how many there were.
 pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, LifecycleError> {
+    // A time that is not seen now makes no purge due, it only has one asked about.
+    let _ = registry.change(|c| c.retention_see_clock());
     let open = registry.ask(|c| c.catalog_open_operations())?;
     let mut count = 0;
     let mut first_error = None;
@@ -416,8 +376,7 @@ pub(crate) fn settle<C: Backend>(
         | OperationKind::Undo => {
             generation::settle(registry, operation, &record)?;
         }
-        OperationKind::Delete if record.status == Status::Deleted => {}
-        OperationKind::Delete => return finish_delete(registry, &record, operation),
+        OperationKind::Purge => return purge::finish(registry, &record, operation).map(drop),
         OperationKind::Migrate => match storage.connect_tenant(&key, record.generation) {
             Ok(mut opened) => {
                 let now = schema_now(registry, &mut opened.conn, operation, &record)?;

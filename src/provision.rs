@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::backend::{Backend, OnDisk, Storage, TenantKey};
 use crate::catalog::{Inserted, Operation, OperationKind, Outcome, Status, TenantRecord};
 use crate::display_name::DisplayName;
-use crate::error::CreateError;
+use crate::error::{CreateError, QuotaOutOfRange};
 use crate::failpoint::hit;
 use crate::lifecycle::{self, Running, Staged};
 use crate::observe;
@@ -31,6 +31,7 @@ pub struct NewTenant {
     display_name: String,
     subdomain: Option<String>,
     plan: Option<String>,
+    quota: Option<u64>,
     reuse_retired_id: bool,
 }
 
@@ -41,6 +42,7 @@ impl NewTenant {
             display_name: display_name.into(),
             subdomain: None,
             plan: None,
+            quota: None,
             reuse_retired_id: false,
         }
     }
@@ -54,6 +56,13 @@ impl NewTenant {
     /// The plan it is on, in the application's words. Default: none.
     pub fn plan(mut self, plan: impl Into<String>) -> Self {
         self.plan = Some(plan.into());
+        self
+    }
+
+    /// The most bytes its database may have; see [`Tenancy::set_quota`](crate::Tenancy::set_quota). Default: what
+    /// [`Builder::plan_quota`](crate::Builder::plan_quota) gives its plan, or no limit.
+    pub fn quota(mut self, bytes: u64) -> Self {
+        self.quota = Some(bytes);
         self
     }
 
@@ -96,6 +105,8 @@ where
         Some(name) => Some(name.parse().map_err(CreateError::from)?),
         None => None,
     };
+    let quota = new.quota.map_or(Ok(()), QuotaOutOfRange::check);
+    quota.map_err(CreateError::from)?;
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
     let fingerprint = registry.common.prepare_template();
     let fingerprint = fingerprint.map_err(CreateError::from)?.to_owned();
@@ -115,6 +126,9 @@ where
         placement: "local".to_owned(),
         created_at: now,
         changed_at: now,
+        delete_after: None,
+        legal_hold: None,
+        quota: new.quota,
         change_seq: 0,
     };
     let running = Running::new(registry);
@@ -189,6 +203,9 @@ pub(crate) fn reclaim<C: Backend>(
         placement: "local".to_owned(),
         created_at: now,
         changed_at: now,
+        delete_after: None,
+        legal_hold: None,
+        quota: new.quota,
         change_seq: 0,
     };
     match registry.change(|c| c.reclaim(&record, found))? {

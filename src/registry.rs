@@ -37,6 +37,8 @@ pub(crate) struct Registry<C: Backend> {
     known: RwLock<Known<C>>,
     /// Operations a thread of this process works on right now.
     pub(crate) running: Mutex<HashSet<Uuid>>,
+    /// Tenants the catalogue thought alive although they were purged, as they were found when it was opened.
+    pub(crate) buried: Vec<TenantRecord>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +46,17 @@ pub(crate) struct Settings {
     pub(crate) freshness: Duration,
     pub(crate) drain_timeout: Duration,
     pub(crate) schema_policy: SchemaPolicy,
+    pub(crate) plan_quotas: HashMap<String, u64>,
+}
+
+impl Settings {
+    /// The most bytes a tenant's database may have: its own quota, or that of its plan.
+    pub(crate) fn quota(&self, record: &TenantRecord) -> Option<u64> {
+        let of_plan = |plan: &String| self.plan_quotas.get(plan).copied();
+        record
+            .quota
+            .or_else(|| record.plan.as_ref().and_then(of_plan))
+    }
 }
 
 struct Reader<C> {
@@ -98,6 +111,7 @@ impl<C: Backend> Registry<C> {
                 by_subdomain: HashMap::new(),
             }),
             running: Mutex::new(HashSet::new()),
+            buried: Vec::new(),
         };
         registry.reader.lock().seen = registry.apply(records);
         Ok(registry)
@@ -280,8 +294,10 @@ impl<C: Backend> Registry<C> {
             });
         }
         database.set_generation(record.generation);
+        // Connections keep the limit they were opened with.
+        let limited_anew = database.set_quota(self.settings.quota(record));
         if open {
-            if (moved || !was_open)
+            if (moved || !was_open || limited_anew)
                 && let Some(slots) = database.opened_slots()
             {
                 slots.reopen();
@@ -295,6 +311,20 @@ impl<C: Backend> Registry<C> {
     pub(crate) fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant<C>>, OpenError> {
         self.find(|known| known.by_id.get(&id.folded()).cloned())?
             .ok_or(OpenError::UnknownTenant { id: *id })
+    }
+
+    /// A tenant by its uuid, be it deleted.
+    pub(crate) fn by_uuid(&self, uuid: Uuid) -> Result<Option<Arc<Tenant<C>>>, OpenError> {
+        self.find(|known| known.by_uuid.get(&uuid).cloned())
+    }
+
+    /// Whether the cache holds this tenant, and not as one that is gone or going.
+    pub(crate) fn thinks_alive(&self, uuid: Uuid) -> bool {
+        let known = self.known.read();
+        let gone = |tenant: &Arc<Tenant<C>>| {
+            matches!(tenant.record().status, Status::Deleting | Status::Deleted)
+        };
+        known.by_uuid.get(&uuid).is_some_and(|tenant| !gone(tenant))
     }
 
     pub(crate) fn tenant_at(&self, subdomain: &Subdomain) -> Result<Arc<Tenant<C>>, OpenError> {

@@ -28,6 +28,7 @@ use crate::backend::{
 use crate::backup::{
     self, BackupError, BackupOptions, BackupReason, BackupRecord, BackupRef, Found,
 };
+use crate::catalog::backups::GivenUp;
 use crate::catalog::{OldGeneration, Operation, OperationKind, Status, TenantRecord};
 use crate::error::OpenError;
 use crate::failpoint::hit;
@@ -172,10 +173,15 @@ fn owner<C: Backend>(
             wanted: ours,
         });
     }
-    identity.tenant.ok_or(RestoreError::WrongTenantBackup {
+    let tenant = identity.tenant.ok_or(RestoreError::WrongTenantBackup {
         is: BackupOwner::Shared,
         wanted,
-    })
+    })?;
+    // What was purged does not come back, under whichever id.
+    if registry.common.storage.is_tombstoned(tenant.uuid)? {
+        return Err(RestoreError::Purged { id: tenant.id });
+    }
+    Ok(tenant)
 }
 
 /// Looks into a backup where it lies, before anything is touched.
@@ -435,10 +441,14 @@ fn discard_old<C: Backend>(
         }
         let storage = &registry.common.storage;
         storage.check_kept(&record.key(), old.generation)?;
-        if registry.change(|c| c.generation_give_up(record.uuid, old.generation))? {
-            hit("discard.begun");
-            finish_discard(registry, &record, old.generation)?;
-            discarded.push(old.generation);
+        match registry.change(|c| c.generation_give_up(record.uuid, old.generation))? {
+            GivenUp::Done => {
+                hit("discard.begun");
+                finish_discard(registry, &record, old.generation)?;
+                discarded.push(old.generation);
+            }
+            GivenUp::NotKept => {}
+            GivenUp::OnHold => return Err(RestoreError::OnHold { id: record.id }),
         }
     }
     Ok(discarded)

@@ -1,4 +1,5 @@
 //! `Tenancy`: the library, opened on one shared database and its tenants.
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use crate::backend::{Backend, DefaultConnection, Storage, StorageError};
 use crate::catalog::{Status, TenantRecord};
 use crate::context::{SharedContext, TenantContext};
 use crate::database::Common;
-use crate::error::{CreateError, Error, LifecycleError, OpenError, SetupError};
+use crate::error::{CreateError, Error, LifecycleError, OpenError, QuotaOutOfRange, SetupError};
 use crate::lifecycle::{self, Compacted};
 use crate::migrate::{self, Applied, MigrateOptions, MigrationSet};
 use crate::pool::{PoolConfig, PoolSet, PoolStats};
@@ -68,6 +69,7 @@ impl<C: Backend> Tenancy<C> {
             freshness: DEFAULT_FRESHNESS,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             schema_policy: SchemaPolicy::Refuse,
+            plan_quotas: HashMap::new(),
             connection: std::marker::PhantomData,
         }
     }
@@ -200,23 +202,12 @@ impl<C: Backend> Tenancy<C> {
         lifecycle::transition(&self.registry, id, Status::Archived)
     }
 
-    /// Brings an archived tenant back to suspended.
+    /// Brings an archived tenant back to suspended. A [deletion](Self::delete) that was scheduled is taken back.
     ///
     /// # Errors
     /// See [`LifecycleError`].
     pub fn unarchive(&self, id: &TenantId) -> Result<(), LifecycleError> {
         lifecycle::transition(&self.registry, id, Status::Suspended)
-    }
-
-    /// Deletes an archived tenant and every file of it. There is no way back.
-    ///
-    /// `confirmation` is the tenant's id as it was created, typed by whoever decides. The catalogue keeps a
-    /// tombstone: the id can be taken again only with [`NewTenant::reuse_retired_id`], the uuid never.
-    ///
-    /// # Errors
-    /// See [`LifecycleError`]. Once begun it is finished, if need be when the library is opened next.
-    pub fn delete(&self, id: &TenantId, confirmation: &str) -> Result<(), LifecycleError> {
-        lifecycle::delete(&self.registry, id, confirmation)
     }
 
     /// Makes the tenant's database anew without its free pages, as its next generation.
@@ -339,6 +330,7 @@ pub struct Builder<C: Backend = DefaultConnection, S = ()> {
     freshness: Duration,
     drain_timeout: Duration,
     schema_policy: SchemaPolicy,
+    plan_quotas: HashMap<String, u64>,
     connection: std::marker::PhantomData<fn() -> C>,
 }
 
@@ -386,6 +378,14 @@ impl<C: Backend, S> Builder<C, S> {
         self.schema_policy = policy;
         self
     }
+
+    /// The most bytes the database of a tenant on `plan` may have, where the tenant has no quota of its own; see
+    /// [`Tenancy::set_quota`]. Default: no limit.
+    #[must_use]
+    pub fn plan_quota(mut self, plan: impl Into<String>, bytes: u64) -> Self {
+        self.plan_quotas.insert(plan.into(), bytes);
+        self
+    }
 }
 
 #[cfg(feature = "sqlite")]
@@ -411,6 +411,7 @@ impl Builder<diesel::SqliteConnection, ()> {
             freshness: self.freshness,
             drain_timeout: self.drain_timeout,
             schema_policy: self.schema_policy,
+            plan_quotas: self.plan_quotas,
             connection: self.connection,
         }
     }
@@ -469,6 +470,13 @@ impl Builder<diesel::SqliteConnection, Sqlite> {
         self.shared_migrations
             .check()
             .map_err(SetupError::Migrations)?;
+        for (plan, bytes) in &self.plan_quotas {
+            let plan = || plan.clone();
+            QuotaOutOfRange::check(*bytes).map_err(|source| SetupError::PlanQuota {
+                plan: plan(),
+                source,
+            })?;
+        }
         let storage = crate::backend::sqlite::SqliteStorage::open(&self.storage.0)?;
         open_with(self, storage)
     }
@@ -491,8 +499,12 @@ fn open_with<C: Backend, S>(
         freshness: builder.freshness,
         drain_timeout: builder.drain_timeout,
         schema_policy: builder.schema_policy,
+        plan_quotas: builder.plan_quotas,
     };
-    let registry = Arc::new(Registry::open(common, pools, settings)?);
+    let mut registry = Registry::open(common, pools, settings)?;
+    // Before anything is recovered: what an old catalogue wants done to a purged tenant is not to be done.
+    registry.buried = lifecycle::bury(&registry)?;
+    let registry = Arc::new(registry);
     // What cannot be recovered is one tenant's trouble: it stays in its status, and the others must be reachable.
     let _ = lifecycle::recover(&registry);
     Ok(Tenancy { registry })

@@ -54,6 +54,15 @@ pub enum ConnectError {
         /// Whose it is.
         found: Box<Stamp>,
     },
+    /// The tenant was purged. A catalogue or files of before have been put back.
+    #[error(
+        "the database of {whose} is refused: the tenant was purged, and a tombstone says so; open the library anew, \
+         which sets an older catalogue right"
+    )]
+    Purged {
+        /// Whose it was.
+        whose: Whose,
+    },
     /// The generation is fenced.
     #[error("the database of {whose} is fenced for maintenance; try again")]
     Fenced {
@@ -232,6 +241,17 @@ pub enum StorageError {
         tenant: TenantId,
         /// In SQLite's words.
         symptom: String,
+    },
+    /// What a purge wrote down cannot be read or written. Its tombstone holds all the same.
+    #[error(
+        "the certificate of the purged tenant {tenant} is unreadable; keep the file, it is its tombstone"
+    )]
+    Certificate {
+        /// The tenant's uuid.
+        tenant: Uuid,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
     },
     /// A migration makes a table of the other scope.
     #[error(

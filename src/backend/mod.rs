@@ -8,8 +8,8 @@ use diesel::connection::{AnsiTransactionManager, Connection, LoadConnection};
 use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
-use crate::catalog::CatalogStore;
 use crate::catalog::backups::BackupStore;
+use crate::catalog::{CatalogStore, Certificate, PurgedGeneration, RetentionStore};
 use crate::migrate::{MigrateConnection, MigrationSet};
 use crate::tenant_id::TenantId;
 
@@ -33,6 +33,7 @@ pub trait Backend:
     Connection<TransactionManager = AnsiTransactionManager>
     + LoadConnection
     + CatalogStore
+    + RetentionStore
     + BackupStore
     + MigrateConnection
     + Send
@@ -63,6 +64,8 @@ pub trait Backend:
 pub enum Symptom {
     NoSuchTable(String),
     Fenced,
+    /// No room for another page.
+    Full,
 }
 
 /// Names one tenant to a [`Storage`].
@@ -91,6 +94,16 @@ pub struct SchemaFacts {
     pub tables: Vec<String>,
     /// Foreign keys whose parent is not in this database: child table and parent.
     pub dangling: Vec<(String, String)>,
+}
+
+/// How large a database is, its side files left out.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabasePages {
+    /// Bytes of all pages.
+    pub bytes: u64,
+    /// Bytes of those that hold nothing and are used before the database grows.
+    pub free: u64,
 }
 
 /// Where databases are, and how they are made, found, fenced and removed. Implemented by this crate only.
@@ -147,6 +160,26 @@ pub trait Storage: BackupStorage + Send + Sync + Sized + 'static {
     fn fence(&self, key: &TenantKey, generation: u64, wait: Duration) -> Result<(), StorageError>;
     /// Takes the fence out again. Nothing to do where there is none.
     fn unfence(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+
+    /// Whether a tenant was purged: no database of this uuid may be opened or put in place, whatever the catalogue says.
+    fn is_tombstoned(&self, tenant: Uuid) -> Result<bool, StorageError>;
+    /// All tenants that were purged.
+    fn tombstoned(&self) -> Result<Vec<Uuid>, StorageError>;
+    /// What a purge wrote down.
+    fn certificate(&self, tenant: Uuid) -> Result<Option<Certificate>, StorageError>;
+    /// Writes the tombstone, in place of the one that may be there, and waits until it is safe.
+    fn write_tombstone(&self, certificate: &Certificate) -> Result<(), StorageError>;
+    /// The generations and bytes that are there of a tenant, be they damaged. `None` where nothing is.
+    fn inventory(
+        &self,
+        key: &TenantKey,
+    ) -> Result<Option<(Vec<PurgedGeneration>, u64)>, StorageError>;
+
+    /// Bounds what the database may grow to through this connection. What it has already stays.
+    fn limit(&self, conn: &mut Self::Conn, bytes: u64) -> QueryResult<()>;
+    fn pages(&self, conn: &mut Self::Conn) -> QueryResult<DatabasePages>;
+    /// Whether the disk has room left, so that a database that is full is so because of its limit.
+    fn disk_has_room(&self) -> bool;
 
     /// This open of the library, and whether another one is still alive.
     fn instance(&self) -> Uuid;

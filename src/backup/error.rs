@@ -42,6 +42,12 @@ pub enum BackupError {
         /// The backup.
         id: Uuid,
     },
+    /// Its tenant is under a legal hold.
+    #[error("backup {id} is of a tenant under a legal hold; it is kept until `release_hold`")]
+    OnHold {
+        /// The backup.
+        id: Uuid,
+    },
     /// The files are not those of the backup in the catalogue.
     #[error("the files of backup {id} are those of another one; use another backup")]
     Replaced {

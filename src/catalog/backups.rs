@@ -171,12 +171,24 @@ pub struct OnDiskReport {
     pub orphans: Vec<TenantKey>,
 }
 
+/// What became of an attempt to give an old generation up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum GivenUp {
+    Done,
+    /// It is not among the kept ones.
+    NotKept,
+    /// The tenant is under a legal hold.
+    OnHold,
+}
+
 /// What the engine asks of the catalogue about backups. Each method is one transaction. Implemented by this crate only.
 #[doc(hidden)]
 pub trait BackupStore {
     /// Inserts a backup that is being made.
     fn backup_begin(&mut self, backup: &StoredBackup) -> QueryResult<()>;
-    /// The commit point of a backup: it counts from here on. False where it is not being made any more.
+    /// The commit point of a backup: it counts from here on. False where it is not being made any more, or
+    /// its tenant is being purged with its backups.
     fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool>;
     /// Takes a backup out of the catalogue. Its files must be gone.
     fn backup_forget(&mut self, id: Uuid) -> QueryResult<()>;
@@ -187,7 +199,8 @@ pub trait BackupStore {
     fn backup_unfinished(&mut self) -> QueryResult<Vec<StoredBackup>>;
     /// Keeps one that counts from being pruned, or no longer does. False where there is none.
     fn backup_pin(&mut self, id: Uuid, pinned: bool) -> QueryResult<bool>;
-    /// The commit point of removing one that counts and is not pinned. False where there is none.
+    /// The commit point of removing one that counts and is neither pinned nor of a tenant under a legal hold. False
+    /// where there is none.
     fn backup_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool>;
 
     /// Brings a catalogue that was restored from a backup in line with the databases on the disk.
@@ -207,8 +220,8 @@ pub trait BackupStore {
     /// All sets, newest first, those that are being made included.
     fn set_list(&mut self) -> QueryResult<Vec<StoredSet>>;
 
-    /// The commit point of removing an old generation: it cannot be undone to any more. False where it is not kept.
-    fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<bool>;
+    /// The commit point of removing an old generation: it cannot be undone to any more.
+    fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<GivenUp>;
     fn generations_given_up(&mut self) -> QueryResult<Vec<(Uuid, u64)>>;
     /// The files of a generation that was given up are gone.
     fn generation_given_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()>;

@@ -10,11 +10,12 @@ use super::queries::{
     all_tenants, forget_tenant, insert_tenant, now, number, open_operation, set_status, unreadable,
     uuid,
 };
+use super::retention_queries::{comes_too_late, is_on_hold};
 use super::{Conn, write};
 use crate::backend::{OnDisk, TenantKey};
 use crate::catalog::backups::{
-    BackupState, BackupStore, BackupsOf, OnDiskReport, StoredBackup, StoredFacts, StoredSet,
-    backup_sets, backups, discards,
+    BackupState, BackupStore, BackupsOf, GivenUp, OnDiskReport, StoredBackup, StoredFacts,
+    StoredSet, backup_sets, backups, discards,
 };
 use crate::catalog::{
     CatalogStore, Inserted, Operation, OperationKind, Status, TenantRecord, from_millis,
@@ -225,19 +226,24 @@ impl BackupStore for Conn {
 
     fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool> {
         let making = BackupState::Making.as_str();
-        let committed = diesel::update(backups::table.find(id.as_bytes().as_slice()))
-            .filter(backups::state.eq(making))
-            .set((
-                backups::state.eq(BackupState::Good.as_str()),
-                backups::taken_at.eq(to_millis(facts.taken_at)),
-                backups::generation.eq(facts.generation as i64),
-                backups::schema_version.eq(&facts.schema_version),
-                backups::schema_fingerprint.eq(&facts.schema_fingerprint),
-                backups::bytes.eq(facts.bytes as i64),
-                backups::sha256.eq(facts.sha256.as_slice()),
-            ))
-            .execute(self)?;
-        Ok(committed == 1)
+        write(self, |conn| {
+            if comes_too_late(conn, id)? {
+                return Ok(false);
+            }
+            let committed = diesel::update(backups::table.find(id.as_bytes().as_slice()))
+                .filter(backups::state.eq(making))
+                .set((
+                    backups::state.eq(BackupState::Good.as_str()),
+                    backups::taken_at.eq(to_millis(facts.taken_at)),
+                    backups::generation.eq(facts.generation as i64),
+                    backups::schema_version.eq(&facts.schema_version),
+                    backups::schema_fingerprint.eq(&facts.schema_fingerprint),
+                    backups::bytes.eq(facts.bytes as i64),
+                    backups::sha256.eq(facts.sha256.as_slice()),
+                ))
+                .execute(conn)?;
+            Ok(committed == 1)
+        })
     }
 
     fn backup_forget(&mut self, id: Uuid) -> QueryResult<()> {
@@ -282,6 +288,9 @@ impl BackupStore for Conn {
 
     fn backup_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool> {
         write(self, |conn| {
+            if is_on_hold(conn, id)? {
+                return Ok(false);
+            }
             let begun = diesel::update(backups::table.find(id.as_bytes().as_slice()))
                 .filter(backups::state.eq(BackupState::Good.as_str()))
                 .filter(backups::pinned.eq(false))
@@ -406,11 +415,15 @@ impl BackupStore for Conn {
         rows.into_iter().map(read).collect()
     }
 
-    fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<bool> {
+    fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<GivenUp> {
         let key = (tenant.as_bytes().as_slice(), generation as i64);
         write(self, |conn| {
+            let hold = tenants::table.find(key.0).select(tenants::legal_hold);
+            if hold.get_result::<Option<String>>(conn)?.is_some() {
+                return Ok(GivenUp::OnHold);
+            }
             if diesel::delete(generations::table.find(key)).execute(conn)? == 0 {
-                return Ok(false);
+                return Ok(GivenUp::NotKept);
             }
             diesel::insert_into(discards::table)
                 .values((
@@ -418,7 +431,7 @@ impl BackupStore for Conn {
                     discards::generation.eq(key.1),
                 ))
                 .execute(conn)?;
-            Ok(true)
+            Ok(GivenUp::Done)
         })
     }
 

@@ -6,15 +6,17 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::{Conn, STEPS, has_catalog, write};
+use crate::catalog::retention::BELIEVED_AHEAD;
 use crate::catalog::{
     Begun, CatalogStore, Changed, FORMAT, Inserted, Intent, OldGeneration, Operation,
     OperationKind, Outcome, Status, TenantRecord, catalog, from_millis, generations, operations,
     tenants, to_millis,
 };
+use crate::subdomain::Subdomain;
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = tenants)]
-struct TenantRow {
+pub(super) struct TenantRow {
     uuid: Vec<u8>,
     tenant_id: String,
     folded_id: String,
@@ -29,11 +31,15 @@ struct TenantRow {
     created_at: i64,
     changed_at: i64,
     change_seq: i64,
+    delete_after: Option<i64>,
+    legal_hold: Option<String>,
+    quota_bytes: Option<i64>,
+    backups_on_purge: Option<String>,
 }
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = operations)]
-struct OperationRow {
+pub(super) struct OperationRow {
     id: Vec<u8>,
     tenant_uuid: Vec<u8>,
     kind: String,
@@ -62,7 +68,7 @@ pub(super) fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
 }
 
 impl TenantRow {
-    fn read(self) -> QueryResult<TenantRecord> {
+    pub(super) fn read(self) -> QueryResult<TenantRecord> {
         Ok(TenantRecord {
             uuid: uuid(&self.uuid)?,
             id: self.tenant_id.parse().map_err(unreadable)?,
@@ -80,6 +86,9 @@ impl TenantRow {
             created_at: from_millis(self.created_at),
             changed_at: from_millis(self.changed_at),
             change_seq: self.change_seq,
+            delete_after: self.delete_after.map(from_millis),
+            legal_hold: self.legal_hold,
+            quota: self.quota_bytes.map(number).transpose()?,
         })
     }
 
@@ -99,6 +108,10 @@ impl TenantRow {
             created_at: to_millis(record.created_at),
             changed_at: to_millis(record.changed_at),
             change_seq,
+            delete_after: record.delete_after.map(to_millis),
+            legal_hold: record.legal_hold.clone(),
+            quota_bytes: record.quota.map(|bytes| bytes as i64),
+            backups_on_purge: None,
         }
     }
 }
@@ -112,7 +125,7 @@ fn operation_kind(word: &str) -> QueryResult<OperationKind> {
 }
 
 impl OperationRow {
-    fn read(self) -> QueryResult<Operation> {
+    pub(super) fn read(self) -> QueryResult<Operation> {
         Ok(Operation {
             id: uuid(&self.id)?,
             tenant_uuid: uuid(&self.tenant_uuid)?,
@@ -124,7 +137,7 @@ impl OperationRow {
         })
     }
 
-    fn write(operation: &Operation, now: i64) -> Self {
+    pub(super) fn write(operation: &Operation, now: i64) -> Self {
         Self {
             id: operation.id.as_bytes().to_vec(),
             tenant_uuid: operation.tenant_uuid.as_bytes().to_vec(),
@@ -144,17 +157,43 @@ pub(super) fn now() -> i64 {
     to_millis(SystemTime::now())
 }
 
+/// Moves the newest time that was seen to now, unless the clock is behind it or too far ahead to be believed.
+pub(super) fn see_clock(conn: &mut Conn) -> QueryResult<()> {
+    // Not more often than once a minute: opening the library need not write.
+    let (now, minute) = (now(), 60_000);
+    let believed = now - BELIEVED_AHEAD.as_millis() as i64;
+    diesel::update(catalog::table)
+        .filter(catalog::clock_seen.between(believed, now - minute))
+        .set(catalog::clock_seen.eq(now))
+        .execute(conn)
+        .map(drop)
+}
+
 /// Every change takes the next number, in its own transaction, so that readers see them in order.
 pub(super) fn next_seq(conn: &mut Conn) -> QueryResult<i64> {
+    see_clock(conn)?;
     diesel::update(catalog::table)
         .set(catalog::change_seq.eq(catalog::change_seq + 1))
         .returning(catalog::change_seq)
         .get_result(conn)
 }
 
-fn tenant(conn: &mut Conn, id: Uuid) -> QueryResult<Option<TenantRecord>> {
+pub(super) fn tenant(conn: &mut Conn, id: Uuid) -> QueryResult<Option<TenantRecord>> {
     let row = tenants::table
         .find(id.as_bytes().as_slice())
+        .get_result::<TenantRow>(conn)
+        .optional()?;
+    row.map(TenantRow::read).transpose()
+}
+
+/// Who has a subdomain; deleted tenants have none.
+pub(super) fn subdomain_owner(
+    conn: &mut Conn,
+    subdomain: &Subdomain,
+) -> QueryResult<Option<TenantRecord>> {
+    let row = tenants::table
+        .filter(tenants::subdomain.eq(subdomain.as_str()))
+        .filter(tenants::status.ne(Status::Deleted.as_str()))
         .get_result::<TenantRow>(conn)
         .optional()?;
     row.map(TenantRow::read).transpose()
@@ -182,7 +221,7 @@ pub(super) fn set_status(conn: &mut Conn, id: Uuid, to: Status) -> QueryResult<(
 }
 
 /// The tenant, if it is in a status that will do and nothing is under way on it.
-fn idle_tenant(
+pub(super) fn idle_tenant(
     conn: &mut Conn,
     id: Uuid,
     will_do: impl Fn(Status) -> bool,
@@ -236,15 +275,10 @@ pub(super) fn insert_tenant(
     if retired && !reuse_id {
         return Ok(Inserted::Retired);
     }
-    if let Some(subdomain) = &record.subdomain {
-        let owner = tenants::table
-            .filter(tenants::subdomain.eq(subdomain.as_str()))
-            .filter(tenants::status.ne(Status::Deleted.as_str()))
-            .get_result::<TenantRow>(conn)
-            .optional()?;
-        if let Some(owner) = owner {
-            return Ok(Inserted::SubdomainTaken(owner.read()?.id));
-        }
+    if let Some(subdomain) = &record.subdomain
+        && let Some(owner) = subdomain_owner(conn, subdomain)?
+    {
+        return Ok(Inserted::SubdomainTaken(owner.id));
     }
     let seq = next_seq(conn)?;
     diesel::insert_into(tenants::table)
@@ -337,7 +371,16 @@ impl CatalogStore for Conn {
     fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed> {
         write(self, |conn| {
             match idle_tenant(conn, tenant, |from| from.may_become(to))? {
-                Ok(_) => set_status(conn, tenant, to).map(|()| Changed::Done),
+                Ok(record) => {
+                    // Who brings an archived tenant back does not want it purged on the old date when it is archived
+                    // again.
+                    if record.status == Status::Archived {
+                        diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+                            .set(tenants::delete_after.eq(None::<i64>))
+                            .execute(conn)?;
+                    }
+                    set_status(conn, tenant, to).map(|()| Changed::Done)
+                }
                 Err(refused) => Ok(refused),
             }
         })

@@ -9,12 +9,15 @@ use super::FORMAT;
 mod backups_queries;
 #[path = "queries.rs"]
 mod queries;
+#[path = "retention_queries.rs"]
+mod retention_queries;
 
 /// What makes the catalogue, one step for each format. What is written here is never edited afterwards.
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0005_backups/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0006_retention/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

@@ -32,6 +32,18 @@ pub enum RestoreError {
         /// Its status.
         status: Status,
     },
+    /// A legal hold forbids to remove anything of the tenant.
+    #[error("tenant `{id}` is under a legal hold: nothing of it is removed until it is released")]
+    OnHold {
+        /// The tenant.
+        id: TenantId,
+    },
+    /// The tenant the backup is of was purged, and stays gone.
+    #[error("tenant `{id}`, whose backup this is, was purged; what was purged is not brought back")]
+    Purged {
+        /// The tenant, as it was called then.
+        id: TenantId,
+    },
     /// The backup is of another tenant, or of the shared database.
     #[error("the backup is that of {is}, need one of tenant `{wanted}`")]
     WrongTenantBackup {

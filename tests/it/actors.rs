@@ -14,9 +14,12 @@ const ROOT: &str = "DIESEL_TENANTS_TEST_ROOT";
 const MARK: &str = "actor says ";
 
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
-const PARTS: [fn(&str, &Path) -> bool; 3] = [
-    crate::power::play,
+const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::backup::play,
+    crate::power::play,
+    crate::purge::act,
+    crate::quota::act,
+    crate::recreate::act,
     crate::restore::play,
 ];
 
@@ -203,11 +206,6 @@ fn act() {
             let tenancy = builder(root).open().unwrap();
             tenancy.compact(&id).unwrap();
             say("compacted");
-        }
-        "delete" => {
-            let tenancy = builder(root).open().unwrap();
-            tenancy.delete(&id, "TH001").unwrap();
-            say("deleted");
         }
         "open" => {
             builder(root).open().unwrap();

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use diesel_tenants::prelude::*;
-use diesel_tenants::{Builder, MigrationScript, MigrationSet, Sqlite};
+use diesel_tenants::{Builder, MigrationScript, MigrationSet, Retention, Sqlite};
 
 pub(crate) mod schema {
     diesel::table! { users { id -> Integer, name -> Text, } }
@@ -108,6 +108,13 @@ impl Fleet {
             .join(directory)
             .join(format!("g{generation}.sqlite3"))
     }
+}
+
+/// Brings an active tenant to where it may be purged at once.
+pub(crate) fn delete_at_once(tenancy: &Tenancy, id: &TenantId) {
+    tenancy.suspend(id).unwrap();
+    tenancy.archive(id).unwrap();
+    tenancy.delete(id, id.as_str(), Retention::NONE).unwrap();
 }
 
 pub(crate) fn admit(ctx: &mut TenantContext, name: &str) -> QueryResult<usize> {

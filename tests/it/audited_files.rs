@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-const OPENS_FILES: [(&str, &str); 5] = [
+const OPENS_FILES: [(&str, &str); 6] = [
     (
         "src/backend/sqlite/artefact.rs",
         "backups, which SQLite opens as immutable only, without a lock",
@@ -19,6 +19,10 @@ const OPENS_FILES: [(&str, &str); 5] = [
     (
         "src/backend/sqlite/lock.rs",
         "lock files, which are no databases",
+    ),
+    (
+        "src/backend/sqlite/tombstones.rs",
+        "certificates of purges, which are no databases",
     ),
     (
         "src/failpoint.rs",

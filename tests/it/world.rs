@@ -13,6 +13,12 @@ struct Count {
     count: i64,
 }
 
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    name: String,
+}
+
 fn count(tenancy: &Tenancy, sql: &str) -> i64 {
     let count = tenancy
         .shared()
@@ -102,8 +108,34 @@ pub(crate) fn check(root: &Path) -> Tenancy {
         found, expected,
         "files below tenants/ and the catalogue disagree"
     );
+    check_tombstones(&tenancy, root);
     crate::backup::check(&tenancy, root);
     tenancy
+}
+
+/// A tenant is deleted and has a certificate that is complete, or neither; and nothing half written lies about.
+fn check_tombstones(tenancy: &Tenancy, root: &Path) {
+    assert!(tenancy.undead().unwrap().is_empty());
+    assert!(tenancy.buried().is_empty());
+    let mut found = BTreeSet::new();
+    for tombstone in std::fs::read_dir(root.join("tombstones")).unwrap() {
+        let name = tombstone.unwrap().file_name().into_string().unwrap();
+        let uuid = name.strip_suffix(".json").unwrap().parse().unwrap();
+        let certificate = tenancy.certificate(&uuid).unwrap().unwrap();
+        assert!(certificate.completed_at.is_some(), "{certificate:?}");
+        found.insert(name.strip_suffix(".json").unwrap().to_owned());
+    }
+    let deleted = tenancy
+        .shared()
+        .unwrap()
+        .unrouted("look into the catalogue", |raw| {
+            diesel::sql_query(
+                "SELECT lower(hex(uuid)) AS name FROM __tenants_tenants WHERE status = 'deleted'",
+            )
+            .load::<Name>(raw)
+        });
+    let deleted: BTreeSet<_> = deleted.unwrap().into_iter().map(|row| row.name).collect();
+    assert_eq!(found, deleted, "tombstones and the catalogue disagree");
 }
 
 /// The rows of TH001, in order of their ids.

@@ -15,11 +15,13 @@ pub mod files;
 mod identity;
 pub mod instance;
 pub mod lock;
+mod quota;
 pub mod root;
 mod root_error;
 mod schema;
 mod shared;
 mod storage;
+mod tombstones;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;
@@ -64,6 +66,9 @@ impl Backend for SqliteConnection {
         let message = message(error)?;
         if message == fence::RAISED {
             return Some(Symptom::Fenced);
+        }
+        if message == "database or disk is full" {
+            return Some(Symptom::Full);
         }
         let table = message.strip_prefix("no such table: ")?;
         let table = table.strip_prefix("main.").unwrap_or(table);

@@ -7,6 +7,7 @@
 //! <root>/instances/   one locked file per running instance
 //! <root>/locks/       lock files
 //! <root>/backups/
+//! <root>/tombstones/  one record per purged tenant
 //! ```
 //!
 //! Naming rule: a path is made from a folded id, a uuid, a number or a digest, never from text that was not
@@ -25,7 +26,14 @@ use super::files::{self, FileAction, FileError, FileKind, LONGEST_DATABASE_PATH,
 pub use super::root_error::{BackupDirError, FoundInstead, InvalidRoot, NotFolded, RootError};
 
 /// The directories of the layout.
-const DIRECTORIES: [&str; 5] = ["tenants", "templates", "instances", "locks", "backups"];
+const DIRECTORIES: [&str; 6] = [
+    "tenants",
+    "templates",
+    "instances",
+    "locks",
+    "backups",
+    "tombstones",
+];
 
 /// The longest folded tenant id that becomes a directory name, in bytes.
 const LONGEST_FOLDED_ID: usize = 32;
@@ -266,6 +274,12 @@ impl Root {
     /// The directory of lock files. They are never removed.
     pub fn locks(&self) -> PathBuf {
         self.path.join("locks")
+    }
+
+    /// The directory of tombstones. To be kept when the rest is restored from a backup: they say which tenants must
+    /// not come back.
+    pub fn tombstones(&self) -> PathBuf {
+        self.path.join("tombstones")
     }
 
     /// Where backups go unless told otherwise.

@@ -19,7 +19,7 @@ use super::identity::Identity;
 use super::lock::DirLock;
 use super::root::{Root, RootError, RootOptions};
 use super::storage::{Settings, query};
-use super::{artefact, connect, instance, schema};
+use super::{artefact, connect, instance, schema, tombstones};
 use crate::backend::{ArtefactFacts, InvalidBackup, OnDisk, StorageError, TenantKey, Whose};
 use crate::catalog::CatalogStore;
 use crate::failpoint::hit;
@@ -245,7 +245,7 @@ pub(super) fn on_disk(root: &Root, busy_timeout: Duration) -> Result<Vec<OnDisk>
                     found.push(OnDisk {
                         key: tenant,
                         catalog,
-                        tombstone: is_tombstoned(root, tenant.uuid)?,
+                        tombstone: tombstones::stands(root, tenant.uuid)?,
                         generations: Vec::new(),
                         newest: None,
                     });
@@ -268,12 +268,6 @@ pub(super) fn on_disk(root: &Root, busy_timeout: Duration) -> Result<Vec<OnDisk>
         }
     }
     Ok(found)
-}
-
-/// Whether a purge has left its mark: such a tenant stays gone, whatever an older catalogue says.
-fn is_tombstoned(root: &Root, tenant: Uuid) -> Result<bool, FileError> {
-    let name = format!("tombstones/{}.json", tenant.simple());
-    Ok(lstat(&root.path().join(name))?.is_some())
 }
 
 /// What a file says it is: tenant, catalogue, whether it is fenced, generation. `None` where that is not its name.

@@ -12,10 +12,10 @@ use super::identity::{self, Identity};
 use super::instance::{self, Instance};
 use super::lock::DirLock;
 use super::root::{Root, RootOptions};
-use super::{connect, fence, schema};
+use super::{connect, fence, quota, schema, tombstones};
 use crate::backend::error::{ConnectError, StorageError, Whose};
-use crate::backend::{Opened, SchemaFacts, Storage, TenantKey};
-use crate::catalog::CatalogStore;
+use crate::backend::{DatabasePages, Opened, SchemaFacts, Storage, TenantKey};
+use crate::catalog::{CatalogStore, Certificate, PurgedGeneration};
 use crate::error::SetupError;
 use crate::migrate::{self, MigrateOptions, MigrationSet};
 
@@ -181,6 +181,12 @@ impl Storage for SqliteStorage {
         generation: u64,
     ) -> Result<Opened<SqliteConnection>, ConnectError> {
         let whose = Whose::Tenant(key.id);
+        if tombstones::stands(&self.root, key.uuid).map_err(|e| ConnectError::Unsafe {
+            whose: whose.clone(),
+            reason: e.to_string(),
+        })? {
+            return Err(ConnectError::Purged { whose });
+        }
         let mut conn = connect::open_stamped(
             &self.path(key, generation),
             &whose,
@@ -263,6 +269,10 @@ impl Storage for SqliteStorage {
     }
 
     fn publish(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+        if self.is_tombstoned(key.uuid)? {
+            let whose = Whose::Tenant(key.id);
+            return Err(ConnectError::Purged { whose }.into());
+        }
         let path = self.path(key, generation);
         Ok(files::publish(&files::staging_beside(&path), &path)?)
     }
@@ -327,6 +337,41 @@ impl Storage for SqliteStorage {
             true => fence::lower(&mut conn).map_err(query("lowering the fence")),
             false => Ok(()),
         }
+    }
+
+    fn is_tombstoned(&self, tenant: Uuid) -> Result<bool, StorageError> {
+        Ok(tombstones::stands(&self.root, tenant)?)
+    }
+
+    fn tombstoned(&self) -> Result<Vec<Uuid>, StorageError> {
+        Ok(tombstones::all(&self.root)?)
+    }
+
+    fn certificate(&self, tenant: Uuid) -> Result<Option<Certificate>, StorageError> {
+        tombstones::read(&self.root, tenant)
+    }
+
+    fn write_tombstone(&self, certificate: &Certificate) -> Result<(), StorageError> {
+        tombstones::write(&self.root, certificate)
+    }
+
+    fn inventory(
+        &self,
+        key: &TenantKey,
+    ) -> Result<Option<(Vec<PurgedGeneration>, u64)>, StorageError> {
+        Ok(tombstones::inventory(&self.directory(key))?)
+    }
+
+    fn limit(&self, conn: &mut SqliteConnection, bytes: u64) -> QueryResult<()> {
+        quota::limit(conn, bytes)
+    }
+
+    fn pages(&self, conn: &mut SqliteConnection) -> QueryResult<DatabasePages> {
+        quota::pages(conn)
+    }
+
+    fn disk_has_room(&self) -> bool {
+        quota::disk_has_room(self.root.path())
     }
 
     fn instance(&self) -> Uuid {

@@ -310,7 +310,8 @@ fn over_a_deleted_tenant() {
     let tenancy = &fleet.tenancy;
     tenancy.suspend(&id()).unwrap();
     tenancy.archive(&id()).unwrap();
-    tenancy.delete(&id(), "TH001").unwrap();
+    tenancy.delete(&id(), "TH001", Retention::NONE).unwrap();
+    tenancy.purge(&id(), "TH001").unwrap();
     let restore = || tenancy.restore(&id(), &BackupRef::from(&backup), &confirmed());
     let error = restore().unwrap_err();
     assert!(
@@ -327,15 +328,16 @@ fn over_a_deleted_tenant() {
         "{error}"
     );
     let new = NewTenant::named("brought back");
-    let again = tenancy
+    // What was purged is not brought back under another id either.
+    let error = tenancy
         .clone_from_backup(
             &BackupRef::from(&backup),
             &"TH001B".parse().unwrap(),
             new,
             &CloneOptions::new(),
         )
-        .unwrap();
-    assert_eq!(names(&mut again.enter().unwrap()), ["before"]);
+        .unwrap_err();
+    assert!(matches!(error, RestoreError::Purged { .. }), "{error}");
 }
 
 /// Changes the tenant behind the library's back, and backs it up.
