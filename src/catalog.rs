@@ -16,7 +16,7 @@ use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 2;
+pub(crate) const FORMAT: i32 = 3;
 
 /// Where a tenant is in its life.
 ///
@@ -172,18 +172,21 @@ pub enum OperationKind {
     Recreate,
     /// A new generation from the one before.
     Undo,
+    /// [`Tenancy::repair`](crate::Tenancy::repair).
+    Repair,
     /// [`Tenancy::delete`](crate::Tenancy::delete).
     Delete,
 }
 
 impl OperationKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Create,
         Self::Migrate,
         Self::Compact,
         Self::Restore,
         Self::Recreate,
         Self::Undo,
+        Self::Repair,
         Self::Delete,
     ];
 
@@ -195,6 +198,7 @@ impl OperationKind {
             Self::Restore => "restore",
             Self::Recreate => "recreate",
             Self::Undo => "undo",
+            Self::Repair => "repair",
             Self::Delete => "delete",
         }
     }
@@ -404,5 +408,6 @@ diesel::table! {
     }
 }
 
+pub(crate) mod health;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -380,6 +380,7 @@ pub mod money;
 pub mod pool;
 mod provision;
 mod registry;
+pub mod repair;
 mod router;
 pub mod scope;
 mod subdomain;
@@ -387,8 +388,10 @@ mod tenancy;
 mod tenant_id;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod verify;
 
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
+pub use catalog::health::{HealthRecord, RecordedFinding};
 pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};
 pub use context::{
     Context, LoadRouted, RunQueryDsl, SaveChangesDsl, SharedContext, Statement, TenantContext,

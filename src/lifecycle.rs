@@ -100,7 +100,7 @@ fn refusal(id: TenantId, to: Option<Status>, refused: Changed) -> LifecycleError
 }
 
 /// Begins an operation on a tenant, after settling one that a dead process left open.
-fn begin<'a, C: Backend>(
+pub(crate) fn begin<'a, C: Backend>(
     registry: &'a Registry<C>,
     tenant: &Tenant<C>,
     kind: OperationKind,
@@ -132,7 +132,7 @@ fn begin<'a, C: Backend>(
 }
 
 /// After a failed operation: undoes it, or finishes it if it had committed. The first error is the one to report.
-fn settled<C: Backend, T, E>(
+pub(crate) fn settled<C: Backend, T, E>(
     registry: &Registry<C>,
     operation: &Operation,
     result: Result<T, E>,
@@ -243,7 +243,7 @@ fn finish_delete<C: Backend>(
 }
 
 /// The statuses in which a tenant has a database that can be migrated.
-const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
+pub(crate) const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
 
 pub(crate) fn migrate_one<C: Backend>(
     registry: &Registry<C>,
@@ -285,7 +285,7 @@ fn migrate_begun<C: Backend>(
 }
 
 /// The tenant as it was, with the schema its database says it has: in doubt the database is right.
-fn schema_now<C: Backend>(
+pub(crate) fn schema_now<C: Backend>(
     registry: &Registry<C>,
     conn: &mut C,
     operation: &Operation,
@@ -405,6 +405,15 @@ pub(crate) fn settle<C: Backend>(
         }
         OperationKind::Delete if record.status == Status::Deleted => {}
         OperationKind::Delete => return finish_delete(registry, &record, operation),
+        // Its transaction is committed or it is not; the database is asked, be it fenced or not.
+        OperationKind::Repair => match storage.connect_to_inspect(&key, record.generation) {
+            Ok(mut conn) => {
+                let now = schema_now(registry, &mut conn, operation, &record)?;
+                registry.change(|c| c.catalog_commit(operation, &now))?;
+            }
+            Err(error) if error.is_lost() => {}
+            Err(error) => return Err(error.into()),
+        },
         OperationKind::Migrate => match storage.connect_tenant(&key, record.generation) {
             Ok(mut opened) => {
                 let now = schema_now(registry, &mut opened.conn, operation, &record)?;

@@ -5,6 +5,8 @@ pub(super) use diesel::SqliteConnection as Conn;
 
 use super::FORMAT;
 
+#[path = "health_queries.rs"]
+mod health_queries;
 #[path = "queries.rs"]
 mod queries;
 
@@ -12,6 +14,7 @@ mod queries;
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0004_health/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

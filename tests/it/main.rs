@@ -21,9 +21,11 @@ mod migrate;
 mod models;
 mod names;
 mod prelude;
+mod repair;
 mod roots;
 mod schemas;
 mod soak;
 #[cfg(feature = "testing")]
 mod testing;
+mod verify;
 mod world;

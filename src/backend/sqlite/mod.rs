@@ -6,12 +6,16 @@ compile_error!(
 );
 
 mod connect;
+mod ddl;
 mod fence;
 mod file_error;
 pub mod files;
 mod identity;
+mod inspect;
 pub mod instance;
+mod leftovers;
 pub mod lock;
+mod rebuild;
 pub mod root;
 mod root_error;
 mod schema;
