@@ -16,7 +16,7 @@ use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 3;
+pub(crate) const FORMAT: i32 = 4;
 
 /// Where a tenant is in its life.
 ///
@@ -409,5 +409,6 @@ diesel::table! {
 }
 
 pub(crate) mod health;
+pub(crate) mod backups;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::backend::{ConnectError, StorageError};
+use crate::backup::BackupError;
 use crate::catalog::{OperationKind, Status};
 use crate::display_name::DisplayNameError;
 use crate::migrate::{MigrateError, MigrationSetError};
@@ -32,6 +33,9 @@ pub enum Error {
     /// Of an operation on a tenant.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    /// Of a backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -47,6 +51,7 @@ impl Error {
             Self::Open(error) => error.is_retryable(),
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
+            Self::Backup(error) => error.is_retryable(),
             Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
@@ -374,9 +379,18 @@ pub enum LifecycleError {
         #[source]
         source: diesel::result::Error,
     },
+    /// A backup that was left half done could not be settled.
+    #[error("a backup that was left half done could not be settled")]
+    Backup(#[source] Box<BackupError>),
     /// The catalogue.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+impl From<BackupError> for LifecycleError {
+    fn from(error: BackupError) -> Self {
+        Self::Backup(Box::new(error))
+    }
 }
 
 impl LifecycleError {

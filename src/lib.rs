@@ -361,6 +361,7 @@
 compile_error!("diesel-tenants needs a backend: enable the `sqlite` feature (it is a default one)");
 
 pub mod backend;
+mod backup;
 mod base_domains;
 mod catalog;
 mod clock;
@@ -390,6 +391,7 @@ mod tenant_id;
 pub mod testing;
 pub mod verify;
 
+pub use backup::{BackupError, BackupFilter, BackupOptions, BackupReason, BackupRecord, BackupRef};
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
 pub use catalog::health::{HealthRecord, RecordedFinding};
 pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};

@@ -53,7 +53,7 @@ impl<'a, C: Backend> Running<'a, C> {
     }
 
     /// For an operation found in the journal. `None` while another thread works on it.
-    fn claim(registry: &'a Registry<C>, id: Uuid) -> Option<Self> {
+    pub(crate) fn claim(registry: &'a Registry<C>, id: Uuid) -> Option<Self> {
         let free = registry.running.lock().insert(id);
         free.then(|| Self { registry, id })
     }
@@ -328,6 +328,10 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Lifec
             Ok(false) => {}
             Err(error) => first_error = first_error.or(Some(error)),
         }
+    }
+    match crate::backup::recover(registry) {
+        Ok(settled) => count += settled,
+        Err(error) => first_error = first_error.or(Some(error.into())),
     }
     match first_error {
         Some(error) => Err(error),

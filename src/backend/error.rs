@@ -202,6 +202,10 @@ pub enum StorageError {
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
     Lock(#[from] crate::backend::sqlite::lock::LockError),
+    /// A directory is not taken for backups.
+    #[cfg(feature = "sqlite")]
+    #[error(transparent)]
+    BackupDirectory(#[from] crate::backend::sqlite::root::BackupDirError),
     /// A path cannot be given to SQLite.
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
@@ -267,6 +271,21 @@ impl StorageError {
             #[cfg(feature = "sqlite")]
             Self::Lock(crate::backend::sqlite::lock::LockError::Timeout { .. }) => true,
             Self::Connect(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// Whether the disk, or this user's share of it, is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::File(error) => error.is_disk_full(),
+            #[cfg(feature = "sqlite")]
+            Self::Stage(crate::backend::sqlite::files::StageError::Io(error)) => {
+                error.is_disk_full()
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Query { source, .. } => crate::backend::sqlite::is_disk_full(source),
             _ => false,
         }
     }

@@ -10,15 +10,21 @@ use uuid::Uuid;
 
 use crate::catalog::CatalogStore;
 use crate::catalog::health::HealthStore;
+use crate::catalog::backups::BackupStore;
 use crate::migrate::{MigrateConnection, MigrationSet};
 use crate::repair::RepairConnection;
 use crate::tenant_id::TenantId;
 use crate::verify::{History, InspectConnection, Leftovers};
 
+mod backup;
 mod error;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub use backup::{
+    ArtefactFacts, BackupIdentity, BackupPlace, BackupSource, BackupStorage, InvalidBackup,
+    ManifestFault,
+};
 pub use error::{ConnectError, Stamp, StorageError, Whose};
 
 /// The connection type contexts have unless another is named.
@@ -31,6 +37,7 @@ pub trait Backend:
     + LoadConnection
     + CatalogStore
     + HealthStore
+    + BackupStore
     + MigrateConnection
     + InspectConnection
     + RepairConnection
@@ -65,7 +72,7 @@ pub enum Symptom {
 }
 
 /// Names one tenant to a [`Storage`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TenantKey {
     /// The id as it was created.
     pub id: TenantId,
@@ -97,7 +104,7 @@ pub struct SchemaFacts {
 /// Each method is one step of an operation. It is all or nothing and may be repeated: an operation that was killed
 /// is finished or undone by calling the same steps again.
 #[doc(hidden)]
-pub trait Storage: Send + Sync + Sized + 'static {
+pub trait Storage: BackupStorage + Send + Sync + Sized + 'static {
     type Conn: Backend<Storage = Self>;
 
     /// The catalogue every database of this storage belongs to.

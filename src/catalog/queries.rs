@@ -47,15 +47,17 @@ struct OperationRow {
 }
 
 /// The catalogue holds something this build cannot read: it was edited by hand or by a newer build.
-fn unreadable(what: impl std::error::Error + Send + Sync + 'static) -> diesel::result::Error {
+pub(super) fn unreadable(
+    what: impl std::error::Error + Send + Sync + 'static,
+) -> diesel::result::Error {
     diesel::result::Error::DeserializationError(Box::new(what))
 }
 
-fn number(value: i64) -> QueryResult<u64> {
+pub(super) fn number(value: i64) -> QueryResult<u64> {
     u64::try_from(value).map_err(unreadable)
 }
 
-fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
+pub(super) fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
     Uuid::from_slice(bytes).map_err(unreadable)
 }
 

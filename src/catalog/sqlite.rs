@@ -7,6 +7,8 @@ use super::FORMAT;
 
 #[path = "health_queries.rs"]
 mod health_queries;
+#[path = "backups_queries.rs"]
+mod backups_queries;
 #[path = "queries.rs"]
 mod queries;
 
@@ -15,6 +17,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0004_health/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0005_backups/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

@@ -3,7 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-const OPENS_FILES: [(&str, &str); 4] = [
+const OPENS_FILES: [(&str, &str); 5] = [
+    (
+        "src/backend/sqlite/artefact.rs",
+        "backups, which SQLite opens as immutable only, without a lock",
+    ),
     (
         "src/backend/sqlite/connect.rs",
         "`/dev/null`, to learn whether a descriptor is left",

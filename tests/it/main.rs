@@ -8,6 +8,7 @@
 mod actors;
 mod app;
 mod audited_files;
+mod backup;
 mod child;
 mod contexts;
 mod crashes;

@@ -102,6 +102,7 @@ pub(crate) fn check(root: &Path) -> Tenancy {
         found, expected,
         "files below tenants/ and the catalogue disagree"
     );
+    crate::backup::check(&tenancy, root);
     tenancy
 }
 

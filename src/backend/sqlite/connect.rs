@@ -80,16 +80,7 @@ fn open_with(
         whose: whose.clone(),
         reason: e.to_string(),
     })?;
-    let mut conn =
-        SqliteConnection::establish(&url).map_err(|source| match out_of_descriptors() {
-            true => ConnectError::OutOfDescriptors {
-                whose: whose.clone(),
-            },
-            false => ConnectError::Open {
-                whose: whose.clone(),
-                source,
-            },
-        })?;
+    let mut conn = establish(&url, whose)?;
     let settings = format!(
         "PRAGMA busy_timeout = {};
          PRAGMA trusted_schema = OFF;
@@ -104,6 +95,18 @@ fn open_with(
         Ok(()) => Ok(conn),
         Err(e) => Err(failed(e, whose)),
     }
+}
+
+pub(super) fn establish(url: &str, whose: &Whose) -> Result<SqliteConnection, ConnectError> {
+    SqliteConnection::establish(url).map_err(|source| match out_of_descriptors() {
+        true => ConnectError::OutOfDescriptors {
+            whose: whose.clone(),
+        },
+        false => ConnectError::Open {
+            whose: whose.clone(),
+            source,
+        },
+    })
 }
 
 /// Opens a database and checks that it is `wanted` and not fenced.

@@ -5,6 +5,8 @@ compile_error!(
      renaming without replacing; build for a Unix target or turn the feature off"
 );
 
+mod artefact;
+mod backup;
 mod connect;
 mod ddl;
 mod fence;
@@ -75,4 +77,9 @@ fn message(error: &Error) -> Option<&str> {
         Error::DatabaseError(_, information) => Some(information.message()),
         _ => None,
     }
+}
+
+/// Whether SQLite found no room on the disk.
+pub(super) fn is_disk_full(error: &Error) -> bool {
+    message(error) == Some("database or disk is full")
 }

@@ -92,6 +92,10 @@ impl SqliteStorage {
         &self.root
     }
 
+    pub(super) fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
     /// The database file of a tenant's generation.
     pub fn path(&self, key: &TenantKey, generation: u64) -> PathBuf {
         let path = self
@@ -420,11 +424,11 @@ fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
 }
 
 #[derive(QueryableByName)]
-struct Integrity {
+pub(super) struct Integrity {
     #[diesel(sql_type = Text)]
-    integrity_check: String,
+    pub(super) integrity_check: String,
 }
 
-fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
+pub(super) fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
     move |source| StorageError::Query { action, source }
 }
