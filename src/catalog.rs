@@ -408,7 +408,7 @@ diesel::table! {
     }
 }
 
-pub(crate) mod health;
 pub(crate) mod backups;
+pub(crate) mod health;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -8,6 +8,7 @@
 //! | step | failpoint after it | killed here, the next open |
 //! |---|---|---|
 //! | journal | `repair.begun` | closes it |
+//! | backup taken, unless the plan says otherwise | `repair.backed-up` | closes the journal; the backup stays |
 //! | write lock taken, the database is the planned one | `repair.locked` | closes the journal |
 //! | each step of the plan | `repair.step` | SQLite takes them back |
 //! | schema, row counts and foreign keys checked | `repair.checked` | SQLite takes all back |
@@ -23,6 +24,7 @@ use diesel::result::QueryResult;
 use sha2::{Digest, Sha256};
 
 use crate::backend::{Backend, ConnectError, Storage};
+use crate::backup::{BackupOptions, BackupReason, BackupRecord};
 use crate::catalog::{Operation, OperationKind, TenantRecord};
 use crate::failpoint::hit;
 use crate::lifecycle::{self, MIGRATABLE};
@@ -266,6 +268,8 @@ pub struct RepairReport {
     pub steps: Vec<String>,
     /// Rows of every table that was there before, the same as afterwards.
     pub rows: BTreeMap<String, u64>,
+    /// The backup that was taken before.
+    pub backup: Option<BackupRecord>,
     /// What the database is now.
     pub after: Verification,
     /// When it was committed.
@@ -313,7 +317,7 @@ impl<C: Backend> Tenancy<C> {
     /// See [`RepairError`]. Nothing of the plan was done, except after an error of the catalogue, which the next open
     /// puts right.
     pub fn repair(&self, id: &TenantId, plan: &RepairPlan) -> Result<RepairReport, RepairError> {
-        repair(&self.registry, id, plan)
+        repair(self, id, plan)
     }
 }
 
@@ -373,6 +377,10 @@ fn plan<C: Backend>(
                 let text = "write what the database's schema is into the catalogue".to_owned();
                 planned.steps.push(RepairStep::new(text, Vec::new()));
             }
+            // The rebuild that loosens what the rows break mends it.
+            Finding::RowsBreakConstraint { text } if is_too_narrow(&findings, text) => {}
+            // The rebuild that takes such a key out mends it.
+            Finding::DanglingReference { table, .. } if is_extra_key(&findings, table) => {}
             other => planned
                 .left
                 .extend(not_repaired(other).map(|why| LeftAlone {
@@ -412,10 +420,35 @@ fn plan<C: Backend>(
     })
 }
 
+/// Whether a table has a foreign key that it should not have.
+fn is_extra_key(findings: &[Finding], child: &str) -> bool {
+    findings.iter().any(|finding| match finding {
+        Finding::UnexpectedForeignKey { table, .. } | Finding::ForeignKeyDiffers { table, .. } => {
+            table.eq_ignore_ascii_case(child)
+        }
+        _ => false,
+    })
+}
+
+/// Whether what rows break is a constraint that should not be there.
+fn is_too_narrow(findings: &[Finding], broken: &str) -> bool {
+    findings.iter().any(|finding| match finding {
+        Finding::Nullability {
+            table,
+            column,
+            not_null: false,
+        } => broken.ends_with(&format!(" value in {table}.{column}")),
+        Finding::UnexpectedCheck { table, .. } => broken.ends_with(&format!(" failed in {table}")),
+        _ => false,
+    })
+}
+
 /// Why a finding that is not about the schema is not mended by a repair.
 fn not_repaired(finding: &Finding) -> Option<&'static str> {
     Some(match finding {
-        Finding::ForeignKeyRows { .. } | Finding::SharedRefOrphans { .. } => {
+        Finding::RowsBreakConstraint { .. }
+        | Finding::ForeignKeyRows { .. }
+        | Finding::SharedRefOrphans { .. } => {
             "which rows are right is for somebody to say who knows them"
         }
         Finding::DanglingReference { .. } => "it is part of a table's definition",
@@ -465,10 +498,11 @@ fn fingerprint(schema: &Schema, ledger: &[LedgerRow], fenced: bool) -> String {
 }
 
 fn repair<C: Backend>(
-    registry: &Registry<C>,
+    tenancy: &Tenancy<C>,
     id: &TenantId,
     plan: &RepairPlan,
 ) -> Result<RepairReport, RepairError> {
+    let registry = &tenancy.registry;
     let tenant = registry.tenant(id).map_err(verify::VerifyError::from)?;
     let id = tenant.record().id;
     if plan.id != id {
@@ -479,8 +513,12 @@ fn repair<C: Backend>(
     let (operation, running) = lifecycle::begin(registry, &tenant, kind, &MIGRATABLE, None)?;
     hit("repair.begun");
     let record = tenant.record();
-    let repaired = mend(registry, &record, &operation, plan);
-    let rows = lifecycle::settled(registry, &operation, repaired)?;
+    let repaired = back_up(tenancy, id, plan).and_then(|backup| {
+        hit("repair.backed-up");
+        let rows = mend(registry, &record, &operation, plan)?;
+        Ok((backup, rows))
+    });
+    let (backup, rows) = lifecycle::settled(registry, &operation, repaired)?;
     lifecycle::close(registry, &operation);
     hit("repair.closed");
     drop(running);
@@ -491,8 +529,27 @@ fn repair<C: Backend>(
         id,
         steps: plan.steps.iter().map(|step| step.text.clone()).collect(),
         rows,
+        backup,
         after: Verification::of(&tenancy_record, findings),
         repaired_at,
+    })
+}
+
+/// What is about to be changed can be had back whole.
+fn back_up<C: Backend>(
+    tenancy: &Tenancy<C>,
+    id: TenantId,
+    plan: &RepairPlan,
+) -> Result<Option<BackupRecord>, RepairError> {
+    let changes_data = plan.steps.iter().any(|step| !step.sql.is_empty());
+    if !plan.backup || !changes_data {
+        return Ok(None);
+    }
+    let options = BackupOptions::new().reason(BackupReason::BeforeRepair);
+    let taken = tenancy.backup(&id, &options);
+    taken.map(Some).map_err(|source| {
+        let source = Box::new(source);
+        RepairError::Backup { id, source }
     })
 }
 

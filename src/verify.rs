@@ -239,8 +239,8 @@ impl fmt::Display for Verification {
 #[doc(hidden)]
 pub trait InspectConnection: MigrateConnection {
     fn read_schema(&mut self) -> QueryResult<Schema>;
-    /// Symptoms of damage; none where the file is sound.
-    fn integrity(&mut self, full: bool) -> QueryResult<Vec<String>>;
+    /// Symptoms, each with whether the file is damaged, or only a row breaks a constraint; none where all is sound.
+    fn integrity(&mut self, full: bool) -> QueryResult<Vec<(bool, String)>>;
     /// Rows whose foreign key leads nowhere: child, parent, how many.
     fn broken_references(&mut self) -> QueryResult<Vec<(String, String, u64)>>;
     /// Foreign keys to tables that are not there: child and parent.
@@ -614,7 +614,10 @@ fn examine_inside<C: Backend>(
         findings.extend(
             symptoms
                 .into_iter()
-                .map(|symptom| Finding::Damaged { symptom }),
+                .map(|(is_damage, symptom)| match is_damage {
+                    true => Finding::Damaged { symptom },
+                    false => Finding::RowsBreakConstraint { text: symptom },
+                }),
         );
     }
     if options.foreign_keys {

@@ -9,8 +9,8 @@ use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
 use crate::catalog::CatalogStore;
-use crate::catalog::health::HealthStore;
 use crate::catalog::backups::BackupStore;
+use crate::catalog::health::HealthStore;
 use crate::migrate::{MigrateConnection, MigrationSet};
 use crate::repair::RepairConnection;
 use crate::tenant_id::TenantId;

@@ -5,10 +5,10 @@ pub(super) use diesel::SqliteConnection as Conn;
 
 use super::FORMAT;
 
-#[path = "health_queries.rs"]
-mod health_queries;
 #[path = "backups_queries.rs"]
 mod backups_queries;
+#[path = "health_queries.rs"]
+mod health_queries;
 #[path = "queries.rs"]
 mod queries;
 

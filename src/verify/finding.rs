@@ -58,6 +58,10 @@ pub enum Finding {
     /// Fenced although nothing is being done to the tenant: nobody can write.
     Fenced,
 
+    /// Rows that break a NOT NULL, CHECK or type of their own table, in the database system's words.
+    RowsBreakConstraint {
+        text: String,
+    },
     /// Rows whose foreign key leads to no row.
     ForeignKeyRows {
         table: String,
@@ -387,6 +391,9 @@ impl fmt::Display for Finding {
             Self::Fenced => f.write_str(
                 "the database is fenced although nothing is being done to it; repair takes the fence out",
             ),
+            Self::RowsBreakConstraint { text } => {
+                write!(f, "rows break a constraint of their own table: {text}")
+            }
             Self::ForeignKeyRows { table, parent, rows } => write!(
                 f,
                 "`{table}` has {rows} rows whose foreign key leads to no row of `{parent}`; correct or remove them"

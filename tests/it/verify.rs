@@ -7,7 +7,7 @@ use diesel_tenants::{MigrationScript, MigrationSet};
 use crate::app::{self, Fleet};
 
 mod files;
-mod findings;
+pub(crate) mod findings;
 mod fleet;
 mod hospital;
 mod ledger;
@@ -114,4 +114,17 @@ fn a_new_tenant_is_ready() {
         .verify_shared(&VerifyOptions::default())
         .unwrap();
     assert!(shared.is_ready(), "{shared}");
+}
+
+/// A few cases in the ordinary run, many with `DIESEL_TENANTS_SWEEP=full`.
+pub(crate) fn cases() -> proptest::test_runner::Config {
+    let cases = match std::env::var("DIESEL_TENANTS_SWEEP").as_deref() {
+        Ok("full") => 256,
+        _ => 10,
+    };
+    proptest::test_runner::Config {
+        cases,
+        failure_persistence: None,
+        ..Default::default()
+    }
 }

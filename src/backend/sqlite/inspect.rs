@@ -147,7 +147,14 @@ fn read_columns(
         let stored = if row.hidden == 3 { " STORED" } else { "" };
         let collation = written.and_then(|column| column.collation.clone());
         let column = Column {
-            declared_type: declared(&row.declared_type),
+            declared_type: match generated {
+                // SQLite takes these words off the type only where they are written in one way.
+                Some(_) => declared(&row.declared_type)
+                    .trim_end_matches(" ALWAYS")
+                    .trim_end_matches(" GENERATED")
+                    .to_owned(),
+                None => declared(&row.declared_type),
+            },
             not_null: row.not_null,
             default: row.dflt.map(|text| (ddl::normal(&text), text)),
             generated: generated.map(|text| {
@@ -353,7 +360,7 @@ impl InspectConnection for SqliteConnection {
         schema(self)
     }
 
-    fn integrity(&mut self, full: bool) -> QueryResult<Vec<String>> {
+    fn integrity(&mut self, full: bool) -> QueryResult<Vec<(bool, String)>> {
         let check = if full {
             "integrity_check"
         } else {
@@ -361,9 +368,14 @@ impl InspectConnection for SqliteConnection {
         };
         let query = format!("SELECT {check} AS text FROM pragma_{check} LIMIT 20");
         let lines = diesel::sql_query(query).load::<Line>(self)?;
-        let lines = lines.into_iter().map(|line| line.text);
-        // Rows that break a constraint are no damage of the file; `foreign_key_check` and the schema say more.
-        Ok(lines.filter(|line| line != "ok").collect())
+        let mut lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+        lines.retain(|line| line != "ok");
+        // One line for each row.
+        lines.dedup();
+        let breaks_constraint =
+            |line: &str| line.starts_with("CHECK constraint failed") || line.contains(" value in ");
+        let tell = |line: String| (!breaks_constraint(&line), line);
+        Ok(lines.into_iter().map(tell).collect())
     }
 
     fn broken_references(&mut self) -> QueryResult<Vec<(String, String, u64)>> {

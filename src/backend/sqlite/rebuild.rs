@@ -34,6 +34,7 @@ impl RepairConnection for SqliteConnection {
             wanted,
             fills,
             planned: Planned::default(),
+            indexes: Vec::new(),
             triggers: Vec::new(),
             fresh: BTreeMap::new(),
         };
@@ -98,6 +99,8 @@ struct Planner<'a> {
     wanted: &'a Schema,
     fills: &'a Fills,
     planned: Planned,
+    /// Made once the rows are filled: what they hold only then may be unique.
+    indexes: Vec<RepairStep>,
     /// Made last: they must not fire while rows are filled.
     triggers: Vec<RepairStep>,
     /// Columns that are new, by table; `None` is the whole table.
@@ -187,6 +190,8 @@ impl Planner<'_> {
             self.mend_table(&table, &findings)?;
         }
         self.fill_rows(findings, set);
+        let indexes = std::mem::take(&mut self.indexes);
+        self.planned.steps.extend(indexes);
         for (view, drop) in views {
             let definition = &self.wanted.views[&lower(&view)];
             let mut sql = Vec::new();
@@ -376,10 +381,7 @@ impl Planner<'_> {
                 self.leave(finding, "a column it is on is missing and cannot be added");
                 continue;
             }
-            let on_old = index
-                .columns
-                .iter()
-                .all(|column| found.columns.contains_key(column));
+            let on_old = self.is_on_old(&lower(&wanted.name), index);
             if index.unique && on_old {
                 let rows = format!("SELECT * FROM {}", quote(&found.name));
                 let doubles = self.doubles(&rows, index)?;
@@ -396,9 +398,28 @@ impl Planner<'_> {
                 sql.push(format!("DROP INDEX {}", quote(name)));
             }
             sql.push(index.sql.clone());
-            self.step(format!("make index `{name}` on `{}`", wanted.name), sql);
+            let text = format!("make index `{name}` on `{}`", wanted.name);
+            self.indexes.push(RepairStep::new(text, sql));
         }
         Ok(())
+    }
+
+    /// Whether all an index is on was there before. What is new is filled first, so nothing can be said of it yet.
+    fn is_on_old(&self, table: &str, index: &Index) -> bool {
+        let known = &self.wanted.tables[table].columns;
+        match self.found.tables.get(table) {
+            Some(found) => index
+                .columns
+                .iter()
+                .all(|part| match known.contains_key(part) {
+                    true => found.columns.contains_key(part),
+                    // An expression may be on anything.
+                    false => known
+                        .keys()
+                        .all(|column| found.columns.contains_key(column)),
+                }),
+            None => false,
+        }
     }
 
     fn doubles(&mut self, rows: &str, index: &Index) -> QueryResult<u64> {
@@ -456,7 +477,6 @@ impl Planner<'_> {
         sql.push(format!("ALTER TABLE {REBUILT} RENAME TO {name}"));
         let mut indexes: BTreeMap<_, _> = found.indexes.iter().collect();
         indexes.extend(&wanted.indexes);
-        sql.extend(indexes.values().map(|index| index.sql.clone()));
         let mut triggers: BTreeMap<_, _> = found.triggers.iter().collect();
         triggers.extend(&wanted.triggers);
         let what: Vec<String> = findings
@@ -474,6 +494,11 @@ impl Planner<'_> {
             ),
             sql,
         );
+        for index in indexes.values() {
+            let text = format!("make index `{}` on `{}` again", index.name, wanted.name);
+            self.indexes
+                .push(RepairStep::new(text, vec![index.sql.clone()]));
+        }
         for trigger in triggers.values() {
             let text = format!("make trigger `{}` on `{}` again", trigger.name, wanted.name);
             self.triggers
@@ -609,7 +634,8 @@ impl Planner<'_> {
                 .indexes
                 .get(&lower(&index.name))
                 .is_some_and(|old| old.shape == index.shape);
-            if !same && self.doubles(rows, index)? > 0 {
+            let on_old = self.is_on_old(&lower(&wanted.name), index);
+            if !same && on_old && self.doubles(rows, index)? > 0 {
                 return Ok(Some(format!(
                     "values of the unique index `{}` occur in more than one row",
                     index.name

@@ -22,7 +22,7 @@ fn space(how: u8) -> &'static str {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(crate::verify::cases())]
 
     #[test]
     fn a_reformatted_definition_is_the_same(hows in prop::collection::vec((0_u8..5, 0_u8..5), 200)) {
