@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 
 use crate::backend::{Backend, ConnectError, Storage};
 use crate::backup::{BackupOptions, BackupReason, BackupRecord};
+use crate::catalog::health::NewHealth;
 use crate::catalog::{Operation, OperationKind, TenantRecord};
 use crate::failpoint::hit;
 use crate::lifecycle::{self, MIGRATABLE};
@@ -446,6 +447,7 @@ fn is_too_narrow(findings: &[Finding], broken: &str) -> bool {
 /// Why a finding that is not about the schema is not mended by a repair.
 fn not_repaired(finding: &Finding) -> Option<&'static str> {
     Some(match finding {
+        Finding::SharedRefUnchecked { .. } => "what it leads to could not be read",
         Finding::RowsBreakConstraint { .. }
         | Finding::ForeignKeyRows { .. }
         | Finding::SharedRefOrphans { .. } => {
@@ -523,14 +525,17 @@ fn repair<C: Backend>(
     hit("repair.closed");
     drop(running);
     let repaired_at = SystemTime::now();
-    let tenancy_record = tenant.record();
-    let (findings, _) = verify::look(registry, &tenancy_record, &VerifyOptions::default())?;
+    let now = tenant.record();
+    let (findings, _) = verify::look(registry, &now, &VerifyOptions::default())?;
+    let after = Verification::of(&now, findings);
+    // A list of tenants must not go on showing what has been mended.
+    registry.change(|c| c.health_put(&[NewHealth::of(now.uuid, &after)]))?;
     Ok(RepairReport {
         id,
         steps: plan.steps.iter().map(|step| step.text.clone()).collect(),
         rows,
         backup,
-        after: Verification::of(&tenancy_record, findings),
+        after,
         repaired_at,
     })
 }
@@ -651,7 +656,7 @@ fn in_transaction<C: Backend>(
     Ok(rows)
 }
 
-/// Whether two findings are about the same thing. Of a migration that was wholly missing, a part may remain.
+/// Whether two findings are about the same thing: inside the transaction nobody asks for the scope.
 fn same(planned: &Finding, found: &Finding) -> bool {
     match (planned, found) {
         (Finding::WrongScope { table: a }, Finding::UnexpectedTable { table: b }) => a == b,

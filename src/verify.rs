@@ -650,7 +650,8 @@ fn examine_inside<C: Backend>(
 const VALUES: usize = 400;
 
 /// Follows shared references. Both databases are read, the shared one value by value, in no common transaction: a row
-/// that is removed there meanwhile is found the next time.
+/// that is removed there meanwhile is found the next time. The shared one is asked on the catalogue's own connection: who
+/// holds one of the budget must not wait for a second.
 fn follow<C: Backend>(
     registry: &Registry<C>,
     conn: &mut C,
@@ -658,18 +659,6 @@ fn follow<C: Backend>(
     columns: &[SharedRefColumn],
     findings: &mut Vec<Finding>,
 ) -> QueryResult<()> {
-    let mut shared = match registry.shared.slots().checkout() {
-        Ok(checkout) => checkout,
-        Err(error) => {
-            let reason = chain(&registry::refused(error, None));
-            findings.extend(columns.iter().map(|to| Finding::SharedRefUnchecked {
-                table: to.table.to_owned(),
-                column: to.column.to_owned(),
-                reason: reason.clone(),
-            }));
-            return Ok(());
-        }
-    };
     for to in columns {
         let table = schema.tables.get(&to.table.to_ascii_lowercase());
         let there =
@@ -683,10 +672,7 @@ fn follow<C: Backend>(
             let values = conn.references(to.table, to.column, &after, VALUES)?;
             let Some(last) = values.last() else { break };
             after.clone_from(last);
-            match shared
-                .conn_mut()
-                .absent(to.target_table, to.target_column, &values)
-            {
+            match registry.ask(|shared| shared.absent(to.target_table, to.target_column, &values)) {
                 Ok(absent) if absent.is_empty() => {}
                 Ok(absent) => rows += conn.rows_with(to.table, to.column, &absent)?,
                 Err(error) => {

@@ -292,8 +292,7 @@ impl Finding {
             Self::CatalogFingerprint
             | Self::UnknownFile { .. }
             | Self::Leftover { .. }
-            | Self::RetainedGenerationMissing { .. }
-            | Self::SharedRefUnchecked { .. } => Health::Ready,
+            | Self::RetainedGenerationMissing { .. } => Health::Ready,
             _ => Health::Incomplete,
         }
     }

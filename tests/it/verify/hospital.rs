@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, SHARED_REFS, TENANT_MIGRATIONS};
-use diesel_tenants::verify::{Finding, Health, VerifyOptions};
+use diesel_tenants::verify::{Finding, Health, SharedRefColumn, VerifyOptions};
 use diesel_tenants::{NewTenant, Tenancy, TenantId};
 
 fn hospital() -> (tempfile::TempDir, Tenancy, TenantId) {
@@ -130,5 +130,28 @@ fn rows_that_lead_to_no_shared_row_are_counted() {
             target_column: "id".to_owned(),
             rows: 900,
         }]
+    );
+}
+
+/// What cannot be followed is said, and the tenant does not count as ready.
+#[test]
+fn a_shared_reference_that_leads_to_no_table_is_named() {
+    let (_dir, tenancy, id) = hospital();
+    let sql = "INSERT INTO settings (key, value, updated_by, updated_at) VALUES ('k', 'v', x'01', '2026-01-01 00:00:00')";
+    let mut ctx = tenancy.tenant(&id).unwrap();
+    ctx.unrouted("test", |raw| raw.connection().batch_execute(sql))
+        .unwrap();
+    let nowhere = SharedRefColumn {
+        table: "settings",
+        column: "updated_by",
+        target_table: "people",
+        target_column: "id",
+    };
+    let options = VerifyOptions::default().shared_refs(&[nowhere]);
+    let found = tenancy.verify(&id, &options).unwrap();
+    assert_eq!(found.status, Health::Incomplete);
+    assert_eq!(
+        found.reasons[0].to_string(),
+        "`settings`.`updated_by` could not be followed into the shared database: the catalogue cannot be read or changed: no such table: people"
     );
 }
