@@ -20,6 +20,7 @@ pub mod lock;
 mod rebuild;
 pub mod root;
 mod root_error;
+mod rows;
 mod schema;
 mod storage;
 

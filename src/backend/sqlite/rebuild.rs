@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::Text;
 
 use super::ddl::{self, RowChange, TableText, quote};
+use super::rows::{breaking, count, duplicates};
 use crate::migrate::{Dialect, MigrationSet, statements};
 use crate::repair::{Fills, LeftAlone, NeededValue, Planned, RepairConnection, RepairStep};
 use crate::verify::Finding;
-use crate::verify::schema::{Column, Index, Schema, Table};
+use crate::verify::schema::{Index, Schema, Table};
 
 /// The name a table has while it is rebuilt. The prefix is reserved, so no table of the application has it.
 const REBUILT: &str = "\"__tenants_rebuilt\"";
@@ -83,20 +84,10 @@ struct Name {
     text: String,
 }
 
-fn count(conn: &mut SqliteConnection, query: &str) -> QueryResult<u64> {
-    #[derive(QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = BigInt)]
-        rows: i64,
-    }
-    let count = diesel::sql_query(query).get_result::<Count>(conn)?;
-    Ok(count.rows.unsigned_abs())
-}
-
-struct Planner<'a> {
-    conn: &'a mut SqliteConnection,
-    found: &'a Schema,
-    wanted: &'a Schema,
+pub(super) struct Planner<'a> {
+    pub(super) conn: &'a mut SqliteConnection,
+    pub(super) found: &'a Schema,
+    pub(super) wanted: &'a Schema,
     fills: &'a Fills,
     planned: Planned,
     /// Made once the rows are filled: what they hold only then may be unique.
@@ -107,7 +98,7 @@ struct Planner<'a> {
     fresh: BTreeMap<String, Option<BTreeSet<String>>>,
 }
 
-fn lower(name: &str) -> String {
+pub(super) fn lower(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
@@ -405,7 +396,7 @@ impl Planner<'_> {
     }
 
     /// Whether all an index is on was there before. What is new is filled first, so nothing can be said of it yet.
-    fn is_on_old(&self, table: &str, index: &Index) -> bool {
+    pub(super) fn is_on_old(&self, table: &str, index: &Index) -> bool {
         let known = &self.wanted.tables[table].columns;
         match self.found.tables.get(table) {
             Some(found) => index
@@ -422,7 +413,7 @@ impl Planner<'_> {
         }
     }
 
-    fn doubles(&mut self, rows: &str, index: &Index) -> QueryResult<u64> {
+    pub(super) fn doubles(&mut self, rows: &str, index: &Index) -> QueryResult<u64> {
         let (expressions, filter) = ddl::index(&index.sql);
         duplicates(self.conn, rows, &expressions, filter.as_deref())
     }
@@ -591,125 +582,6 @@ impl Planner<'_> {
         )))
     }
 
-    /// Why the rows do not fit the new table, if they do not.
-    fn obstacle(
-        &mut self,
-        found: &Table,
-        wanted: &Table,
-        text: &TableText,
-        findings: &[&Finding],
-        copy: &Copy,
-    ) -> QueryResult<Option<String>> {
-        let rows = copy.rows.as_str();
-        for check in &text.checks {
-            let is_new = !found.checks.iter().any(|old| old.normal == check.normal);
-            let on_generated = check
-                .column
-                .as_ref()
-                .is_some_and(|column| wanted.columns[column].generated.is_some());
-            if is_new && !on_generated {
-                let broken = breaking(self.conn, rows, &check.text)?;
-                if broken > 0 {
-                    return Ok(Some(format!("{broken} rows break CHECK ({})", check.text)));
-                }
-            }
-        }
-        let mut keys: Vec<Vec<String>> =
-            wanted.uniques.difference(&found.uniques).cloned().collect();
-        if wanted.primary_key != found.primary_key {
-            keys.push(wanted.primary_key.clone());
-        }
-        for key in keys.iter().filter(|key| !key.is_empty()) {
-            let columns: Vec<String> = key.iter().map(|column| quote(column)).collect();
-            let doubles = duplicates(self.conn, rows, &columns, None)?;
-            if doubles > 0 {
-                let key = key.join(", ");
-                return Ok(Some(format!(
-                    "{doubles} values of ({key}) occur in more than one row"
-                )));
-            }
-        }
-        for index in wanted.indexes.values().filter(|index| index.unique) {
-            let same = found
-                .indexes
-                .get(&lower(&index.name))
-                .is_some_and(|old| old.shape == index.shape);
-            let on_old = self.is_on_old(&lower(&wanted.name), index);
-            if !same && on_old && self.doubles(rows, index)? > 0 {
-                return Ok(Some(format!(
-                    "values of the unique index `{}` occur in more than one row",
-                    index.name
-                )));
-            }
-        }
-        for key in wanted.foreign_keys.difference(&found.foreign_keys) {
-            let orphans = self.orphans(rows, key)?;
-            if orphans > 0 {
-                let columns = key.columns.join(", ");
-                return Ok(Some(format!(
-                    "{orphans} rows of ({columns}) lead to no row of `{}`",
-                    key.parent
-                )));
-            }
-        }
-        let strict = wanted.kind.contains("STRICT");
-        let newly_strict = strict && !found.kind.contains("STRICT");
-        for (name, column) in &wanted.columns {
-            let changed = findings.iter().any(
-                |finding| matches!(finding, Finding::ColumnType { column, .. } if lower(column) == *name),
-            );
-            if !(changed || newly_strict) || !found.columns.contains_key(name) {
-                continue;
-            }
-            if let Some(misfit) = misfit(column, strict) {
-                let query = format!("SELECT count(*) AS rows FROM ({rows}) WHERE {misfit}");
-                let lost = count(self.conn, &query)?;
-                if lost > 0 {
-                    return Ok(Some(format!(
-                        "{lost} values of `{}` would be changed by the type {}",
-                        column.name, column.declared_type
-                    )));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn orphans(&mut self, rows: &str, key: &crate::verify::schema::ForeignKey) -> QueryResult<u64> {
-        let set: Vec<String> = key
-            .columns
-            .iter()
-            .map(|column| format!("child.{} IS NOT NULL", quote(column)))
-            .collect();
-        let child = set.join(" AND ");
-        let Some(parent) = self.found.tables.get(&key.parent) else {
-            let query = format!("SELECT count(*) AS rows FROM ({rows}) AS child WHERE {child}");
-            return count(self.conn, &query);
-        };
-        let columns = match key.parent_columns.is_empty() {
-            true => &parent.primary_key,
-            false => &key.parent_columns,
-        };
-        if columns
-            .iter()
-            .any(|column| !parent.columns.contains_key(column))
-        {
-            return Ok(0);
-        }
-        let equal: Vec<String> = key
-            .columns
-            .iter()
-            .zip(columns)
-            .map(|(child, parent)| format!("parent.{} = child.{}", quote(parent), quote(child)))
-            .collect();
-        let query = format!(
-            "SELECT count(*) AS rows FROM ({rows}) AS child WHERE {child} AND NOT EXISTS (SELECT 1 FROM {} AS parent WHERE {})",
-            quote(&parent.name),
-            equal.join(" AND ")
-        );
-        count(self.conn, &query)
-    }
-
     /// What the missing migrations did to rows is done again where it touches nothing but what is new: values of new
     /// columns, rows of new tables. Anything else they did to rows may have been overtaken since.
     fn fill_rows(&mut self, findings: &[Finding], set: &MigrationSet) {
@@ -777,44 +649,17 @@ fn beginning(sql: &str) -> String {
 
 /// How the rows of a table get into its successor.
 #[derive(Default)]
-struct Copy {
+pub(super) struct Copy {
     /// The columns that are written, quoted.
     columns: Vec<String>,
     /// The SELECT that gives their values.
-    rows: String,
+    pub(super) rows: String,
     /// Definitions of columns that no migration makes, to be carried over.
     extra: Vec<String>,
 }
 
 fn is_virtual(table: &Table) -> bool {
     table.kind.starts_with("create virtual ")
-}
-
-fn breaking(conn: &mut SqliteConnection, rows: &str, check: &str) -> QueryResult<u64> {
-    count(
-        conn,
-        &format!("SELECT count(*) AS rows FROM ({rows}) WHERE NOT ({check})"),
-    )
-}
-
-fn duplicates(
-    conn: &mut SqliteConnection,
-    rows: &str,
-    columns: &[String],
-    filter: Option<&str>,
-) -> QueryResult<u64> {
-    // NULL is equal to nothing, also not to another NULL.
-    let set: Vec<String> = columns
-        .iter()
-        .map(|column| format!("({column}) IS NOT NULL"))
-        .collect();
-    let filter = filter.unwrap_or("1");
-    let query = format!(
-        "SELECT count(*) AS rows FROM (SELECT 1 FROM ({rows}) WHERE ({filter}) AND {} GROUP BY {} HAVING count(*) > 1)",
-        set.join(" AND "),
-        columns.join(", ")
-    );
-    count(conn, &query)
 }
 
 /// Whether `ALTER TABLE ADD COLUMN` can make a column as the migrations do.
@@ -861,52 +706,4 @@ fn is_constant(normal: &str) -> bool {
         || (normal.starts_with('\'') && normal.ends_with('\''))
         || normal.starts_with("x'")
         || matches!(normal, "null" | "true" | "false")
-}
-
-/// The condition under which a value does not fit a column's type, or would be changed by it. None where every value
-/// stays as it is. The rules are those of <https://sqlite.org/datatype3.html#determination_of_column_affinity>.
-fn misfit(column: &Column, strict: bool) -> Option<String> {
-    let name = quote(&column.name);
-    let declared = column.declared_type.as_str();
-    let has = |part: &str| declared.contains(part);
-    if strict {
-        let kinds = match declared {
-            "INT" | "INTEGER" => "'integer'",
-            "REAL" => "'real', 'integer'",
-            "TEXT" => "'text'",
-            "BLOB" => "'blob'",
-            _ => return None,
-        };
-        return Some(format!(
-            "{name} IS NOT NULL AND typeof({name}) NOT IN ({kinds})"
-        ));
-    }
-    let text_changes = |to: &str| {
-        format!("(typeof({name}) = 'text' AND CAST(CAST({name} AS {to}) AS TEXT) IS NOT {name})")
-    };
-    if has("INT") {
-        let fraction = format!("(typeof({name}) = 'real' AND {name} <> CAST({name} AS INTEGER))");
-        Some(format!(
-            "{} OR {fraction} OR typeof({name}) = 'blob'",
-            text_changes("INTEGER")
-        ))
-    } else if has("CHAR") || has("CLOB") || has("TEXT") {
-        Some(format!("typeof({name}) IN ('real', 'blob')"))
-    } else if declared.is_empty() || has("BLOB") {
-        None
-    } else if has("REAL") || has("FLOA") || has("DOUB") {
-        // Beyond 2^53 not every integer is a float.
-        let large = format!("(typeof({name}) = 'integer' AND abs({name}) > 9007199254740992)");
-        Some(format!(
-            "{} OR {large} OR typeof({name}) = 'blob'",
-            text_changes("REAL")
-        ))
-    } else {
-        // NUMERIC, and with it DATE, TIMESTAMP and BOOLEAN: a text that looks like a number becomes one. One that does
-        // not, such as a date, stays.
-        Some(format!(
-            "(typeof({name}) = 'text' AND typeof(CAST({name} AS NUMERIC)) <> 'text' AND {name} GLOB '[0-9.+-]*' \
-             AND NOT {name} GLOB '*[^0-9.eE+-]*' AND NOT {name} GLOB '?*-*' AND CAST(CAST({name} AS NUMERIC) AS TEXT) IS NOT {name})"
-        ))
-    }
 }
