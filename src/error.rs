@@ -7,8 +7,10 @@ use crate::backup::BackupError;
 use crate::catalog::{OperationKind, Status};
 use crate::display_name::DisplayNameError;
 use crate::migrate::{MigrateError, MigrationSetError};
+use crate::repair::RepairError;
 use crate::subdomain::{Subdomain, SubdomainError};
 use crate::tenant_id::{TenantId, TenantIdError};
+use crate::verify::VerifyError;
 
 mod in_query;
 
@@ -36,6 +38,12 @@ pub enum Error {
     /// Of a backup.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// Of looking at a database.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// Of repairing one.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -52,6 +60,8 @@ impl Error {
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
             Self::Backup(error) => error.is_retryable(),
+            Self::Verify(error) => error.is_retryable(),
+            Self::Repair(error) => error.is_retryable(),
             Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
