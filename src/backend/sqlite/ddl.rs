@@ -59,15 +59,15 @@ fn tokens(sql: &str) -> Vec<Token> {
 /// Whether a piece that follows a token without a space is the rest of it.
 fn belongs_to(last: &Token, piece: &str, kind: Kind, start: usize) -> bool {
     const OPERATORS: [char; 7] = ['<', '>', '=', '!', '|', '-', '&'];
-    let is_number = last
-        .normal
-        .starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let is_digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    let is_number = is_digit(&last.normal);
     let is_operator = |text: &str| text.chars().all(|c| OPERATORS.contains(&c));
     let joined = format!("{}{piece}", last.normal);
     last.end == start
         && match kind {
             Kind::Text => last.is_word && last.normal == "x",
-            Kind::Word => is_number,
+            // `.5` is a number, the `.` in `t.a` is not.
+            Kind::Word => is_number || (last.normal == "." && is_digit(piece)),
             _ if piece == "." => is_number && last.is_word,
             _ => {
                 is_operator(&last.normal)
