@@ -21,7 +21,7 @@ pub use retention::{BackupsOnPurge, Certificate, PurgedGeneration, Retention, Re
 pub(crate) use retention::{NewNames, PurgeAsked, PurgeBegun, Renamed};
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 4;
+pub(crate) const FORMAT: i32 = 5;
 
 /// Where a tenant is in its life.
 ///
@@ -185,10 +185,12 @@ pub enum OperationKind {
     Undo,
     /// [`Tenancy::purge`](crate::Tenancy::purge).
     Purge,
+    /// [`Tenancy::repair`](crate::Tenancy::repair).
+    Repair,
 }
 
 impl OperationKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Create,
         Self::Migrate,
         Self::Compact,
@@ -196,6 +198,7 @@ impl OperationKind {
         Self::Recreate,
         Self::Undo,
         Self::Purge,
+        Self::Repair,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -207,6 +210,7 @@ impl OperationKind {
             Self::Recreate => "recreate",
             Self::Undo => "undo",
             Self::Purge => "purge",
+            Self::Repair => "repair",
         }
     }
 
@@ -425,5 +429,6 @@ diesel::table! {
 }
 
 pub(crate) mod backups;
+pub(crate) mod health;
 #[cfg(feature = "sqlite")]
 mod sqlite;

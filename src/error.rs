@@ -7,9 +7,11 @@ use crate::backup::BackupError;
 use crate::catalog::{OperationKind, Status};
 use crate::display_name::DisplayNameError;
 use crate::migrate::{MigrateError, MigrationSetError};
+use crate::repair::RepairError;
 use crate::restore::RestoreError;
 use crate::subdomain::{Subdomain, SubdomainError};
 use crate::tenant_id::{TenantId, TenantIdError};
+use crate::verify::VerifyError;
 
 mod in_query;
 mod purge;
@@ -66,6 +68,12 @@ pub enum Error {
     /// Of restoring a backup.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// Of looking at a database.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// Of repairing one.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -88,6 +96,8 @@ impl Error {
             Self::Quota(error) => error.is_retryable(),
             Self::Backup(error) => error.is_retryable(),
             Self::Restore(error) => error.is_retryable(),
+            Self::Verify(error) => error.is_retryable(),
+            Self::Repair(error) => error.is_retryable(),
             Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }

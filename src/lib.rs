@@ -383,6 +383,7 @@ pub mod observe;
 pub mod pool;
 mod provision;
 mod registry;
+pub mod repair;
 mod restore;
 mod router;
 pub mod scope;
@@ -393,6 +394,7 @@ mod tenancy;
 mod tenant_id;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod verify;
 
 pub use backup::{
     BackupError, BackupFilter, BackupOptions, BackupProgress, BackupReason, BackupRecord,
@@ -400,6 +402,7 @@ pub use backup::{
     RetentionPolicy,
 };
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
+pub use catalog::health::{HealthRecord, RecordedFinding};
 pub use catalog::{
     BackupsOnPurge, Certificate, OldGeneration, OperationKind, PurgedGeneration, Retention, Status,
     TenantRecord,

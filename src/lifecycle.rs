@@ -122,7 +122,7 @@ fn refusal(id: TenantId, to: Option<Status>, refused: Changed) -> LifecycleError
 }
 
 /// Begins an operation on a tenant, after settling one that a dead process left open.
-fn begin<'a, C: Backend>(
+pub(crate) fn begin<'a, C: Backend>(
     registry: &'a Registry<C>,
     tenant: &Tenant<C>,
     kind: OperationKind,
@@ -154,7 +154,7 @@ fn begin<'a, C: Backend>(
 }
 
 /// After a failed operation: undoes it, or finishes it if it had committed. The first error is the one to report.
-fn settled<C: Backend, T, E>(
+pub(crate) fn settled<C: Backend, T, E>(
     registry: &Registry<C>,
     operation: &Operation,
     result: Result<T, E>,
@@ -201,7 +201,7 @@ pub(crate) fn compact<C: Backend>(
 }
 
 /// The statuses in which a tenant has a database that can be migrated.
-const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
+pub(crate) const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
 
 pub(crate) fn migrate_one<C: Backend>(
     registry: &Registry<C>,
@@ -245,7 +245,7 @@ fn migrate_begun<C: Backend>(
 }
 
 /// The tenant as it was, with the schema its database says it has: in doubt the database is right.
-fn schema_now<C: Backend>(
+pub(crate) fn schema_now<C: Backend>(
     registry: &Registry<C>,
     conn: &mut C,
     operation: &Operation,
@@ -377,6 +377,15 @@ pub(crate) fn settle<C: Backend>(
             generation::settle(registry, operation, &record)?;
         }
         OperationKind::Purge => return purge::finish(registry, &record, operation).map(drop),
+        // Its transaction is committed or it is not; the database is asked, be it fenced or not.
+        OperationKind::Repair => match storage.connect_to_inspect(&key, record.generation) {
+            Ok(mut conn) => {
+                let now = schema_now(registry, &mut conn, operation, &record)?;
+                registry.change(|c| c.catalog_commit(operation, &now))?;
+            }
+            Err(error) if error.is_lost() => {}
+            Err(error) => return Err(error.into()),
+        },
         OperationKind::Migrate => match storage.connect_tenant(&key, record.generation) {
             Ok(mut opened) => {
                 let now = schema_now(registry, &mut opened.conn, operation, &record)?;

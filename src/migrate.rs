@@ -27,5 +27,7 @@ pub use error::{MigrateError, MigrationForbidden, MigrationSetError, SchemaMisma
 pub use ledger::{LedgerRow, MigrateConnection};
 pub use runner::{Applied, MigrateOptions, run_pending};
 pub use script::{Dialect, ForbiddenStatement, Statement, statements};
+#[cfg(feature = "sqlite")]
+pub(crate) use script::{Kind, Tokens};
 pub use set::{Digest, MigrationScript, MigrationSet};
 pub use status::{MigrationStatus, PendingMigration, Verdict, newest_applied, status};

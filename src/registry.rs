@@ -498,7 +498,7 @@ impl<C: Backend> Registry<C> {
     }
 }
 
-fn refused(error: CheckoutError<ConnectError>, tenant: Option<TenantId>) -> OpenError {
+pub(crate) fn refused(error: CheckoutError<ConnectError>, tenant: Option<TenantId>) -> OpenError {
     match error {
         CheckoutError::Connect { source } => OpenError::Connect(source),
         CheckoutError::Busy {

@@ -491,12 +491,12 @@ impl<C: Backend> Tenancy<C> {
     ///
     /// # Errors
     /// [`RestoreError::Storage`]; [`RestoreError::Catalog`].
-    pub fn orphans(&self) -> Result<Vec<TenantKey>, RestoreError> {
+    pub fn reclaimable(&self) -> Result<Vec<TenantKey>, RestoreError> {
         let found = orphans(&self.registry)?;
         Ok(found.into_iter().map(|orphan| orphan.key).collect())
     }
 
-    /// Takes an [orphan](Self::orphans) back into the catalogue, active, under the id and uuid it is stamped with.
+    /// Takes an orphan that is [reclaimable](Self::reclaimable) back into the catalogue, active, under the id and uuid it is stamped with.
     ///
     /// # Errors
     /// [`RestoreError::NoOrphan`]; [`RestoreError::Create`], for instance where its id was taken by another tenant.

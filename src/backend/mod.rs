@@ -9,9 +9,12 @@ use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
 use crate::catalog::backups::BackupStore;
+use crate::catalog::health::HealthStore;
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration, RetentionStore};
 use crate::migrate::{MigrateConnection, MigrationSet};
+use crate::repair::RepairConnection;
 use crate::tenant_id::TenantId;
+use crate::verify::{History, InspectConnection, Leftovers};
 
 mod backup;
 mod error;
@@ -34,8 +37,11 @@ pub trait Backend:
     + LoadConnection
     + CatalogStore
     + RetentionStore
+    + HealthStore
     + BackupStore
     + MigrateConnection
+    + InspectConnection
+    + RepairConnection
     + Send
     + Sized
     + 'static
@@ -122,6 +128,27 @@ pub trait Storage: BackupStorage + Send + Sync + Sized + 'static {
         key: &TenantKey,
         generation: u64,
     ) -> Result<Opened<Self::Conn>, ConnectError>;
+
+    /// Opens a database to look at it or to repair it, fenced or not, whatever its schema. Settings that would change the
+    /// file are left as they are.
+    fn connect_to_inspect(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+    ) -> Result<Self::Conn, ConnectError>;
+    fn is_fenced(conn: &mut Self::Conn) -> QueryResult<bool>;
+    /// The schema each migration of a set leaves behind.
+    fn history(&self, set: &MigrationSet) -> Result<History, StorageError>;
+    /// What lies in a tenant's directory besides `generation` and those that are `kept`.
+    fn leftovers(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        kept: &[u64],
+    ) -> Result<Leftovers, StorageError>;
+    /// The names of all tenants' directories, and the name of one tenant's.
+    fn tenant_directories(&self) -> Result<Vec<String>, StorageError>;
+    fn directory_name(&self, key: &TenantKey) -> String;
 
     /// Makes sure there is a template of this schema. Waits up to `wait` for another process that is making it.
     fn prepare_template(

@@ -7,6 +7,8 @@ use super::FORMAT;
 
 #[path = "backups_queries.rs"]
 mod backups_queries;
+#[path = "health_queries.rs"]
+mod health_queries;
 #[path = "queries.rs"]
 mod queries;
 #[path = "retention_queries.rs"]
@@ -16,6 +18,7 @@ mod retention_queries;
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0004_health/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0005_backups/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0006_retention/up.sql"),
 ];

@@ -124,7 +124,7 @@ pub enum RestoreError {
     },
     /// No such database is on the disk without being in the catalogue.
     #[error(
-        "no database of a tenant {uuid} is unknown to the catalogue; `Tenancy::orphans` lists them"
+        "no database of a tenant {uuid} is unknown to the catalogue; `Tenancy::reclaimable` lists them"
     )]
     NoOrphan {
         /// The uuid asked for.

@@ -20,6 +20,7 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::purge::act,
     crate::quota::act,
     crate::recreate::act,
+    crate::repair::play,
     crate::restore::play,
 ];
 

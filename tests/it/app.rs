@@ -127,3 +127,8 @@ pub(crate) fn names(ctx: &mut TenantContext) -> Vec<String> {
     let names = patients::table.select(patients::name).order(patients::id);
     names.load(ctx).unwrap()
 }
+
+/// The library, opened once more with other tenant migrations, as another build would.
+pub(crate) fn fleet_again(fleet: &Fleet, set: MigrationSet) -> Tenancy {
+    builder(&fleet.root).tenant_migrations(set).open().unwrap()
+}

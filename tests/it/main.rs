@@ -29,6 +29,7 @@ mod purge;
 mod quota;
 mod recreate;
 mod rename;
+mod repair;
 mod restore;
 mod retention;
 mod roots;
@@ -37,4 +38,5 @@ mod services;
 mod soak;
 #[cfg(feature = "testing")]
 mod testing;
+mod verify;
 mod world;

@@ -12,12 +12,13 @@ use super::identity::{self, Identity};
 use super::instance::{self, Instance};
 use super::lock::DirLock;
 use super::root::{Root, RootOptions};
-use super::{connect, fence, quota, schema, tombstones};
+use super::{connect, fence, inspect, leftovers, quota, schema, tombstones};
 use crate::backend::error::{ConnectError, StorageError, Whose};
 use crate::backend::{DatabasePages, Opened, SchemaFacts, Storage, TenantKey};
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration};
 use crate::error::SetupError;
 use crate::migrate::{self, MigrateOptions, MigrationSet};
+use crate::verify::{History, Leftovers};
 
 /// Settings of the SQLite backend.
 #[derive(Clone, Debug)]
@@ -161,6 +162,46 @@ impl SqliteStorage {
 
 impl Storage for SqliteStorage {
     type Conn = SqliteConnection;
+
+    fn connect_to_inspect(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+    ) -> Result<SqliteConnection, ConnectError> {
+        let whose = Whose::Tenant(key.id);
+        let path = self.path(key, generation);
+        let mut conn = connect::open_to_inspect(&path, &whose, self.busy_timeout)?;
+        let identity = Identity::tenant(self.catalog, key, generation);
+        connect::check_stamp(&mut conn, &whose, &identity)?;
+        Ok(conn)
+    }
+
+    fn is_fenced(conn: &mut SqliteConnection) -> QueryResult<bool> {
+        Ok(Identity::read(conn)?.is_some_and(|identity| identity.fenced))
+    }
+
+    fn history(&self, set: &MigrationSet) -> Result<History, StorageError> {
+        inspect::history(set)
+    }
+
+    fn leftovers(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        kept: &[u64],
+    ) -> Result<Leftovers, StorageError> {
+        Ok(leftovers::beside(&self.directory(key), generation, kept)?)
+    }
+
+    fn tenant_directories(&self) -> Result<Vec<String>, StorageError> {
+        Ok(leftovers::names(&self.root.tenants())?)
+    }
+
+    fn directory_name(&self, key: &TenantKey) -> String {
+        let directory = self.directory(key);
+        let name = directory.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
 
     fn catalog_uuid(&self) -> Uuid {
         self.catalog

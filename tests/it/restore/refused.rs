@@ -310,7 +310,9 @@ fn over_a_deleted_tenant() {
     let tenancy = &fleet.tenancy;
     tenancy.suspend(&id()).unwrap();
     tenancy.archive(&id()).unwrap();
-    tenancy.delete(&id(), "TH001", diesel_tenants::Retention::NONE).unwrap();
+    tenancy
+        .delete(&id(), "TH001", diesel_tenants::Retention::NONE)
+        .unwrap();
     tenancy.purge(&id(), "TH001").unwrap();
     let restore = || tenancy.restore(&id(), &BackupRef::from(&backup), &confirmed());
     let error = restore().unwrap_err();

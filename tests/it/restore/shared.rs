@@ -39,12 +39,12 @@ fn finished(root: &Path) {
     assert_eq!(world::rows(&tenancy), ["before", "newest"]);
     assert_eq!(tenancy.tenants().unwrap()[0].generation, 2);
     assert_eq!(tenancy.old_generations(&id()).unwrap().len(), 1);
-    let orphans = tenancy.orphans().unwrap();
+    let orphans = tenancy.reclaimable().unwrap();
     assert_eq!(orphans.len(), 1);
     let new = NewTenant::named("found again");
     let found = tenancy.reclaim_orphan(orphans[0].uuid, new).unwrap();
     assert_eq!(names(&mut found.enter().unwrap()), ["only here"]);
-    assert!(tenancy.orphans().unwrap().is_empty());
+    assert!(tenancy.reclaimable().unwrap().is_empty());
     // The backup it was made of was still being made in its own catalogue, and so was its set.
     assert_eq!(tenancy.backups(&BackupFilter::shared()).unwrap().len(), 1);
     assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), 3);
@@ -119,7 +119,14 @@ fn a_tenant_that_was_purged_is_no_orphan() {
     fs::write(tombstones.join(format!("{}.json", uuid.simple())), "{}").unwrap();
     let restored = builder(&root).restore_shared(shared_backup(&root)).unwrap();
     assert!(restored.orphans.is_empty());
-    assert!(builder(&root).open().unwrap().orphans().unwrap().is_empty());
+    assert!(
+        builder(&root)
+            .open()
+            .unwrap()
+            .reclaimable()
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
