@@ -15,8 +15,10 @@ use crate::display_name::DisplayName;
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
 
+pub(crate) mod runs;
+
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 2;
+pub(crate) const FORMAT: i32 = 3;
 
 /// Where a tenant is in its life.
 ///
@@ -142,6 +144,9 @@ pub struct TenantRecord {
     pub created_at: SystemTime,
     /// When this record last changed.
     pub changed_at: SystemTime,
+    /// Hash of the migrations in its database's ledger, if it is known: see [`crate::migrate::ledger_digest`].
+    #[serde(skip)]
+    pub(crate) ledger_digest: Option<String>,
     #[serde(skip)]
     pub(crate) change_seq: i64,
 }
@@ -331,6 +336,14 @@ pub trait CatalogStore {
     fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun>;
     /// The commit point of an operation. It stays open, so that what is left to clean up is not forgotten.
     fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()>;
+    /// The same for an operation that has read the tenant's ledger and leaves nothing to clean up: it is closed, too.
+    fn catalog_commit_ledger(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        ledger_digest: &str,
+        closed_as: &str,
+    ) -> QueryResult<()>;
     /// Closes an operation. Closing a closed one changes nothing.
     fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()>;
     /// The generations that were kept, newest first.
@@ -377,6 +390,7 @@ diesel::table! {
         created_at -> BigInt,
         changed_at -> BigInt,
         change_seq -> BigInt,
+        ledger_digest -> Nullable<Text>,
     }
 }
 diesel::table! {

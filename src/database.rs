@@ -191,6 +191,8 @@ impl<C: Backend> Database<C> {
                 Some(tenant) => TenantFenced { tenant }.into(),
                 None => error,
             },
+            // The database's own words say it well enough.
+            Some(Symptom::DiskFull | Symptom::Io | Symptom::ReadOnly | Symptom::Damaged) => error,
             None => error,
         }
     }

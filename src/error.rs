@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::backend::{ConnectError, StorageError};
 use crate::catalog::{OperationKind, Status};
 use crate::display_name::DisplayNameError;
+use crate::fleet::FleetError;
 use crate::migrate::{MigrateError, MigrationSetError};
 use crate::subdomain::{Subdomain, SubdomainError};
 use crate::tenant_id::{TenantId, TenantIdError};
@@ -32,6 +33,9 @@ pub enum Error {
     /// Of an operation on a tenant.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    /// Of a run over the fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -47,6 +51,7 @@ impl Error {
             Self::Open(error) => error.is_retryable(),
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
+            Self::Fleet(error) => error.is_retryable(),
             Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
@@ -387,6 +392,7 @@ impl LifecycleError {
             Self::Open(error) => error.is_retryable(),
             Self::Storage(error) => error.is_retryable(),
             Self::Connect(error) => error.is_retryable(),
+            Self::Migrate { source, .. } => source.is_retryable(),
             _ => false,
         }
     }

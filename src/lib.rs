@@ -371,6 +371,7 @@ pub mod doors;
 pub mod error;
 mod excerpt;
 mod failpoint;
+pub mod fleet;
 pub mod id;
 mod lifecycle;
 pub mod migrate;
@@ -398,6 +399,7 @@ pub use context::{
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
 pub use error::{CreateError, Error, LifecycleError, OpenError, SetupError, WrongScope};
+pub use fleet::{FleetError, FleetReport, MigrateFleet};
 pub use lifecycle::Compacted;
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};

@@ -8,7 +8,9 @@
 //! |---|---|---|
 //! | compact, and whatever makes a new generation | those of [`generation`], with `fence.raised` and the steps of staging: `copy.staged` · `copy.copied` · `copy.verified` | the catalogue names the new generation |
 //! | delete | `delete.drained` · `delete.begun` · `delete.removed` · `delete.committed` · `delete.closed` | the status `deleting`: from there on it is finished |
-//! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` · `migrate-tenant.closed` | each migration's own |
+//! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` | each migration's own |
+use std::time::Instant;
+
 use uuid::Uuid;
 
 use crate::backend::{Backend, Storage, StorageError};
@@ -243,16 +245,17 @@ fn finish_delete<C: Backend>(
 }
 
 /// The statuses in which a tenant has a database that can be migrated.
-const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
+pub(crate) const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
 
 pub(crate) fn migrate_one<C: Backend>(
     registry: &Registry<C>,
     tenant: &Tenant<C>,
+    options: MigrateOptions,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let kind = OperationKind::Migrate;
     let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
     hit("migrate-tenant.begun");
-    let result = migrate_begun(registry, &tenant.record(), &operation);
+    let result = migrate_begun(registry, &tenant.record(), &operation, options);
     settled(registry, &operation, result)
 }
 
@@ -260,6 +263,7 @@ fn migrate_begun<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
     operation: &Operation,
+    options: MigrateOptions,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
     // A set that makes a table of the other scope, or a reference that leads nowhere, must not reach any tenant. One
@@ -270,38 +274,45 @@ fn migrate_begun<C: Backend>(
     {
         return Err(error.into());
     }
-    let mut opened = storage.connect_tenant(&record.key(), record.generation)?;
-    let applied = migrate::run_pending(&mut opened.conn, set, MigrateOptions::default());
+    let (key, generation) = (record.key(), record.generation);
+    let mut opened = match options.deadline {
+        None => storage.connect_tenant(&key, generation)?,
+        Some(deadline) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            storage.connect_tenant_within(&key, generation, left)?
+        }
+    };
+    let applied = migrate::run_pending(&mut opened.conn, set, options);
     let applied = applied.map_err(|source| LifecycleError::Migrate {
         id: record.id,
         source: Box::new(source),
     })?;
-    let now = schema_now(registry, &mut opened.conn, operation, record)?;
-    registry.change(|c| c.catalog_commit(operation, &now))?;
+    commit_schema(registry, &mut opened.conn, operation, record, "done")?;
     hit("migrate-tenant.committed");
-    close(registry, operation);
-    hit("migrate-tenant.closed");
     Ok(applied)
 }
 
-/// The tenant as it was, with the schema its database says it has: in doubt the database is right.
-fn schema_now<C: Backend>(
+/// Commits the tenant as it was, with the schema its database says it has: in doubt the database is right. Closes the
+/// operation on the way.
+fn commit_schema<C: Backend>(
     registry: &Registry<C>,
     conn: &mut C,
     operation: &Operation,
     record: &TenantRecord,
-) -> Result<Outcome, LifecycleError> {
+    closed_as: &str,
+) -> Result<(), LifecycleError> {
     let id = record.id;
-    let version = migrate::newest_applied(conn);
-    let version = version.map_err(|source| LifecycleError::Schema { id, source })?;
+    let ledger = migrate::ledger_digest::read(conn);
+    let (digest, version) = ledger.map_err(|source| LifecycleError::Schema { id, source })?;
     let facts = registry.common.storage.schema_facts(conn);
     let facts = facts.map_err(|source| LifecycleError::Schema { id, source })?;
-    Ok(Outcome {
+    let now = Outcome {
         status: operation.prior_status,
         generation: record.generation,
         schema: Some((version, facts.fingerprint)),
         keep_old: false,
-    })
+    };
+    Ok(registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest, closed_as))?)
 }
 
 /// Waits until no context of this process is open on the tenant. New ones are refused already, by its status.
@@ -405,15 +416,17 @@ pub(crate) fn settle<C: Backend>(
         }
         OperationKind::Delete if record.status == Status::Deleted => {}
         OperationKind::Delete => return finish_delete(registry, &record, operation),
-        OperationKind::Migrate => match storage.connect_tenant(&key, record.generation) {
-            Ok(mut opened) => {
-                let now = schema_now(registry, &mut opened.conn, operation, &record)?;
-                registry.change(|c| c.catalog_commit(operation, &now))?;
+        // Nothing is to be undone, and where the database cannot be read, an operation left open would keep the tenant
+        // from being repaired or deleted. At worst the catalogue then believes in an older schema than there is, and
+        // the next migration finds out.
+        OperationKind::Migrate => {
+            if let Ok(mut opened) = storage.connect_tenant(&key, record.generation) {
+                match commit_schema(registry, &mut opened.conn, operation, &record, "settled") {
+                    Ok(()) | Err(LifecycleError::Schema { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            // As above; what the catalogue knew of the schema is as good as anything.
-            Err(error) if error.is_lost() => {}
-            Err(error) => return Err(error.into()),
-        },
+        }
     }
     hit("settle.settled");
     Ok(registry.change(|c| c.catalog_close(operation, "settled"))?)

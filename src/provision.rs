@@ -19,6 +19,7 @@ use crate::display_name::DisplayName;
 use crate::error::CreateError;
 use crate::failpoint::hit;
 use crate::lifecycle::{self, Running, Staged};
+use crate::migrate;
 use crate::registry::{Registry, Tenant};
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
@@ -108,6 +109,7 @@ where
         generation: 1,
         schema_version: set.latest().map(str::to_owned),
         schema_fingerprint: Some(fingerprint),
+        ledger_digest: Some(migrate::ledger_digest::of_set(set, set.latest())),
         plan: new.plan,
         placement: "local".to_owned(),
         created_at: now,

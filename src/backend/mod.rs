@@ -9,6 +9,7 @@ use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
 use crate::catalog::CatalogStore;
+use crate::catalog::runs::RunStore;
 use crate::migrate::{MigrateConnection, MigrationSet};
 use crate::tenant_id::TenantId;
 
@@ -27,6 +28,7 @@ pub trait Backend:
     Connection<TransactionManager = AnsiTransactionManager>
     + LoadConnection
     + CatalogStore
+    + RunStore
     + MigrateConnection
     + Send
     + Sized
@@ -56,6 +58,14 @@ pub trait Backend:
 pub enum Symptom {
     NoSuchTable(String),
     Fenced,
+    /// Nothing can be written: no space, or a quota.
+    DiskFull,
+    /// The disk failed.
+    Io,
+    /// The database or its file system takes no writes.
+    ReadOnly,
+    /// What is in the file is no sound database.
+    Damaged,
 }
 
 /// Names one tenant to a [`Storage`].
@@ -101,6 +111,13 @@ pub trait Storage: Send + Sync + Sized + 'static {
         &self,
         key: &TenantKey,
         generation: u64,
+    ) -> Result<Opened<Self::Conn>, ConnectError>;
+    /// The same, on a connection that waits for locks no longer than `wait`, be it while it is opened or afterwards.
+    fn connect_tenant_within(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        wait: Duration,
     ) -> Result<Opened<Self::Conn>, ConnectError>;
 
     /// Makes sure there is a template of this schema. Waits up to `wait` for another process that is making it.

@@ -29,6 +29,7 @@ struct TenantRow {
     created_at: i64,
     changed_at: i64,
     change_seq: i64,
+    ledger_digest: Option<String>,
 }
 
 #[derive(Queryable, Insertable)]
@@ -47,15 +48,17 @@ struct OperationRow {
 }
 
 /// The catalogue holds something this build cannot read: it was edited by hand or by a newer build.
-fn unreadable(what: impl std::error::Error + Send + Sync + 'static) -> diesel::result::Error {
+pub(super) fn unreadable(
+    what: impl std::error::Error + Send + Sync + 'static,
+) -> diesel::result::Error {
     diesel::result::Error::DeserializationError(Box::new(what))
 }
 
-fn number(value: i64) -> QueryResult<u64> {
+pub(super) fn number(value: i64) -> QueryResult<u64> {
     u64::try_from(value).map_err(unreadable)
 }
 
-fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
+pub(super) fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
     Uuid::from_slice(bytes).map_err(unreadable)
 }
 
@@ -77,6 +80,7 @@ impl TenantRow {
             placement: self.placement,
             created_at: from_millis(self.created_at),
             changed_at: from_millis(self.changed_at),
+            ledger_digest: self.ledger_digest,
             change_seq: self.change_seq,
         })
     }
@@ -97,6 +101,7 @@ impl TenantRow {
             created_at: to_millis(record.created_at),
             changed_at: to_millis(record.changed_at),
             change_seq,
+            ledger_digest: record.ledger_digest.clone(),
         }
     }
 }
@@ -138,7 +143,7 @@ impl OperationRow {
     }
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     to_millis(SystemTime::now())
 }
 
@@ -195,6 +200,45 @@ fn idle_tenant(
         return Ok(Err(Changed::WrongStatus(record.status)));
     }
     Ok(Ok(record))
+}
+
+fn commit(conn: &mut Conn, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
+    let id = operation.tenant_uuid.as_bytes().as_slice();
+    if let Some((version, fingerprint)) = &outcome.schema {
+        diesel::update(tenants::table.find(id))
+            .set((
+                tenants::schema_version.eq(version),
+                tenants::schema_fingerprint.eq(fingerprint),
+                // Whoever knows the ledger as well writes it next.
+                tenants::ledger_digest.eq(None::<String>),
+            ))
+            .execute(conn)?;
+    }
+    diesel::update(tenants::table.find(id))
+        .set(tenants::generation.eq(outcome.generation as i64))
+        .execute(conn)?;
+    if outcome.keep_old {
+        diesel::insert_into(generations::table)
+            .values((
+                generations::tenant_uuid.eq(id),
+                generations::generation.eq(operation.from_generation as i64),
+                generations::replaced_by.eq(operation.kind.as_str()),
+                generations::replaced_at.eq(now()),
+            ))
+            .execute(conn)?;
+    }
+    set_status(conn, operation.tenant_uuid, outcome.status)
+}
+
+fn close(conn: &mut Conn, operation: &Operation, outcome: &str) -> QueryResult<()> {
+    diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
+        .filter(operations::finished_at.is_null())
+        .set((
+            operations::finished_at.eq(now()),
+            operations::outcome.eq(outcome),
+        ))
+        .execute(conn)
+        .map(drop)
 }
 
 /// One more than any generation an operation on the tenant ever aimed at.
@@ -354,42 +398,28 @@ impl CatalogStore for Conn {
     }
 
     fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
+        write(self, |conn| commit(conn, operation, outcome))
+    }
+
+    fn catalog_commit_ledger(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        ledger_digest: &str,
+        closed_as: &str,
+    ) -> QueryResult<()> {
         let id = operation.tenant_uuid.as_bytes().as_slice();
         write(self, |conn| {
-            if let Some((version, fingerprint)) = &outcome.schema {
-                diesel::update(tenants::table.find(id))
-                    .set((
-                        tenants::schema_version.eq(version),
-                        tenants::schema_fingerprint.eq(fingerprint),
-                    ))
-                    .execute(conn)?;
-            }
+            commit(conn, operation, outcome)?;
             diesel::update(tenants::table.find(id))
-                .set(tenants::generation.eq(outcome.generation as i64))
+                .set(tenants::ledger_digest.eq(ledger_digest))
                 .execute(conn)?;
-            if outcome.keep_old {
-                diesel::insert_into(generations::table)
-                    .values((
-                        generations::tenant_uuid.eq(id),
-                        generations::generation.eq(operation.from_generation as i64),
-                        generations::replaced_by.eq(operation.kind.as_str()),
-                        generations::replaced_at.eq(now()),
-                    ))
-                    .execute(conn)?;
-            }
-            set_status(conn, operation.tenant_uuid, outcome.status)
+            close(conn, operation, closed_as)
         })
     }
 
     fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()> {
-        diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
-            .filter(operations::finished_at.is_null())
-            .set((
-                operations::finished_at.eq(now()),
-                operations::outcome.eq(outcome),
-            ))
-            .execute(self)
-            .map(drop)
+        close(self, operation, outcome)
     }
 
     fn catalog_generations(&mut self, tenant: Uuid) -> QueryResult<Vec<OldGeneration>> {

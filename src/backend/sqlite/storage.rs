@@ -172,12 +172,21 @@ impl Storage for SqliteStorage {
         key: &TenantKey,
         generation: u64,
     ) -> Result<Opened<SqliteConnection>, ConnectError> {
+        self.connect_tenant_within(key, generation, self.busy_timeout)
+    }
+
+    fn connect_tenant_within(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        wait: Duration,
+    ) -> Result<Opened<SqliteConnection>, ConnectError> {
         let whose = Whose::Tenant(key.id);
         let mut conn = connect::open_stamped(
             &self.path(key, generation),
             &whose,
             &Identity::tenant(self.catalog, key, generation),
-            self.busy_timeout,
+            wait,
         )?;
         let schema_version =
             migrate::newest_applied(&mut conn).map_err(|e| connect::failed(e, &whose))?;
