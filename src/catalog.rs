@@ -16,12 +16,13 @@ use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
 
 pub(crate) mod retention;
+pub(crate) mod runs;
 
 pub use retention::{BackupsOnPurge, Certificate, PurgedGeneration, Retention, RetentionStore};
 pub(crate) use retention::{NewNames, PurgeAsked, PurgeBegun, Renamed};
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 5;
+pub(crate) const FORMAT: i32 = 6;
 
 /// Where a tenant is in its life.
 ///
@@ -153,6 +154,9 @@ pub struct TenantRecord {
     pub legal_hold: Option<String>,
     /// The most bytes its database may have; `None` where its plan decides.
     pub quota: Option<u64>,
+    /// Hash of the migrations in its database's ledger, if it is known: see [`crate::migrate::ledger_digest`].
+    #[serde(skip)]
+    pub(crate) ledger_digest: Option<String>,
     #[serde(skip)]
     pub(crate) change_seq: i64,
 }
@@ -350,6 +354,14 @@ pub trait CatalogStore {
     fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun>;
     /// The commit point of an operation. It stays open, so that what is left to clean up is not forgotten.
     fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()>;
+    /// The same for an operation that has read the tenant's ledger and leaves nothing to clean up: it is closed, too.
+    fn catalog_commit_ledger(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        ledger_digest: &str,
+        closed_as: &str,
+    ) -> QueryResult<()>;
     /// Closes an operation. Closing a closed one changes nothing.
     fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()>;
     /// The generations that were kept, newest first.
@@ -401,6 +413,7 @@ diesel::table! {
         legal_hold -> Nullable<Text>,
         quota_bytes -> Nullable<BigInt>,
         backups_on_purge -> Nullable<Text>,
+        ledger_digest -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -242,7 +242,7 @@ impl<C: Backend> Database<C> {
                 Some(tenant) => TenantFenced { tenant }.into(),
                 None => error,
             },
-            Some(Symptom::Full) => {
+            Some(Symptom::DiskFull) => {
                 let quota = self.target.quota.load(Ordering::Acquire);
                 match tenant {
                     Some(tenant) if quota > 0 && self.target.common.storage.disk_has_room() => {
@@ -251,6 +251,8 @@ impl<C: Backend> Database<C> {
                     _ => error,
                 }
             }
+            // The database's own words say it well enough.
+            Some(Symptom::Io | Symptom::ReadOnly | Symptom::Damaged) => error,
             None => error,
         }
     }

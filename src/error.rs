@@ -6,6 +6,7 @@ use crate::backend::{ConnectError, StorageError};
 use crate::backup::BackupError;
 use crate::catalog::{OperationKind, Status};
 use crate::display_name::DisplayNameError;
+use crate::fleet::FleetError;
 use crate::migrate::{MigrateError, MigrationSetError};
 use crate::repair::RepairError;
 use crate::restore::RestoreError;
@@ -74,6 +75,9 @@ pub enum Error {
     /// Of repairing one.
     #[error(transparent)]
     Repair(#[from] RepairError),
+    /// Of a run over the fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -98,6 +102,7 @@ impl Error {
             Self::Restore(error) => error.is_retryable(),
             Self::Verify(error) => error.is_retryable(),
             Self::Repair(error) => error.is_retryable(),
+            Self::Fleet(error) => error.is_retryable(),
             Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
@@ -468,6 +473,7 @@ impl LifecycleError {
             Self::Open(error) => error.is_retryable(),
             Self::Storage(error) => error.is_retryable(),
             Self::Connect(error) => error.is_retryable(),
+            Self::Migrate { source, .. } => source.is_retryable(),
             _ => false,
         }
     }

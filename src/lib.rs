@@ -373,6 +373,7 @@ pub mod doors;
 pub mod error;
 mod excerpt;
 mod failpoint;
+pub mod fleet;
 pub mod id;
 mod lifecycle;
 pub mod migrate;
@@ -416,6 +417,7 @@ pub use error::{
     CreateError, Error, LifecycleError, OpenError, PurgeError, QuotaError, RecreateError,
     RenameError, RetentionError, SetupError, WrongScope,
 };
+pub use fleet::{FleetError, FleetReport, MigrateFleet};
 pub use lifecycle::{
     Compacted, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead, Usage,
 };

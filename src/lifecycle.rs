@@ -10,7 +10,9 @@
 //! | recreate | those of [`generation`], with `stage.directory` · `stage.cloned` · `stage.stamped` | the catalogue names the new generation |
 //! | purge | those of [`purge`] | the status `deleting`: from there on it is finished |
 //! | delete, undelete, hold, rename, quota | none: one transaction on the catalogue | that transaction |
-//! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` · `migrate-tenant.closed` | each migration's own |
+//! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` | each migration's own |
+use std::time::Instant;
+
 use uuid::Uuid;
 
 use crate::backend::{Backend, Storage, StorageError};
@@ -206,12 +208,13 @@ pub(crate) const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, S
 pub(crate) fn migrate_one<C: Backend>(
     registry: &Registry<C>,
     tenant: &Tenant<C>,
+    options: MigrateOptions,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let kind = OperationKind::Migrate;
     crate::observe::operation(tenant.record().id, kind, || {
         let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
         hit("migrate-tenant.begun");
-        let result = migrate_begun(registry, &tenant.record(), &operation);
+        let result = migrate_begun(registry, &tenant.record(), &operation, options);
         settled(registry, &operation, result)
     })
 }
@@ -220,6 +223,7 @@ fn migrate_begun<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
     operation: &Operation,
+    options: MigrateOptions,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
     // A set that makes a table of the other scope, or a reference that leads nowhere, must not reach any tenant. One
@@ -230,17 +234,21 @@ fn migrate_begun<C: Backend>(
     {
         return Err(error.into());
     }
-    let mut opened = storage.connect_tenant(&record.key(), record.generation)?;
-    let applied = migrate::run_pending(&mut opened.conn, set, MigrateOptions::default());
+    let (key, generation) = (record.key(), record.generation);
+    let mut opened = match options.deadline {
+        None => storage.connect_tenant(&key, generation)?,
+        Some(deadline) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            storage.connect_tenant_within(&key, generation, left)?
+        }
+    };
+    let applied = migrate::run_pending(&mut opened.conn, set, options);
     let applied = applied.map_err(|source| LifecycleError::Migrate {
         id: record.id,
         source: Box::new(source),
     })?;
-    let now = schema_now(registry, &mut opened.conn, operation, record)?;
-    registry.change(|c| c.catalog_commit(operation, &now))?;
+    commit_schema(registry, &mut opened.conn, operation, record, "done")?;
     hit("migrate-tenant.committed");
-    close(registry, operation);
-    hit("migrate-tenant.closed");
     Ok(applied)
 }
 
@@ -262,6 +270,21 @@ pub(crate) fn schema_now<C: Backend>(
         schema: Some((version, facts.fingerprint)),
         keep_old: false,
     })
+}
+
+/// Commits the tenant as it was, with the schema its database says it has, and closes the operation on the way.
+fn commit_schema<C: Backend>(
+    registry: &Registry<C>,
+    conn: &mut C,
+    operation: &Operation,
+    record: &TenantRecord,
+    closed_as: &str,
+) -> Result<(), LifecycleError> {
+    let id = record.id;
+    let ledger = migrate::ledger_digest::read(conn);
+    let (digest, _) = ledger.map_err(|source| LifecycleError::Schema { id, source })?;
+    let now = schema_now(registry, conn, operation, record)?;
+    Ok(registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest, closed_as))?)
 }
 
 /// Waits until no context of this process is open on the tenant. New ones are refused already, by its status.
@@ -386,15 +409,17 @@ pub(crate) fn settle<C: Backend>(
             Err(error) if error.is_lost() => {}
             Err(error) => return Err(error.into()),
         },
-        OperationKind::Migrate => match storage.connect_tenant(&key, record.generation) {
-            Ok(mut opened) => {
-                let now = schema_now(registry, &mut opened.conn, operation, &record)?;
-                registry.change(|c| c.catalog_commit(operation, &now))?;
+        // Nothing is to be undone, and where the database cannot be read, an operation left open would keep the tenant
+        // from being repaired or deleted. At worst the catalogue then believes in an older schema than there is, and
+        // the next migration finds out.
+        OperationKind::Migrate => {
+            if let Ok(mut opened) = storage.connect_tenant(&key, record.generation) {
+                match commit_schema(registry, &mut opened.conn, operation, &record, "settled") {
+                    Ok(()) | Err(LifecycleError::Schema { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            // As above; what the catalogue knew of the schema is as good as anything.
-            Err(error) if error.is_lost() => {}
-            Err(error) => return Err(error.into()),
-        },
+        }
     }
     hit("settle.settled");
     Ok(registry.change(|c| c.catalog_close(operation, "settled"))?)

@@ -19,6 +19,7 @@ use crate::display_name::DisplayName;
 use crate::error::{CreateError, QuotaOutOfRange};
 use crate::failpoint::hit;
 use crate::lifecycle::{self, Running, Staged};
+use crate::migrate;
 use crate::observe;
 use crate::registry::{Registry, Tenant};
 use crate::subdomain::Subdomain;
@@ -122,6 +123,7 @@ where
         generation: 1,
         schema_version: set.latest().map(str::to_owned),
         schema_fingerprint: Some(fingerprint),
+        ledger_digest: Some(migrate::ledger_digest::of_set(set, set.latest())),
         plan: new.plan,
         placement: "local".to_owned(),
         created_at: now,
@@ -206,6 +208,7 @@ pub(crate) fn reclaim<C: Backend>(
         delete_after: None,
         legal_hold: None,
         quota: new.quota,
+        ledger_digest: None,
         change_seq: 0,
     };
     match registry.change(|c| c.reclaim(&record, found))? {

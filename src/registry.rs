@@ -17,7 +17,7 @@ use crate::clock::Coarse;
 use crate::context::{SharedContext, TenantContext};
 use crate::database::{Common, Connector, Database, Gate};
 use crate::error::{CatalogError, LifecycleError, OpenError};
-use crate::migrate::SchemaMismatch;
+use crate::migrate::{MigrateOptions, SchemaMismatch};
 use crate::pool::{CheckoutError, Closed, PoolSet};
 use crate::subdomain::Subdomain;
 use crate::tenancy::SchemaPolicy;
@@ -68,6 +68,8 @@ struct Known<C: Backend> {
     by_uuid: HashMap<Uuid, Arc<Tenant<C>>>,
     by_id: HashMap<FoldedTenantId, Arc<Tenant<C>>>,
     by_subdomain: HashMap<Subdomain, Arc<Tenant<C>>>,
+    /// Those that may leave the catalogue without a trace. Kept apart, or each change would look at all tenants.
+    unfinished: HashSet<Uuid>,
 }
 
 /// A tenant as this process knows it.
@@ -109,6 +111,7 @@ impl<C: Backend> Registry<C> {
                 by_uuid: HashMap::new(),
                 by_id: HashMap::new(),
                 by_subdomain: HashMap::new(),
+                unfinished: HashSet::new(),
             }),
             running: Mutex::new(HashSet::new()),
             buried: Vec::new(),
@@ -125,6 +128,14 @@ impl<C: Backend> Registry<C> {
         let value = f(&mut self.writer.lock())?;
         self.reload()?;
         Ok(value)
+    }
+
+    /// Runs a change of the catalogue that concerns nothing the cache holds.
+    pub(crate) fn note<T>(
+        &self,
+        f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
+    ) -> diesel::QueryResult<T> {
+        f(&mut self.writer.lock())
     }
 
     /// Asks the catalogue something the cache does not hold.
@@ -202,16 +213,7 @@ impl<C: Backend> Registry<C> {
         let records = reader.conn.catalog_changed_since(reader.seen)?;
         let newest = self.apply(records);
         // A tenant that was never finished leaves the catalogue without a trace in the sequence.
-        let unfinished: Vec<Uuid> = {
-            let known = self.known.read();
-            let unfinished = known.by_uuid.iter().filter(|(_, tenant)| {
-                matches!(
-                    tenant.record().status,
-                    Status::Provisioning | Status::Failed
-                )
-            });
-            unfinished.map(|(uuid, _)| *uuid).collect()
-        };
+        let unfinished: Vec<Uuid> = self.known.read().unfinished.iter().copied().collect();
         for uuid in unfinished {
             if reader.conn.catalog_tenant(uuid)?.is_none() {
                 self.forget(uuid);
@@ -223,6 +225,7 @@ impl<C: Backend> Registry<C> {
 
     fn forget(&self, uuid: Uuid) {
         let mut known = self.known.write();
+        known.unfinished.remove(&uuid);
         known.by_uuid.remove(&uuid);
         known.by_id.retain(|_, t| t.record().uuid != uuid);
         known.by_subdomain.retain(|_, t| t.record().uuid != uuid);
@@ -247,6 +250,10 @@ impl<C: Backend> Registry<C> {
                 })
             });
             let tenant = Arc::clone(tenant);
+            match record.status {
+                Status::Provisioning | Status::Failed => known.unfinished.insert(record.uuid),
+                _ => known.unfinished.remove(&record.uuid),
+            };
             let before = std::mem::replace(&mut *tenant.record.write(), Arc::clone(&record));
             self.set_gate(&tenant.database, &record);
 
@@ -325,6 +332,11 @@ impl<C: Backend> Registry<C> {
             matches!(tenant.record().status, Status::Deleting | Status::Deleted)
         };
         known.by_uuid.get(&uuid).is_some_and(|tenant| !gone(tenant))
+    }
+
+    /// The tenant of this uuid, whatever its status, as the cache has it.
+    pub(crate) fn tenant_of(&self, uuid: Uuid) -> Option<Arc<Tenant<C>>> {
+        self.known.read().by_uuid.get(&uuid).cloned()
     }
 
     pub(crate) fn tenant_at(&self, subdomain: &Subdomain) -> Result<Arc<Tenant<C>>, OpenError> {
@@ -483,7 +495,7 @@ impl<C: Backend> Registry<C> {
                 let whose = Whose::Tenant(id);
                 return Err(OpenError::Connect(ConnectError::Schema { whose, mismatch }));
             }
-            match crate::lifecycle::migrate_one(self, tenant) {
+            match crate::lifecycle::migrate_one(self, tenant, MigrateOptions::default()) {
                 Ok(_) => {}
                 Err(LifecycleError::InProgress { .. }) if Instant::now() + pause < until => {
                     std::thread::sleep(pause);

@@ -238,7 +238,7 @@ impl<C: Backend> Tenancy<C> {
     /// See [`LifecycleError`]. Each migration is all or nothing; those before a failing one stay.
     pub fn migrate_tenant(&self, id: &TenantId) -> Result<Vec<Applied>, LifecycleError> {
         let tenant = self.registry.tenant(id)?;
-        lifecycle::migrate_one(&self.registry, &tenant)
+        lifecycle::migrate_one(&self.registry, &tenant, MigrateOptions::default())
     }
 
     /// Finishes or undoes what dead processes left half done, and returns how many operations that were.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::catalog::backups::BackupStore;
 use crate::catalog::health::HealthStore;
+use crate::catalog::runs::RunStore;
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration, RetentionStore};
 use crate::migrate::{MigrateConnection, MigrationSet};
 use crate::repair::RepairConnection;
@@ -39,6 +40,7 @@ pub trait Backend:
     + RetentionStore
     + HealthStore
     + BackupStore
+    + RunStore
     + MigrateConnection
     + InspectConnection
     + RepairConnection
@@ -70,8 +72,14 @@ pub trait Backend:
 pub enum Symptom {
     NoSuchTable(String),
     Fenced,
-    /// No room for another page.
-    Full,
+    /// Nothing can be written: no space, or a quota.
+    DiskFull,
+    /// The disk failed.
+    Io,
+    /// The database or its file system takes no writes.
+    ReadOnly,
+    /// What is in the file is no sound database.
+    Damaged,
 }
 
 /// Names one tenant to a [`Storage`].
@@ -127,6 +135,13 @@ pub trait Storage: BackupStorage + Send + Sync + Sized + 'static {
         &self,
         key: &TenantKey,
         generation: u64,
+    ) -> Result<Opened<Self::Conn>, ConnectError>;
+    /// The same, on a connection that waits for locks no longer than `wait`, be it while it is opened or afterwards.
+    fn connect_tenant_within(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        wait: Duration,
     ) -> Result<Opened<Self::Conn>, ConnectError>;
 
     /// Opens a database to look at it or to repair it, fenced or not, whatever its schema. Settings that would change the

@@ -35,6 +35,7 @@ pub(super) struct TenantRow {
     legal_hold: Option<String>,
     quota_bytes: Option<i64>,
     backups_on_purge: Option<String>,
+    ledger_digest: Option<String>,
 }
 
 #[derive(Queryable, Insertable)]
@@ -85,6 +86,7 @@ impl TenantRow {
             placement: self.placement,
             created_at: from_millis(self.created_at),
             changed_at: from_millis(self.changed_at),
+            ledger_digest: self.ledger_digest,
             change_seq: self.change_seq,
             delete_after: self.delete_after.map(from_millis),
             legal_hold: self.legal_hold,
@@ -112,6 +114,7 @@ impl TenantRow {
             legal_hold: record.legal_hold.clone(),
             quota_bytes: record.quota.map(|bytes| bytes as i64),
             backups_on_purge: None,
+            ledger_digest: record.ledger_digest.clone(),
         }
     }
 }
@@ -236,6 +239,45 @@ pub(super) fn idle_tenant(
         return Ok(Err(Changed::WrongStatus(record.status)));
     }
     Ok(Ok(record))
+}
+
+fn commit(conn: &mut Conn, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
+    let id = operation.tenant_uuid.as_bytes().as_slice();
+    if let Some((version, fingerprint)) = &outcome.schema {
+        diesel::update(tenants::table.find(id))
+            .set((
+                tenants::schema_version.eq(version),
+                tenants::schema_fingerprint.eq(fingerprint),
+                // Whoever knows the ledger as well writes it next.
+                tenants::ledger_digest.eq(None::<String>),
+            ))
+            .execute(conn)?;
+    }
+    diesel::update(tenants::table.find(id))
+        .set(tenants::generation.eq(outcome.generation as i64))
+        .execute(conn)?;
+    if outcome.keep_old {
+        diesel::insert_into(generations::table)
+            .values((
+                generations::tenant_uuid.eq(id),
+                generations::generation.eq(operation.from_generation as i64),
+                generations::replaced_by.eq(operation.kind.as_str()),
+                generations::replaced_at.eq(now()),
+            ))
+            .execute(conn)?;
+    }
+    set_status(conn, operation.tenant_uuid, outcome.status)
+}
+
+fn close(conn: &mut Conn, operation: &Operation, outcome: &str) -> QueryResult<()> {
+    diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
+        .filter(operations::finished_at.is_null())
+        .set((
+            operations::finished_at.eq(now()),
+            operations::outcome.eq(outcome),
+        ))
+        .execute(conn)
+        .map(drop)
 }
 
 /// One more than any generation an operation on the tenant ever aimed at.
@@ -416,42 +458,28 @@ impl CatalogStore for Conn {
     }
 
     fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
+        write(self, |conn| commit(conn, operation, outcome))
+    }
+
+    fn catalog_commit_ledger(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        ledger_digest: &str,
+        closed_as: &str,
+    ) -> QueryResult<()> {
         let id = operation.tenant_uuid.as_bytes().as_slice();
         write(self, |conn| {
-            if let Some((version, fingerprint)) = &outcome.schema {
-                diesel::update(tenants::table.find(id))
-                    .set((
-                        tenants::schema_version.eq(version),
-                        tenants::schema_fingerprint.eq(fingerprint),
-                    ))
-                    .execute(conn)?;
-            }
+            commit(conn, operation, outcome)?;
             diesel::update(tenants::table.find(id))
-                .set(tenants::generation.eq(outcome.generation as i64))
+                .set(tenants::ledger_digest.eq(ledger_digest))
                 .execute(conn)?;
-            if outcome.keep_old {
-                diesel::insert_into(generations::table)
-                    .values((
-                        generations::tenant_uuid.eq(id),
-                        generations::generation.eq(operation.from_generation as i64),
-                        generations::replaced_by.eq(operation.kind.as_str()),
-                        generations::replaced_at.eq(now()),
-                    ))
-                    .execute(conn)?;
-            }
-            set_status(conn, operation.tenant_uuid, outcome.status)
+            close(conn, operation, closed_as)
         })
     }
 
     fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()> {
-        diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
-            .filter(operations::finished_at.is_null())
-            .set((
-                operations::finished_at.eq(now()),
-                operations::outcome.eq(outcome),
-            ))
-            .execute(self)
-            .map(drop)
+        close(self, operation, outcome)
     }
 
     fn catalog_generations(&mut self, tenant: Uuid) -> QueryResult<Vec<OldGeneration>> {

@@ -13,6 +13,8 @@ mod health_queries;
 mod queries;
 #[path = "retention_queries.rs"]
 mod retention_queries;
+#[path = "run_queries.rs"]
+mod run_queries;
 
 /// What makes the catalogue, one step for each format. What is written here is never edited afterwards.
 const STEPS: [&str; FORMAT as usize] = [
@@ -21,6 +23,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0004_health/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0005_backups/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0006_retention/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0003_runs/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

@@ -16,6 +16,7 @@ const MARK: &str = "actor says ";
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
 const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::backup::play,
+    crate::fleet::play,
     crate::power::play,
     crate::purge::act,
     crate::quota::act,

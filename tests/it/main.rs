@@ -15,6 +15,7 @@ mod crashes;
 mod damage;
 mod faults;
 mod files;
+mod fleet;
 mod hospital;
 mod instances;
 mod lifecycle;

@@ -69,11 +69,15 @@ impl Backend for SqliteConnection {
 
     fn symptom(error: &Error) -> Option<Symptom> {
         let message = message(error)?;
-        if message == fence::RAISED {
-            return Some(Symptom::Fenced);
-        }
-        if message == "database or disk is full" {
-            return Some(Symptom::Full);
+        match message {
+            fence::RAISED => return Some(Symptom::Fenced),
+            "database or disk is full" => return Some(Symptom::DiskFull),
+            "disk I/O error" => return Some(Symptom::Io),
+            "attempt to write a readonly database" => return Some(Symptom::ReadOnly),
+            "file is not a database" | "database disk image is malformed" => {
+                return Some(Symptom::Damaged);
+            }
+            _ => {}
         }
         let table = message.strip_prefix("no such table: ")?;
         let table = table.strip_prefix("main.").unwrap_or(table);

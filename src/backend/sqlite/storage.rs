@@ -221,6 +221,15 @@ impl Storage for SqliteStorage {
         key: &TenantKey,
         generation: u64,
     ) -> Result<Opened<SqliteConnection>, ConnectError> {
+        self.connect_tenant_within(key, generation, self.busy_timeout)
+    }
+
+    fn connect_tenant_within(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        wait: Duration,
+    ) -> Result<Opened<SqliteConnection>, ConnectError> {
         let whose = Whose::Tenant(key.id);
         if tombstones::stands(&self.root, key.uuid).map_err(|e| ConnectError::Unsafe {
             whose: whose.clone(),
@@ -232,7 +241,7 @@ impl Storage for SqliteStorage {
             &self.path(key, generation),
             &whose,
             &Identity::tenant(self.catalog, key, generation),
-            self.busy_timeout,
+            wait,
         )?;
         let schema_version =
             migrate::newest_applied(&mut conn).map_err(|e| connect::failed(e, &whose))?;
