@@ -11,6 +11,7 @@ use crate::tenant_id::{TenantId, TenantIdError};
 
 mod in_query;
 
+pub use crate::fanout::{FanOutError, VisitError};
 pub(crate) use in_query::missing_table;
 pub use in_query::{
     ContextPoisoned, MissingTable, ReadOnlyTransaction, StaleGeneration, TenantFenced, WrongScope,
@@ -32,6 +33,12 @@ pub enum Error {
     /// Of an operation on a tenant.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    /// Of going over all tenants.
+    #[error(transparent)]
+    FanOut(#[from] FanOutError),
+    /// Of one tenant while going over all of them.
+    #[error(transparent)]
+    Visit(#[from] VisitError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -47,7 +54,8 @@ impl Error {
             Self::Open(error) => error.is_retryable(),
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
-            Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
+            Self::Visit(error) => error.is_retryable(),
+            Self::Setup(_) | Self::FanOut(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
 }

@@ -371,6 +371,7 @@ pub mod doors;
 pub mod error;
 mod excerpt;
 mod failpoint;
+mod fanout;
 pub mod id;
 mod lifecycle;
 pub mod migrate;
@@ -391,18 +392,19 @@ pub mod testing;
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
 pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};
 pub use context::{
-    Context, LoadRouted, RunQueryDsl, SaveChangesDsl, SharedContext, Statement, TenantContext,
-    Unrouted,
+    Context, LoadRouted, ReadContext, RunQueryDsl, SaveChangesDsl, SharedContext, Statement,
+    TenantContext, Unrouted, WriteContext,
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
 pub use error::{CreateError, Error, LifecycleError, OpenError, SetupError, WrongScope};
+pub use fanout::{Aggregate, FanOut, FanOutReport, TenantResult, VisitOutcome};
 pub use lifecycle::Compacted;
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};
 pub use provision::NewTenant;
 pub use registry::TenantHandle;
 pub use router::{RouteEntry, RoutingTable};
-pub use scope::{Admits, Route, ScopeKind, Shared, Tenant};
+pub use scope::{Admits, Reads, Route, ScopeKind, Shared, Tenant};
 pub use subdomain::{Subdomain, SubdomainError};
 pub use tenancy::{Builder, SchemaPolicy, Sqlite, Tenancy};
 pub use tenant_id::{FoldedTenantId, TenantId, TenantIdError};
@@ -414,7 +416,7 @@ pub use router::private as __private;
 /// [`routes!`].
 pub mod prelude {
     pub use crate::{
-        Context, DisplayName, MigrationScript, MigrationSet, NewTenant, RunQueryDsl,
+        Context, DisplayName, MigrationScript, MigrationSet, NewTenant, ReadContext, RunQueryDsl,
         SaveChangesDsl, ScopeKind, Shared, SharedContext, Status, Subdomain, Tenancy, Tenant,
         TenantContext, TenantHandle, TenantId, WrongScope, routes,
     };

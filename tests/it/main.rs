@@ -12,6 +12,7 @@ mod child;
 mod contexts;
 mod crashes;
 mod damage;
+mod fanout;
 mod faults;
 mod files;
 mod hospital;
