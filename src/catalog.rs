@@ -16,7 +16,7 @@ use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 2;
+pub(crate) const FORMAT: i32 = 3;
 
 /// Where a tenant is in its life.
 ///
@@ -404,5 +404,6 @@ diesel::table! {
     }
 }
 
+pub(crate) mod reference;
 #[cfg(feature = "sqlite")]
 mod sqlite;

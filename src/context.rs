@@ -199,6 +199,15 @@ impl<C: Backend> TenantContext<C> {
     pub(crate) fn close_on_drop(&mut self) {
         self.0.checkout.taint();
     }
+
+    /// A statement of this library on its own tables, within the transaction that is open.
+    pub(crate) fn on_own_tables<T>(
+        &mut self,
+        f: impl FnOnce(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        let (conn, database) = self.0.parts()?;
+        f(conn).map_err(|e| database.explain(e))
+    }
 }
 
 impl<C: Backend> SharedContext<C> {

@@ -12,6 +12,7 @@ use crate::tenant_id::{TenantId, TenantIdError};
 mod in_query;
 
 pub use crate::fanout::{FanOutError, VisitError};
+pub use crate::reference::{PushError, ReferenceError, ReferenceListError};
 pub(crate) use in_query::missing_table;
 pub use in_query::{
     ContextPoisoned, MissingTable, ReadOnlyTransaction, StaleGeneration, TenantFenced, WrongScope,
@@ -39,6 +40,15 @@ pub enum Error {
     /// Of one tenant while going over all of them.
     #[error(transparent)]
     Visit(#[from] VisitError),
+    /// Of pushing a list to all tenants.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// Of pushing a list to one of them.
+    #[error(transparent)]
+    Push(#[from] PushError),
+    /// Of a list's name or version.
+    #[error(transparent)]
+    ReferenceList(#[from] ReferenceListError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -55,7 +65,13 @@ impl Error {
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
             Self::Visit(error) => error.is_retryable(),
-            Self::Setup(_) | Self::FanOut(_) | Self::TenantId(_) | Self::Query(_) => false,
+            Self::Push(error) => error.is_retryable(),
+            Self::Setup(_)
+            | Self::FanOut(_)
+            | Self::Reference(_)
+            | Self::ReferenceList(_)
+            | Self::TenantId(_)
+            | Self::Query(_) => false,
         }
     }
 }

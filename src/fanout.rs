@@ -29,8 +29,10 @@ mod crew;
 mod error;
 mod report;
 
-use crew::run;
+pub(crate) use crew::run;
+pub(crate) use error::Chain;
 pub use error::{FanOutError, VisitError};
+pub(crate) use report::milliseconds;
 pub use report::{Aggregate, FanOutReport, TenantResult, VisitOutcome};
 
 /// The most threads one fan-out may have.

@@ -380,6 +380,7 @@ pub mod models;
 pub mod money;
 pub mod pool;
 mod provision;
+mod reference;
 mod registry;
 mod router;
 pub mod scope;
@@ -402,6 +403,10 @@ pub use lifecycle::Compacted;
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};
 pub use provision::NewTenant;
+pub use reference::{
+    PushOutcome, PushProgress, ReferenceList, ReferenceReport, ReferenceStatus, Standing,
+    TenantPush, TenantStanding,
+};
 pub use registry::TenantHandle;
 pub use router::{RouteEntry, RoutingTable};
 pub use scope::{Admits, Reads, Route, ScopeKind, Shared, Tenant};

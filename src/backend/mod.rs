@@ -9,7 +9,9 @@ use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
 use crate::catalog::CatalogStore;
+use crate::catalog::reference::ReferenceStore;
 use crate::migrate::{MigrateConnection, MigrationSet};
+use crate::reference::ledger::ReferenceLedger;
 use crate::tenant_id::TenantId;
 
 mod error;
@@ -28,6 +30,8 @@ pub trait Backend:
     + LoadConnection
     + CatalogStore
     + MigrateConnection
+    + ReferenceLedger
+    + ReferenceStore
     + Send
     + Sized
     + 'static

@@ -7,11 +7,14 @@ use super::FORMAT;
 
 #[path = "queries.rs"]
 mod queries;
+#[path = "reference_queries.rs"]
+mod reference_queries;
 
 /// What makes the catalogue, one step for each format. What is written here is never edited afterwards.
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0007_reference/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

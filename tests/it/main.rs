@@ -22,6 +22,7 @@ mod migrate;
 mod models;
 mod names;
 mod prelude;
+mod reference;
 mod roots;
 mod schemas;
 mod soak;
