@@ -301,13 +301,14 @@ macro_rules! context {
             {
                 self.0.parts()?;
                 self.0.checkout.taint();
-                self.0.in_doubt = true;
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
                     f(&mut Unrouted {
                         session: &mut self.0,
                         reason,
                     })
                 }));
+                // Said afterwards: a statement in `f` looks at the transaction before it runs, and may be its end.
+                self.0.in_doubt = true;
                 // Diesel does not roll back when a panic goes through a transaction of its own.
                 outcome.unwrap_or_else(|panic| {
                     self.0.poisoned = true;
