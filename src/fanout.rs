@@ -30,7 +30,7 @@ mod error;
 mod report;
 
 pub(crate) use crew::run;
-pub(crate) use error::Chain;
+pub(crate) use error::{Chain, has_moved};
 pub use error::{FanOutError, VisitError};
 pub(crate) use report::milliseconds;
 pub use report::{Aggregate, FanOutReport, TenantResult, VisitOutcome};

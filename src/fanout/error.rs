@@ -1,7 +1,7 @@
 //! What can go wrong when all tenants are visited.
 use std::fmt;
 
-use crate::error::{CatalogError, OpenError};
+use crate::error::{CatalogError, OpenError, StaleGeneration, TenantFenced};
 use crate::tenant_id::TenantId;
 
 /// Why a fan-out did not begin. What goes wrong with one tenant is in its report instead: see [`VisitError`].
@@ -47,9 +47,15 @@ impl VisitError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Open(error) => error.is_retryable(),
-            Self::Query { .. } | Self::Panicked { .. } => false,
+            Self::Query { source, .. } => has_moved(source),
+            Self::Panicked { .. } => false,
         }
     }
+}
+
+/// Whether the tenant got another database while the context was open: a new context is on that one.
+pub(crate) fn has_moved(error: &diesel::result::Error) -> bool {
+    StaleGeneration::of(error).is_some() || TenantFenced::of(error).is_some()
 }
 
 /// An error and its causes on one line, for reports that leave the process.

@@ -1,7 +1,7 @@
 //! What can go wrong when a list is pushed to all tenants.
 use crate::error::{CatalogError, OpenError};
 use crate::excerpt::Excerpt;
-use crate::fanout::Chain;
+use crate::fanout::{Chain, has_moved};
 use crate::tenant_id::TenantId;
 
 /// Why a [`ReferenceList`](crate::ReferenceList) cannot be.
@@ -109,7 +109,8 @@ impl PushError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Open(error) => error.is_retryable(),
-            _ => false,
+            Self::Query { source, .. } => has_moved(source),
+            Self::ContentChanged { .. } | Self::Panicked { .. } => false,
         }
     }
 }

@@ -288,12 +288,34 @@ fn what_gets_past_the_types_is_refused_by_the_database() {
     assert_eq!(WritesInSecret.execute(&mut ctx).unwrap(), 3);
 }
 
+/// A tenant that moves while it is read is worth another visit.
+#[test]
+fn a_tenant_that_gets_a_new_database_meanwhile_is_to_be_tried_again() {
+    let fleet = fleet_of(1, 8);
+    let report = fleet.tenancy.for_each_tenant(FanOut::new(), |ctx| {
+        fleet.again().compact(&id("T000")).unwrap();
+        // This process hears of it.
+        fleet.tenancy.tenants().unwrap();
+        count(ctx)
+    });
+    let report = report.unwrap();
+    let (_, error) = report.failed().next().expect("the old database was read");
+    assert!(error.is_retryable(), "{error:?}");
+    let again = fleet.tenancy.for_each_tenant(FanOut::new(), count).unwrap();
+    assert!(again.is_complete());
+}
+
 #[test]
 fn one_connection_is_enough() {
     let fleet = fleet_of(5, 1);
+    let caller = std::thread::current().id();
     let over = FanOut::new().parallelism(8);
-    let report = fleet.tenancy.for_each_tenant(over, count).unwrap();
-    assert!(report.is_complete());
+    let report = fleet.tenancy.for_each_tenant(over, |ctx| {
+        // More workers would only stand in line.
+        assert_eq!(std::thread::current().id(), caller);
+        count(ctx)
+    });
+    assert!(report.unwrap().is_complete());
     let stats = fleet.tenancy.stats();
     assert_eq!((stats.rejected, stats.in_use), (0, 0));
 }

@@ -381,6 +381,12 @@ fn a_tenant_that_fails_keeps_what_it_had_and_stops_nobody() {
     let status = tenancy.reference_status("drug_catalogue").unwrap();
     let behind: Vec<_> = status.behind().map(|t| t.id.as_str()).collect();
     assert_eq!(behind, ["T0", "T2", "T3", "T4"]);
+    // None of them believes that it has it.
+    let mended = ReferenceList::new("drug_catalogue", 2, "x", |ctx| admit(ctx, "mended"));
+    let report = tenancy.push_reference(&mended.unwrap(), FanOut::new(), |_| {});
+    let report = report.unwrap();
+    let applied: Vec<_> = report.applied().map(|t| t.id.as_str()).collect();
+    assert_eq!(applied, ["T2", "T3", "T4"]);
 }
 
 #[test]
@@ -666,4 +672,30 @@ fn a_tenant_that_gets_a_new_database_meanwhile_is_right_in_the_end() {
         .count()
         .get_result::<i64>(&mut elsewhere.tenant(&id("T1")).unwrap());
     assert_eq!(waiting.unwrap(), 2);
+}
+
+#[test]
+fn the_formulary_example_tells_what_it_does() {
+    let mut example = std::process::Command::new(env!("CARGO"));
+    example.args(["run", "--quiet", "--example", "formulary"]);
+    // With the features of this test, so that nothing is compiled a second time.
+    if cfg!(all(feature = "failpoints", feature = "testing")) {
+        example.arg("--all-features");
+    }
+    let output = example.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for line in [
+        "version 1: brought to 3 of 3 hospitals",
+        "version 1: brought to 0 of 3 hospitals",
+        "NEW001 has not got version 1 yet",
+        "version 2: brought to 4 of 4 hospitals",
+        "4 hospitals keep 144 medicines, 12 of them at a price of their own",
+    ] {
+        assert!(said.lines().any(|l| l == line), "`{line}` in {said}");
+    }
 }
