@@ -384,6 +384,8 @@ mod reference;
 mod registry;
 mod router;
 pub mod scope;
+#[cfg(feature = "hospital")]
+pub mod services;
 mod subdomain;
 mod tenancy;
 mod tenant_id;

@@ -302,6 +302,25 @@ impl<C: Backend> Registry<C> {
             })
     }
 
+    /// The same two, without asking the catalogue: `None` also where the cache is too old to be believed.
+    pub(crate) fn try_tenant(&self, id: &TenantId) -> Option<Arc<Tenant<C>>> {
+        self.try_find(|known| known.by_id.get(&id.folded()).cloned())
+    }
+
+    pub(crate) fn try_tenant_at(&self, subdomain: &Subdomain) -> Option<Arc<Tenant<C>>> {
+        self.try_find(|known| known.by_subdomain.get(subdomain).cloned())
+    }
+
+    fn try_find(
+        &self,
+        look: impl Fn(&Known<C>) -> Option<Arc<Tenant<C>>>,
+    ) -> Option<Arc<Tenant<C>>> {
+        match self.age() < self.settings.freshness {
+            true => look(&*self.known.try_read()?),
+            false => None,
+        }
+    }
+
     fn find(
         &self,
         look: impl Fn(&Known<C>) -> Option<Arc<Tenant<C>>>,
@@ -497,6 +516,11 @@ impl<C: Backend> TenantHandle<C> {
     /// The tenant's id, as it was created.
     pub fn id(&self) -> TenantId {
         self.tenant.record().id
+    }
+
+    /// The uuid that names the tenant in paths and in the catalogue. Never used again, even if the id is.
+    pub fn uuid(&self) -> Uuid {
+        self.tenant.record().uuid
     }
 
     /// What the catalogue says of the tenant, at most the freshness bound (default 1 s) ago.

@@ -21,10 +21,12 @@ mod lifecycle;
 mod migrate;
 mod models;
 mod names;
+mod power;
 mod prelude;
 mod reference;
 mod roots;
 mod schemas;
+mod services;
 mod soak;
 #[cfg(feature = "testing")]
 mod testing;
