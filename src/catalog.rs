@@ -22,7 +22,7 @@ pub use retention::{BackupsOnPurge, Certificate, PurgedGeneration, Retention, Re
 pub(crate) use retention::{NewNames, PurgeAsked, PurgeBegun, Renamed};
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 6;
+pub(crate) const FORMAT: i32 = 7;
 
 /// Where a tenant is in its life.
 ///
@@ -443,5 +443,6 @@ diesel::table! {
 
 pub(crate) mod backups;
 pub(crate) mod health;
+pub(crate) mod reference;
 #[cfg(feature = "sqlite")]
 mod sqlite;

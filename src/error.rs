@@ -21,6 +21,8 @@ mod recreate;
 mod rename;
 mod retention;
 
+pub use crate::fanout::{FanOutError, VisitError};
+pub use crate::reference::{PushError, ReferenceError, ReferenceListError};
 pub(crate) use in_query::missing_table;
 pub use in_query::{
     ContextPoisoned, MissingTable, QuotaExceeded, ReadOnlyTransaction, StaleGeneration,
@@ -78,6 +80,21 @@ pub enum Error {
     /// Of a run over the fleet.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// Of going over all tenants.
+    #[error(transparent)]
+    FanOut(#[from] FanOutError),
+    /// Of one tenant while going over all of them.
+    #[error(transparent)]
+    Visit(#[from] VisitError),
+    /// Of pushing a list to all tenants.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// Of pushing a list to one of them.
+    #[error(transparent)]
+    Push(#[from] PushError),
+    /// Of a list's name or version.
+    #[error(transparent)]
+    ReferenceList(#[from] ReferenceListError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -104,6 +121,14 @@ impl Error {
             Self::Repair(error) => error.is_retryable(),
             Self::Fleet(error) => error.is_retryable(),
             Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
+            Self::Visit(error) => error.is_retryable(),
+            Self::Push(error) => error.is_retryable(),
+            Self::Setup(_)
+            | Self::FanOut(_)
+            | Self::Reference(_)
+            | Self::ReferenceList(_)
+            | Self::TenantId(_)
+            | Self::Query(_) => false,
         }
     }
 }

@@ -373,6 +373,7 @@ pub mod doors;
 pub mod error;
 mod excerpt;
 mod failpoint;
+mod fanout;
 pub mod fleet;
 pub mod id;
 mod lifecycle;
@@ -383,6 +384,7 @@ pub mod money;
 pub mod observe;
 pub mod pool;
 mod provision;
+mod reference;
 mod registry;
 pub mod repair;
 mod restore;
@@ -409,14 +411,15 @@ pub use catalog::{
     TenantRecord,
 };
 pub use context::{
-    Context, LoadRouted, RunQueryDsl, SaveChangesDsl, SharedContext, Statement, TenantContext,
-    Unrouted,
+    Context, LoadRouted, ReadContext, RunQueryDsl, SaveChangesDsl, SharedContext, Statement,
+    TenantContext, Unrouted, WriteContext,
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
 pub use error::{
     CreateError, Error, LifecycleError, OpenError, PurgeError, QuotaError, RecreateError,
     RenameError, RetentionError, SetupError, WrongScope,
 };
+pub use fanout::{Aggregate, FanOut, FanOutReport, TenantResult, VisitOutcome};
 pub use fleet::{FleetError, FleetReport, MigrateFleet};
 pub use lifecycle::{
     Compacted, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead, Usage,
@@ -424,13 +427,17 @@ pub use lifecycle::{
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};
 pub use provision::NewTenant;
+pub use reference::{
+    PushOutcome, PushProgress, ReferenceList, ReferenceReport, ReferenceStatus, Standing,
+    TenantPush, TenantStanding,
+};
 pub use registry::TenantHandle;
 pub use restore::{
     BackupOwner, CloneOptions, DrillReport, Drilled, RestoreError, RestoreOptions, Restored,
     SharedRestored, Undone,
 };
 pub use router::{RouteEntry, RoutingTable};
-pub use scope::{Admits, Route, ScopeKind, Shared, Tenant};
+pub use scope::{Admits, Reads, Route, ScopeKind, Shared, Tenant};
 pub use subdomain::{Subdomain, SubdomainError};
 pub use tenancy::{Builder, SchemaPolicy, Sqlite, Tenancy};
 pub use tenant_id::{FoldedTenantId, TenantId, TenantIdError};
@@ -442,7 +449,7 @@ pub use router::private as __private;
 /// [`routes!`].
 pub mod prelude {
     pub use crate::{
-        Context, DisplayName, MigrationScript, MigrationSet, NewTenant, RunQueryDsl,
+        Context, DisplayName, MigrationScript, MigrationSet, NewTenant, ReadContext, RunQueryDsl,
         SaveChangesDsl, ScopeKind, Shared, SharedContext, Status, Subdomain, Tenancy, Tenant,
         TenantContext, TenantHandle, TenantId, WrongScope, routes,
     };

@@ -146,6 +146,11 @@ impl<M: ManageConnection> PoolSet<M> {
         self.shared.stats()
     }
 
+    /// How many connections may still be opened before one costs another database one of its own.
+    pub(crate) fn room(&self) -> usize {
+        self.shared.budget.left()
+    }
+
     /// The settings.
     pub fn config(&self) -> &PoolConfig {
         &self.shared.config

@@ -10,9 +10,11 @@ use uuid::Uuid;
 
 use crate::catalog::backups::BackupStore;
 use crate::catalog::health::HealthStore;
+use crate::catalog::reference::ReferenceStore;
 use crate::catalog::runs::RunStore;
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration, RetentionStore};
 use crate::migrate::{MigrateConnection, MigrationSet};
+use crate::reference::ledger::ReferenceLedger;
 use crate::repair::RepairConnection;
 use crate::tenant_id::TenantId;
 use crate::verify::{History, InspectConnection, Leftovers};
@@ -44,6 +46,8 @@ pub trait Backend:
     + MigrateConnection
     + InspectConnection
     + RepairConnection
+    + ReferenceLedger
+    + ReferenceStore
     + Send
     + Sized
     + 'static

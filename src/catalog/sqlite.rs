@@ -11,6 +11,8 @@ mod backups_queries;
 mod health_queries;
 #[path = "queries.rs"]
 mod queries;
+#[path = "reference_queries.rs"]
+mod reference_queries;
 #[path = "retention_queries.rs"]
 mod retention_queries;
 #[path = "run_queries.rs"]
@@ -24,6 +26,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0005_backups/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0006_retention/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0003_runs/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0007_reference/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

@@ -16,11 +16,13 @@ const MARK: &str = "actor says ";
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
 const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::backup::play,
+    crate::fanout::play,
     crate::fleet::play,
     crate::power::play,
     crate::purge::act,
     crate::quota::act,
     crate::recreate::act,
+    crate::reference::play,
     crate::repair::play,
     crate::restore::play,
 ];
