@@ -32,6 +32,18 @@ pub enum Error {
     /// Of an operation on a tenant.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    /// Of taking over another program's database.
+    #[error(transparent)]
+    Adopt(#[from] crate::adopt::AdoptError),
+    /// Of a mapping file.
+    #[error(transparent)]
+    Mapping(#[from] crate::adopt::MappingError),
+    /// Of exporting a tenant.
+    #[error(transparent)]
+    Export(#[from] crate::export::ExportError),
+    /// Of importing a tenant.
+    #[error(transparent)]
+    Import(#[from] crate::import::ImportError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -47,7 +59,10 @@ impl Error {
             Self::Open(error) => error.is_retryable(),
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
-            Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
+            Self::Adopt(error) => error.is_retryable(),
+            Self::Export(error) => error.is_retryable(),
+            Self::Import(error) => error.is_retryable(),
+            Self::Setup(_) | Self::Mapping(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
 }

@@ -360,6 +360,7 @@
 #[cfg(not(feature = "sqlite"))]
 compile_error!("diesel-tenants needs a backend: enable the `sqlite` feature (it is a default one)");
 
+pub mod adopt;
 pub mod backend;
 mod base_domains;
 mod catalog;
@@ -370,8 +371,10 @@ mod display_name;
 pub mod doors;
 pub mod error;
 mod excerpt;
+pub mod export;
 mod failpoint;
 pub mod id;
+pub mod import;
 mod lifecycle;
 pub mod migrate;
 #[cfg(feature = "hospital")]
@@ -387,6 +390,7 @@ mod tenancy;
 mod tenant_id;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod value;
 
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
 pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};

@@ -206,6 +206,10 @@ pub enum StorageError {
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
     Uri(#[from] crate::backend::sqlite::files::UriError),
+    /// A directory for files that leave the data directory is inside it.
+    #[cfg(feature = "sqlite")]
+    #[error(transparent)]
+    Inside(#[from] crate::backend::sqlite::root::BackupDirError),
     /// A statement failed.
     #[error("{action} failed")]
     Query {

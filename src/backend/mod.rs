@@ -15,6 +15,7 @@ use crate::tenant_id::TenantId;
 mod error;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub(crate) mod transfer;
 
 pub use error::{ConnectError, Stamp, StorageError, Whose};
 
@@ -91,7 +92,7 @@ pub struct SchemaFacts {
 /// Each method is one step of an operation. It is all or nothing and may be repeated: an operation that was killed
 /// is finished or undone by calling the same steps again.
 #[doc(hidden)]
-pub trait Storage: Send + Sync + Sized + 'static {
+pub trait Storage: transfer::Transfer<Self::Conn> + Send + Sync + Sized + 'static {
     type Conn: Backend<Storage = Self>;
 
     /// The catalogue every database of this storage belongs to.

@@ -6,12 +6,15 @@
 )]
 
 mod actors;
+mod adopt;
 mod app;
 mod audited_files;
 mod child;
 mod contexts;
 mod crashes;
 mod damage;
+mod dump;
+mod export;
 mod faults;
 mod files;
 mod hospital;

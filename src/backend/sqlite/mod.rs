@@ -6,9 +6,11 @@ compile_error!(
 );
 
 mod connect;
+mod copy;
 mod fence;
 mod file_error;
 pub mod files;
+mod foreign;
 mod identity;
 pub mod instance;
 pub mod lock;

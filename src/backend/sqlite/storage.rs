@@ -99,7 +99,11 @@ impl SqliteStorage {
         path.expect("a folded TenantId is what the root asks for")
     }
 
-    fn directory(&self, key: &TenantKey) -> PathBuf {
+    pub(super) fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
+    pub(super) fn directory(&self, key: &TenantKey) -> PathBuf {
         let path = self
             .root
             .tenant_directory(key.id.folded().as_str(), key.uuid);
@@ -107,7 +111,11 @@ impl SqliteStorage {
     }
 
     /// Opens a database nobody else has, whoever it says it is.
-    fn open_staging(&self, path: &Path, whose: &Whose) -> Result<SqliteConnection, StorageError> {
+    pub(super) fn open_staging(
+        &self,
+        path: &Path,
+        whose: &Whose,
+    ) -> Result<SqliteConnection, StorageError> {
         Ok(connect::open(path, whose, self.busy_timeout)?)
     }
 
@@ -361,7 +369,7 @@ fn create_shared(root: &Root, busy_timeout: Duration) -> Result<(), StorageError
     Ok(())
 }
 
-fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), StorageError> {
+pub(super) fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), StorageError> {
     conn.immediate_transaction(|conn| {
         conn.batch_execute(identity::CREATE)?;
         identity.write(conn)
@@ -373,7 +381,7 @@ fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), Storage
 ///
 /// The last connection that closes moves the WAL into the file and removes it. Should that fail, the WAL stays, and
 /// [`files::publish`] refuses a file that has one.
-fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
+pub(super) fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
     drop(conn);
     Ok(files::sync_file(staging)?)
 }
@@ -384,6 +392,6 @@ struct Integrity {
     integrity_check: String,
 }
 
-fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
+pub(super) fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
     move |source| StorageError::Query { action, source }
 }
