@@ -385,6 +385,8 @@ mod provision;
 mod registry;
 mod router;
 pub mod scope;
+#[cfg(feature = "hospital")]
+pub mod services;
 mod subdomain;
 mod tenancy;
 mod tenant_id;

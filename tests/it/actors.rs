@@ -14,7 +14,8 @@ const ROOT: &str = "DIESEL_TENANTS_TEST_ROOT";
 const MARK: &str = "actor says ";
 
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
-const PARTS: [fn(&str, &Path) -> bool; 2] = [crate::adopt::play, crate::export::play];
+const PARTS: [fn(&str, &Path) -> bool; 3] =
+    [crate::adopt::play, crate::export::play, crate::power::play];
 
 /// A process that plays a part; killed when dropped.
 pub(crate) struct Actor {

@@ -1031,6 +1031,15 @@ fn failing_at_any_system_call() {
 }
 
 #[test]
+fn the_power_fails_at_any_moment() {
+    if !crashes::strace_works() {
+        return;
+    }
+    let failures = crate::power::fail_power(&OPERATION);
+    assert!(failures >= 10, "{failures}: the sweep did not get far");
+}
+
+#[test]
 fn without_descriptors_it_fails_whole() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("data");

@@ -667,8 +667,10 @@ fn killed_at_any_system_call() {
     if !crashes::strace_works() {
         return;
     }
-    let kills: usize = OPERATIONS.iter().map(crashes::kill_at_system_calls).sum();
-    assert!(kills >= 30, "{kills}: the sweep did not get far");
+    // The two layouts differ in one file, and are killed at every step above.
+    let kills = crashes::kill_at_system_calls(&OPERATIONS[0])
+        + crashes::kill_at_system_calls(&OPERATIONS[2]);
+    assert!(kills >= 20, "{kills}: the sweep did not get far");
 }
 
 #[test]
@@ -678,5 +680,15 @@ fn failing_at_any_system_call() {
     }
     let failures = crashes::fail_at_system_calls("import twice", &OPERATIONS[2])
         + crashes::fail_at_system_calls("export twice", &OPERATIONS[0]);
+    assert!(failures >= 10, "{failures}: the sweep did not get far");
+}
+
+/// An export is renamed as a directory, of which the model of a disk knows nothing; an import is a file's name.
+#[test]
+fn the_power_fails_at_any_moment() {
+    if !crashes::strace_works() {
+        return;
+    }
+    let failures = crate::power::fail_power(&OPERATIONS[2]);
     assert!(failures >= 10, "{failures}: the sweep did not get far");
 }

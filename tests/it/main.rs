@@ -23,9 +23,11 @@ mod lifecycle;
 mod migrate;
 mod models;
 mod names;
+mod power;
 mod prelude;
 mod roots;
 mod schemas;
+mod services;
 mod soak;
 #[cfg(feature = "testing")]
 mod testing;
