@@ -95,6 +95,18 @@ pub enum Error {
     /// Of a list's name or version.
     #[error(transparent)]
     ReferenceList(#[from] ReferenceListError),
+    /// Of taking over another program's database.
+    #[error(transparent)]
+    Adopt(#[from] crate::adopt::AdoptError),
+    /// Of a mapping file.
+    #[error(transparent)]
+    Mapping(#[from] crate::adopt::MappingError),
+    /// Of exporting a tenant.
+    #[error(transparent)]
+    Export(#[from] crate::export::ExportError),
+    /// Of importing a tenant.
+    #[error(transparent)]
+    Import(#[from] crate::import::ImportError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -120,13 +132,16 @@ impl Error {
             Self::Verify(error) => error.is_retryable(),
             Self::Repair(error) => error.is_retryable(),
             Self::Fleet(error) => error.is_retryable(),
-            Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
             Self::Visit(error) => error.is_retryable(),
             Self::Push(error) => error.is_retryable(),
+            Self::Adopt(error) => error.is_retryable(),
+            Self::Export(error) => error.is_retryable(),
+            Self::Import(error) => error.is_retryable(),
             Self::Setup(_)
             | Self::FanOut(_)
             | Self::Reference(_)
             | Self::ReferenceList(_)
+            | Self::Mapping(_)
             | Self::TenantId(_)
             | Self::Query(_) => false,
         }

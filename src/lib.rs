@@ -361,6 +361,7 @@
 #[cfg(not(feature = "sqlite"))]
 compile_error!("diesel-tenants needs a backend: enable the `sqlite` feature (it is a default one)");
 
+pub mod adopt;
 pub mod backend;
 mod backup;
 mod base_domains;
@@ -372,10 +373,12 @@ mod display_name;
 pub mod doors;
 pub mod error;
 mod excerpt;
+pub mod export;
 mod failpoint;
 mod fanout;
 pub mod fleet;
 pub mod id;
+pub mod import;
 mod lifecycle;
 pub mod migrate;
 #[cfg(feature = "hospital")]
@@ -397,6 +400,7 @@ mod tenancy;
 mod tenant_id;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod value;
 pub mod verify;
 
 pub use backup::{

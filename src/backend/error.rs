@@ -211,7 +211,7 @@ pub enum StorageError {
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
     Lock(#[from] crate::backend::sqlite::lock::LockError),
-    /// A directory is not taken for backups.
+    /// A directory is not taken for backups or exports.
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
     BackupDirectory(#[from] crate::backend::sqlite::root::BackupDirError),

@@ -23,6 +23,7 @@ mod backup;
 mod error;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub(crate) mod transfer;
 
 pub use backup::{
     ArtefactFacts, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, DriftKind,
@@ -129,7 +130,9 @@ pub struct DatabasePages {
 /// Each method is one step of an operation. It is all or nothing and may be repeated: an operation that was killed
 /// is finished or undone by calling the same steps again.
 #[doc(hidden)]
-pub trait Storage: BackupStorage + Send + Sync + Sized + 'static {
+pub trait Storage:
+    BackupStorage + transfer::Transfer<Self::Conn> + Send + Sync + Sized + 'static
+{
     type Conn: Backend<Storage = Self>;
 
     /// The catalogue every database of this storage belongs to.

@@ -15,7 +15,9 @@ const MARK: &str = "actor says ";
 
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
 const PARTS: &[fn(&str, &Path) -> bool] = &[
+    crate::adopt::play,
     crate::backup::play,
+    crate::export::play,
     crate::fanout::play,
     crate::fleet::play,
     crate::power::play,

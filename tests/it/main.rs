@@ -6,6 +6,7 @@
 )]
 
 mod actors;
+mod adopt;
 mod app;
 mod audited_files;
 mod backup;
@@ -13,6 +14,8 @@ mod child;
 mod contexts;
 mod crashes;
 mod damage;
+mod dump;
+mod export;
 mod fanout;
 mod faults;
 mod files;

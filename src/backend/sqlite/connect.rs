@@ -171,7 +171,7 @@ fn refused(file: UnsafeFile, whose: &Whose) -> ConnectError {
 }
 
 /// SQLite reports `unable to open database file` for a full descriptor table and for much else, so ask the system.
-fn out_of_descriptors() -> bool {
+pub(super) fn out_of_descriptors() -> bool {
     use rustix::fs::{Mode, OFlags};
     use rustix::io::Errno;
     matches!(

@@ -8,11 +8,13 @@ compile_error!(
 mod artefact;
 mod backup;
 mod connect;
+mod copy;
 mod ddl;
 mod drift;
 mod fence;
 mod file_error;
 pub mod files;
+mod foreign;
 mod identity;
 mod inspect;
 pub mod instance;

@@ -287,6 +287,18 @@ impl Root {
         self.path.join("backups")
     }
 
+    /// Whether a file is in the data directory or below it. Directories are told apart as in
+    /// [`check_outside`](Self::check_outside).
+    pub(super) fn contains(&self, file: &Path) -> Result<bool, FileError> {
+        let root = identity(&self.path)?;
+        for ancestor in nearest_existing(file)?.ancestors() {
+            if identity(ancestor)? == root {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Checks that a directory for backups is not among the live files: it is outside the data directory, or
     /// is [`Root::backups`] or below it. The directory need not exist yet; links are followed.
     ///

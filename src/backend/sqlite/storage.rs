@@ -96,10 +96,6 @@ impl SqliteStorage {
         &self.root
     }
 
-    pub(super) fn busy_timeout(&self) -> Duration {
-        self.busy_timeout
-    }
-
     /// The database file of a tenant's generation.
     pub fn path(&self, key: &TenantKey, generation: u64) -> PathBuf {
         let path = self
@@ -108,7 +104,11 @@ impl SqliteStorage {
         path.expect("a folded TenantId is what the root asks for")
     }
 
-    fn directory(&self, key: &TenantKey) -> PathBuf {
+    pub(super) fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
+    pub(super) fn directory(&self, key: &TenantKey) -> PathBuf {
         let path = self
             .root
             .tenant_directory(key.id.folded().as_str(), key.uuid);
@@ -116,7 +116,11 @@ impl SqliteStorage {
     }
 
     /// Opens a database nobody else has, whoever it says it is.
-    fn open_staging(&self, path: &Path, whose: &Whose) -> Result<SqliteConnection, StorageError> {
+    pub(super) fn open_staging(
+        &self,
+        path: &Path,
+        whose: &Whose,
+    ) -> Result<SqliteConnection, StorageError> {
         Ok(connect::open(path, whose, self.busy_timeout)?)
     }
 
@@ -463,7 +467,7 @@ fn create_shared(root: &Root, busy_timeout: Duration) -> Result<(), StorageError
     Ok(())
 }
 
-fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), StorageError> {
+pub(super) fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), StorageError> {
     conn.immediate_transaction(|conn| {
         conn.batch_execute(identity::CREATE)?;
         identity.write(conn)
