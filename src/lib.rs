@@ -378,6 +378,7 @@ pub mod migrate;
 #[cfg(feature = "hospital")]
 pub mod models;
 pub mod money;
+pub mod observe;
 pub mod pool;
 mod provision;
 mod registry;

@@ -253,10 +253,12 @@ pub(crate) fn migrate_one<C: Backend>(
     options: MigrateOptions,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let kind = OperationKind::Migrate;
-    let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
-    hit("migrate-tenant.begun");
-    let result = migrate_begun(registry, &tenant.record(), &operation, options);
-    settled(registry, &operation, result)
+    crate::observe::operation(tenant.record().id, kind, || {
+        let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
+        hit("migrate-tenant.begun");
+        let result = migrate_begun(registry, &tenant.record(), &operation, options);
+        settled(registry, &operation, result)
+    })
 }
 
 fn migrate_begun<C: Backend>(

@@ -163,6 +163,8 @@ impl<C: Backend> Registry<C> {
             return Ok(());
         }
         self.pools.reap_idle();
+        #[cfg(feature = "metrics")]
+        crate::observe::pool(&self.pools.stats());
         self.read(&mut reader)
     }
 
@@ -357,11 +359,19 @@ impl<C: Backend> Registry<C> {
 
     pub(crate) fn shared(&self) -> Result<SharedContext<C>, OpenError> {
         let checkout = self.shared.slots().checkout();
+        crate::observe::context(None, checkout.is_ok());
         let checkout = checkout.map_err(|e| refused(e, None))?;
         Ok(SharedContext::new(Arc::clone(&self.shared), checkout))
     }
 
     pub(crate) fn enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
+        let entered = self.try_enter(tenant);
+        crate::observe::context(tenant.database.tenant_id(), entered.is_ok());
+        entered
+    }
+
+    #[inline]
+    fn try_enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
         self.freshen().map_err(OpenError::Catalog)?;
         if tenant.database.gate() == Gate::Closed {
             self.closed(tenant)?;

@@ -260,6 +260,15 @@ impl<C: Backend> Tenancy<C> {
         lifecycle::recover(&self.registry)
     }
 
+    /// The queries of one tenant in this process, since it first opened the tenant (feature `query-stats`).
+    ///
+    /// # Errors
+    /// [`OpenError::UnknownTenant`]; [`OpenError::Catalog`].
+    #[cfg(feature = "query-stats")]
+    pub fn query_stats(&self, id: &TenantId) -> Result<crate::observe::QueryStats, OpenError> {
+        Ok(self.registry.tenant(id)?.database.query_stats())
+    }
+
     /// How the connections are used, over all databases.
     pub fn stats(&self) -> PoolStats {
         self.registry.pools.stats()

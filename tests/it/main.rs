@@ -21,6 +21,8 @@ mod lifecycle;
 mod migrate;
 mod models;
 mod names;
+#[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
+mod observe;
 mod power;
 mod prelude;
 mod roots;
