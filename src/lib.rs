@@ -372,6 +372,7 @@ pub mod error;
 mod excerpt;
 mod failpoint;
 pub mod id;
+mod inventory;
 mod lifecycle;
 pub mod migrate;
 #[cfg(feature = "hospital")]
@@ -396,6 +397,7 @@ pub use context::{
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
 pub use error::{CreateError, Error, LifecycleError, OpenError, SetupError, WrongScope};
+pub use inventory::Unfinished;
 pub use lifecycle::Compacted;
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};

@@ -16,6 +16,7 @@ pub mod root;
 mod root_error;
 mod schema;
 mod storage;
+mod whereabouts;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;
@@ -23,6 +24,7 @@ use diesel::{QueryResult, SqliteConnection};
 
 pub(crate) use storage::Settings;
 pub use storage::SqliteStorage;
+pub use whereabouts::{DatabaseFile, DiskSpace};
 
 use super::{Backend, Symptom};
 

@@ -1,0 +1,14 @@
+//! `tenants`: the commands on the data model of a hospital.
+use std::process::ExitCode;
+
+use diesel_tenants::Tenancy;
+use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
+
+fn main() -> ExitCode {
+    diesel_tenants_cli::run(|data| {
+        Tenancy::builder(&ROUTES)
+            .sqlite(data)
+            .shared_migrations(SHARED_MIGRATIONS)
+            .tenant_migrations(TENANT_MIGRATIONS)
+    })
+}

@@ -1,0 +1,123 @@
+//! `show`
+use std::fmt;
+
+use clap::Args;
+use diesel_tenants::TenantId;
+use diesel_tenants::migrate::SchemaMismatch;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Document;
+use crate::show;
+use crate::table::Fields;
+use crate::tenant::Tenant;
+use crate::value::Id;
+
+/// Show what is known of one tenant
+///
+/// As the catalogue has it; its database is not opened. `verify` looks into the database itself.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// The tenant's id
+    #[arg(value_parser = Id)]
+    id: TenantId,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Shown {
+    #[serde(flatten)]
+    tenant: Tenant,
+    path: String,
+    /// Bytes of its database on disk; null where there is no file.
+    bytes: Option<u64>,
+    /// up-to-date, behind or ahead: its schema beside this program's migrations.
+    schema: &'static str,
+    /// What is being done to it, or was when the process that did it died.
+    operation: Option<Operation>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Operation {
+    kind: String,
+    /// Whether the process that does it is alive.
+    alive: bool,
+}
+
+impl Show {
+    pub(crate) fn run(&self, app: &App<'_>) -> Result<Exit, Failure> {
+        let tenancy = app.open()?;
+        let record = tenancy.handle(&self.id)?.record()?;
+        let file = tenancy.database_file(&self.id)?;
+        let unfinished = tenancy.unfinished()?;
+        let operation = unfinished
+            .into_iter()
+            .find(|operation| operation.tenant == self.id);
+        let fit = tenancy
+            .tenant_migrations()
+            .gate(record.schema_version.as_deref());
+        app.emit(&Shown {
+            tenant: Tenant::of(&record),
+            path: show::path(&file.path),
+            bytes: file.bytes,
+            schema: match fit {
+                Ok(()) => "up-to-date",
+                Err(SchemaMismatch::Ahead { .. }) => "ahead",
+                Err(_) => "behind",
+            },
+            operation: operation.map(|operation| Operation {
+                kind: operation.kind.to_string(),
+                alive: operation.alive,
+            }),
+        })
+    }
+}
+
+impl Document for Shown {
+    const SCHEMA: &'static str = "show/1";
+
+    fn write(&self, f: &mut dyn fmt::Write) -> fmt::Result {
+        let Self {
+            tenant, operation, ..
+        } = self;
+        let operation = operation.as_ref().map(|operation| match operation.alive {
+            true => format!("{} is under way", operation.kind),
+            false => format!("{} was cut short", operation.kind),
+        });
+        let version = show::or_dash(tenant.schema_version.as_ref());
+        writeln!(f, "{} ({})", tenant.id, tenant.name)?;
+        let fields = Fields::new()
+            .with("status", show::status(tenant.record.status).to_string())
+            .with_some("operation", operation)
+            .with("uuid", &tenant.uuid)
+            .with_some("subdomain", tenant.subdomain.as_ref())
+            .with_some("plan", tenant.plan.as_ref())
+            .with("database", &self.path)
+            .with(
+                "size",
+                self.bytes.map_or_else(|| "missing".to_owned(), show::bytes),
+            )
+            .with("generation", tenant.generation.to_string())
+            .with("schema", format!("{version} ({})", self.schema))
+            .with(
+                "created",
+                format!(
+                    "{} ({})",
+                    tenant.created_at,
+                    show::ago(tenant.record.created_at)
+                ),
+            )
+            .with(
+                "changed",
+                format!(
+                    "{} ({})",
+                    tenant.changed_at,
+                    show::ago(tenant.record.changed_at)
+                ),
+            );
+        write!(f, "{fields}")
+    }
+}
