@@ -1,6 +1,7 @@
 //! Why a command did not do what it was asked to: what is printed, and the exit code.
 use std::error::Error as StdError;
 
+use diesel_tenants::backend::sqlite::root::RootError;
 use diesel_tenants::error::CatalogError;
 use diesel_tenants::{CreateError, Error, LifecycleError, OpenError, SetupError};
 use serde::Serialize;
@@ -121,10 +122,9 @@ fn kind_of_open(error: &OpenError) -> Kind {
 /// What to do next on the command line, and the message where the library's own speaks of its functions.
 fn advice(error: &Error) -> Option<(Option<String>, &'static str)> {
     match error {
-        Error::Setup(SetupError::Root(_)) => Some((
-            None,
-            "`init` makes the data directory the first time; it must be yours alone (mode 0700), on a local disk",
-        )),
+        Error::Setup(SetupError::Root(RootError::RootMissing { .. })) => {
+            Some((None, "`init` makes it, the first time"))
+        }
         Error::Open(OpenError::UnknownTenant { id })
         | Error::Lifecycle(LifecycleError::Open(OpenError::UnknownTenant { id })) => Some((
             Some(format!("tenant `{id}` is not known")),

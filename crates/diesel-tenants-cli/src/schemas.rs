@@ -20,6 +20,10 @@ fn schema<D: JsonSchema>(name: &str) -> (String, Value) {
     object.insert("title".to_owned(), json!(name));
     // Every document names its schema; the envelope around it does that.
     let properties = object.entry("properties").or_insert_with(|| json!({}));
+    assert!(
+        properties.get("schema").is_none(),
+        "{name} has a field of the envelope"
+    );
     properties["schema"] = json!({ "const": name });
     let required = object.entry("required").or_insert_with(|| json!([]));
     required

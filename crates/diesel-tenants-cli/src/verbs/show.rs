@@ -34,7 +34,7 @@ pub(crate) struct Shown {
     /// Bytes of its database on disk; null where there is no file.
     bytes: Option<u64>,
     /// up-to-date, behind or ahead: its schema beside this program's migrations.
-    schema: &'static str,
+    schema_fits: &'static str,
     /// What is being done to it, or was when the process that did it died.
     operation: Option<Operation>,
 }
@@ -63,7 +63,7 @@ impl Show {
             tenant: Tenant::of(&record),
             path: show::path(&file.path),
             bytes: file.bytes,
-            schema: match fit {
+            schema_fits: match fit {
                 Ok(()) => "up-to-date",
                 Err(SchemaMismatch::Ahead { .. }) => "ahead",
                 Err(_) => "behind",
@@ -101,7 +101,7 @@ impl Document for Shown {
                 self.bytes.map_or_else(|| "missing".to_owned(), show::bytes),
             )
             .with("generation", tenant.generation.to_string())
-            .with("schema", format!("{version} ({})", self.schema))
+            .with("schema", format!("{version} ({})", self.schema_fits))
             .with(
                 "created",
                 format!(
