@@ -16,13 +16,18 @@ mod faults;
 mod files;
 mod hospital;
 mod instances;
+mod inventory;
 mod lifecycle;
 mod migrate;
 mod models;
 mod names;
+#[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
+mod observe;
+mod power;
 mod prelude;
 mod roots;
 mod schemas;
+mod services;
 mod soak;
 #[cfg(feature = "testing")]
 mod testing;
