@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use diesel_tenants::prelude::*;
-use diesel_tenants_cli::{Configured, Tenants};
+use diesel_tenants::{Builder, Sqlite};
+use diesel_tenants_cli::Tenants;
 
 mod schema {
     diesel::table! { users { id -> Integer, name -> Text, } }
@@ -50,14 +51,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn configure(data: &Path) -> Configured {
+fn configure(data: &Path) -> Builder<SqliteConnection, Sqlite> {
     Tenancy::builder(&ROUTES)
         .sqlite(data)
         .shared_migrations(MigrationScript::new("20260101000000", "users", SHARED))
         .tenant_migrations(MigrationScript::new("20260101000000", "patients", TENANT))
 }
 
-fn count(data: &Path) -> Result<(), diesel_tenants::Error> {
+fn count(data: &Path) -> Result<(), Box<dyn std::error::Error>> {
     use schema::patients;
 
     let tenancy = configure(data).open()?;

@@ -2,9 +2,11 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use diesel_tenants::{RoutingTable, Tenancy, TenantId, TenantRecord};
+use diesel::SqliteConnection;
+use diesel_tenants::verify::SharedRefColumn;
+use diesel_tenants::{Builder, DisplayName, RoutingTable, Sqlite, Tenancy, TenantId, TenantRecord};
 
-use crate::Configured;
+use crate::Setup;
 use crate::exit::Exit;
 use crate::failure::{Failure, Kind};
 use crate::options::Options;
@@ -15,7 +17,7 @@ pub(crate) struct App<'a> {
     pub(crate) output: Output,
     /// How these commands are called: `tenants`, or `clinic tenants` in an application.
     pub(crate) program: &'a str,
-    pub(crate) configure: &'a dyn Fn(&Path) -> Configured,
+    pub(crate) configure: &'a dyn Fn(&Path) -> Setup,
 }
 
 impl App<'_> {
@@ -27,8 +29,8 @@ impl App<'_> {
     }
 
     /// The application's library on the data directory, to be opened.
-    pub(crate) fn builder(&self) -> Result<Configured, Failure> {
-        Ok((self.configure)(self.data()?))
+    pub(crate) fn builder(&self) -> Result<Builder<SqliteConnection, Sqlite>, Failure> {
+        Ok((self.configure)(self.data()?).builder)
     }
 
     pub(crate) fn open(&self) -> Result<Tenancy, Failure> {
@@ -37,7 +39,12 @@ impl App<'_> {
 
     /// The routing table is the program's own: nothing is opened for it.
     pub(crate) fn routes(&self) -> &'static RoutingTable {
-        (self.configure)(Path::new("")).routes()
+        (self.configure)(Path::new("")).builder.routes()
+    }
+
+    /// Columns that `verify` follows into the shared database.
+    pub(crate) fn shared_refs(&self) -> &'static [SharedRefColumn] {
+        (self.configure)(Path::new("")).shared_refs
     }
 
     pub(crate) fn emit<D: Document>(&self, document: &D) -> Result<Exit, Failure> {
@@ -61,7 +68,35 @@ impl App<'_> {
     ///
     /// `what` is what happens to the tenant, for the question: `deletes every file of`.
     pub(crate) fn confirm(&self, tenant: &TenantRecord, what: &str) -> Result<String, Failure> {
-        let id = tenant.id;
+        self.confirm_id(tenant.id, Some(&tenant.display_name), what)
+    }
+
+    /// The same where it is not one tenant that is replaced, but what `word` stands for.
+    pub(crate) fn confirm_word(&self, word: &str, what: &str) -> Result<(), Failure> {
+        if let Some(given) = &self.options.yes_i_mean {
+            if given == word {
+                return Ok(());
+            }
+        } else if io::stdin().is_terminal()
+            && !self.options.json
+            && ask(&format!("This {what}.\nType `{word}` to go on: "))? == word
+        {
+            return Ok(());
+        }
+        let failure = Failure::new(
+            Kind::Refused,
+            format!("this {what}, and nobody has confirmed it; nothing was done"),
+        );
+        Err(failure.hint(format!("add `--yes-i-mean {word}` if you do mean it")))
+    }
+
+    /// The same for a tenant that is no more.
+    pub(crate) fn confirm_id(
+        &self,
+        id: TenantId,
+        name: Option<&DisplayName>,
+        what: &str,
+    ) -> Result<String, Failure> {
         let not_confirmed = |given: &str| {
             Failure::new(Kind::Refused, given)
                 .hint(format!("add `--yes-i-mean {id}` if you do mean it"))
@@ -79,10 +114,8 @@ impl App<'_> {
                 "this {what} tenant `{id}`, and nobody has confirmed it; nothing was done"
             )));
         }
-        let question = format!(
-            "This {what} tenant {id} ({}).\nType its id to go on: ",
-            tenant.display_name
-        );
+        let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+        let question = format!("This {what} tenant {id}{name}.\nType its id to go on: ");
         let typed = ask(&question)?;
         match typed == id.as_str() {
             true => Ok(typed),

@@ -71,12 +71,14 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use diesel::SqliteConnection;
+use diesel_tenants::verify::SharedRefColumn;
 use diesel_tenants::{Builder, Sqlite};
 
 mod app;
 mod commands;
 mod exit;
 mod failure;
+mod meaning;
 mod options;
 mod output;
 mod progress;
@@ -96,8 +98,31 @@ use app::App;
 use failure::{Failure, Kind};
 use output::Output;
 
-/// The application's library, set up for a data directory and not yet opened.
-pub type Configured = Builder<SqliteConnection, Sqlite>;
+/// What an application tells these commands about itself: its library, set up for a data directory and not yet opened.
+///
+/// Made of the builder alone: `Setup::from(builder)`, or `into()`, which [`run`] and [`Tenants::run`] do by themselves.
+#[must_use]
+pub struct Setup {
+    builder: Builder<SqliteConnection, Sqlite>,
+    shared_refs: &'static [SharedRefColumn],
+}
+
+impl Setup {
+    /// The columns of tenants' tables that name shared rows, for `verify`. Default: none is followed.
+    pub fn shared_refs(mut self, columns: &'static [SharedRefColumn]) -> Self {
+        self.shared_refs = columns;
+        self
+    }
+}
+
+impl From<Builder<SqliteConnection, Sqlite>> for Setup {
+    fn from(builder: Builder<SqliteConnection, Sqlite>) -> Self {
+        Self {
+            builder,
+            shared_refs: &[],
+        }
+    }
+}
 
 /// The commands with their options, to be put below a command of an application's own parser.
 #[derive(Args, Debug)]
@@ -123,14 +148,14 @@ impl Tenants {
     /// Runs the command. Blocks until it is done; prints its result or its error.
     ///
     /// `configure` sets the library up for a data directory. Whether the directory may be made is up to the commands.
-    pub fn run(self, configure: impl Fn(&Path) -> Configured) -> ExitCode {
+    pub fn run<S: Into<Setup>>(self, configure: impl Fn(&Path) -> S) -> ExitCode {
         let output = Output::new(&self.options);
         let program = self.called.unwrap_or_else(program);
         let app = App {
             options: &self.options,
             output,
             program: &program,
-            configure: &configure,
+            configure: &|data: &Path| configure(data).into(),
         };
         let exit = self.command.run(&app);
         exit.unwrap_or_else(|failure| output.fail(&failure)).into()
@@ -151,7 +176,7 @@ struct Cli {
 
 /// Runs the command line of this process as a program of its own: the binary `tenants` for the application that
 /// `configure` sets up.
-pub fn run(configure: impl Fn(&Path) -> Configured) -> ExitCode {
+pub fn run<S: Into<Setup>>(configure: impl Fn(&Path) -> S) -> ExitCode {
     let program = program();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let command = Cli::command()

@@ -91,6 +91,14 @@ impl Output {
         to_stdout(&text)
     }
 
+    /// Says on stderr what takes a while, where somebody watches.
+    pub(crate) fn note_progress(self, text: impl fmt::Display) {
+        if self.shows_progress() {
+            // A message that cannot be shown is no reason to stop.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Says why the command failed.
     pub(crate) fn fail(self, failure: &Failure) -> Exit {
         if self.json {

@@ -19,6 +19,12 @@ pub(crate) struct Tenant {
     pub(crate) generation: u64,
     /// The newest migration in its database.
     pub(crate) schema_version: Option<String>,
+    /// From when on it may be purged, if it was deleted: RFC 3339, UTC.
+    pub(crate) delete_after: Option<String>,
+    /// Why nothing of it may be removed, while it is under a legal hold.
+    pub(crate) legal_hold: Option<String>,
+    /// The most bytes its database may have; null where its plan decides.
+    pub(crate) quota_bytes: Option<u64>,
     /// RFC 3339, UTC.
     pub(crate) created_at: String,
     /// RFC 3339, UTC.
@@ -47,6 +53,9 @@ impl Tenant {
             status: record.status.as_str(),
             generation: record.generation,
             schema_version: record.schema_version.clone(),
+            delete_after: record.delete_after.map(iso),
+            legal_hold: record.legal_hold.clone(),
+            quota_bytes: record.quota,
             created_at: iso(record.created_at),
             changed_at: iso(record.changed_at),
             record: Record {

@@ -53,6 +53,67 @@ impl TypedValueParser for Id {
     }
 }
 
+/// A span of time such as `90d`, `36h` or `30s`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span(pub(crate) std::time::Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // The text may be long and is not escaped in the error of the parser, so it is left out.
+        humantime::parse_duration(text)
+            .map(Self)
+            .map_err(|_| "not a span of time; write one as `90d`, `36h` or `30s`".to_owned())
+    }
+}
+
+/// A number of bytes such as `500MiB`, `2GB` or `1048576`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size(pub(crate) u64);
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const RULE: &str = "not a number of bytes; write one as `500MiB`, `2GB` or `1048576`";
+        let digits = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit: u64 = match unit.trim_start() {
+            "" | "B" => 1,
+            "kB" | "KB" => 1_000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            "KiB" | "K" => 1 << 10,
+            "MiB" | "M" => 1 << 20,
+            "GiB" | "G" => 1 << 30,
+            _ => return Err(RULE),
+        };
+        let number: u64 = number.parse().map_err(|_| RULE)?;
+        number.checked_mul(unit).map(Self).ok_or(RULE)
+    }
+}
+
+/// The tenants of a command that can work on all of them.
+#[derive(Args, Debug)]
+pub(crate) struct Chosen {
+    /// The tenants' ids
+    #[arg(value_parser = Id, value_name = "ID", required_unless_present = "all")]
+    ids: Vec<TenantId>,
+    /// All tenants
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+}
+
+impl Chosen {
+    /// `None` for all.
+    pub(crate) fn ids(&self) -> Option<&[TenantId]> {
+        (!self.all).then_some(&self.ids)
+    }
+}
+
 /// The tenant of a destructive command: always one, never all.
 #[derive(Args, Debug)]
 pub(crate) struct OnlyOne {

@@ -553,18 +553,6 @@ pub fn first_entry(directory: &Path) -> Result<Option<PathBuf>, FileError> {
     Ok(first.map(|entry| entry.path()))
 }
 
-/// Everything in a directory, in no order.
-///
-/// # Errors
-/// The operating system's.
-pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let failed = |source| FileError::new(FileAction::List, directory, source);
-    let entries = fs::read_dir(directory).map_err(failed)?;
-    entries
-        .map(|entry| Ok(entry.map_err(failed)?.path()))
-        .collect()
-}
-
 /// Bytes an ordinary user may still write to the file system `path` is on, and bytes in all.
 ///
 /// # Errors

@@ -99,7 +99,7 @@ impl SqliteStorage {
         path.expect("a folded TenantId is what the root asks for")
     }
 
-    pub(super) fn directory(&self, key: &TenantKey) -> PathBuf {
+    fn directory(&self, key: &TenantKey) -> PathBuf {
         let path = self
             .root
             .tenant_directory(key.id.folded().as_str(), key.uuid);

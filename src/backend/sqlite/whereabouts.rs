@@ -1,11 +1,9 @@
 //! Where a tenant's files are, for people and tools that need the file itself.
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use diesel::SqliteConnection;
 
 use crate::backend::{Storage, StorageError};
-use crate::catalog::{CatalogStore, Status};
 use crate::error::LifecycleError;
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
@@ -68,27 +66,6 @@ impl Tenancy<SqliteConnection> {
             false => None,
         };
         Ok(DatabaseFile { path, bytes })
-    }
-
-    /// Directories where tenants' databases are that belong to no tenant, and that no operation is about to fill: what a
-    /// restore of an older shared database leaves behind, or a copy by hand.
-    ///
-    /// # Errors
-    /// The directory cannot be listed; the catalogue cannot be read.
-    pub fn orphan_directories(&self) -> Result<Vec<PathBuf>, LifecycleError> {
-        let storage = &self.registry.common.storage;
-        // The directory first: a tenant stands in the catalogue before it has one, and until it has none.
-        let found = super::files::entries(&storage.root().tenants()).map_err(StorageError::from)?;
-        let known = self.registry.ask(|c| c.catalog_changed_since(i64::MIN))?;
-        let known = known
-            .iter()
-            .filter(|record| record.status != Status::Deleted);
-        let known: HashSet<PathBuf> = known
-            .map(|record| storage.directory(&record.key()))
-            .collect();
-        let orphans = found.into_iter().filter(|path| !known.contains(path));
-        // One that was being deleted meanwhile is gone.
-        Ok(orphans.filter(|path| path.exists()).collect())
     }
 
     /// Room on the file system of the data directory.

@@ -36,6 +36,12 @@ pub struct Create {
     /// The plan it is on
     #[arg(long, value_parser = text::<String>())]
     plan: Option<String>,
+    /// Check everything and say what would be made, without making it
+    ///
+    /// There is no tenant without a database here, so nothing is registered either: the id, the name and the subdomain are
+    /// looked at, and the command that creates it is printed.
+    #[arg(long, visible_alias = "dry-run")]
+    skip_database: bool,
     /// Take the id of a tenant that was deleted, for a new and empty one
     #[arg(long)]
     reuse_retired_id: bool,
@@ -51,6 +57,19 @@ pub(crate) struct Created {
     next: Vec<String>,
 }
 
+/// What would be created.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Checked {
+    id: String,
+    name: String,
+    subdomain: Option<String>,
+    plan: Option<String>,
+    /// The newest migration its database would have.
+    schema_version: Option<String>,
+    next: Vec<String>,
+}
+
 impl Create {
     pub(crate) fn run(&self, app: &App<'_>) -> Result<Exit, Failure> {
         let tenancy = app.open()?;
@@ -58,6 +77,12 @@ impl Create {
             Some(id) => id,
             None => self.suggest(app, &tenancy)?,
         };
+        if self.skip_database {
+            let checked = self
+                .check(app, &tenancy, id)
+                .map_err(|error| explain(app, &tenancy, error))?;
+            return app.emit(&checked);
+        }
         let mut new = NewTenant::named(self.name.as_str());
         if let Some(subdomain) = &self.subdomain {
             new = new.subdomain(subdomain.as_str());
@@ -72,6 +97,51 @@ impl Create {
             .create(&id, new)
             .map_err(|error| explain(app, &tenancy, error))?;
         app.emit(&Created::of(app, &tenancy, &tenant)?)
+    }
+
+    /// What [`Tenancy::create`] would refuse, without creating.
+    fn check(
+        &self,
+        app: &App<'_>,
+        tenancy: &Tenancy,
+        id: TenantId,
+    ) -> Result<Checked, CreateError> {
+        if let Ok(there) = tenancy.handle(&id) {
+            let (found, status) = (there.id(), there.record()?.status);
+            return Err(CreateError::AlreadyExists { id, found, status });
+        }
+        if tenancy.ids_ever_taken()?.contains(&id) && !self.reuse_retired_id {
+            return Err(CreateError::Retired { id });
+        }
+        if let Some(subdomain) = &self.subdomain
+            && let Ok(there) = tenancy.handle_at(subdomain)
+        {
+            let (subdomain, by) = (subdomain.clone(), there.id());
+            return Err(CreateError::SubdomainTaken { subdomain, by });
+        }
+        let mut command = format!("create {id} --name {}", quoted(self.name.as_str()));
+        for (option, value) in [
+            (
+                "--subdomain",
+                self.subdomain.as_ref().map(Subdomain::as_str),
+            ),
+            ("--plan", self.plan.as_deref()),
+        ] {
+            if let Some(value) = value {
+                command.push_str(&format!(" {option} {}", quoted(value)));
+            }
+        }
+        if self.reuse_retired_id {
+            command.push_str(" --reuse-retired-id");
+        }
+        Ok(Checked {
+            id: id.to_string(),
+            name: self.name.as_str().to_owned(),
+            subdomain: self.subdomain.as_ref().map(ToString::to_string),
+            plan: self.plan.clone(),
+            schema_version: tenancy.tenant_migrations().latest().map(str::to_owned),
+            next: vec![app.command(&command)],
+        })
     }
 
     /// An id made of the name, if somebody there wants it.
@@ -144,6 +214,24 @@ impl Document for Created {
             .with("schema", show::or_dash(tenant.schema_version.as_ref()))
             .with_some("subdomain", tenant.subdomain.as_ref())
             .with_some("plan", tenant.plan.as_ref());
+        write!(f, "{fields}")?;
+        show::next(f, &self.next)
+    }
+}
+
+impl Document for Checked {
+    const SCHEMA: &'static str = "create-check/1";
+
+    fn write(&self, f: &mut dyn fmt::Write) -> fmt::Result {
+        writeln!(
+            f,
+            "{} ({}) can be created; nothing was done",
+            self.id, self.name
+        )?;
+        let fields = Fields::new()
+            .with("schema", show::or_dash(self.schema_version.as_ref()))
+            .with_some("subdomain", self.subdomain.as_ref())
+            .with_some("plan", self.plan.as_ref());
         write!(f, "{fields}")?;
         show::next(f, &self.next)
     }

@@ -2,8 +2,8 @@
 use std::fmt;
 
 use clap::Args;
-use diesel_tenants::TenantId;
 use diesel_tenants::migrate::SchemaMismatch;
+use diesel_tenants::{BackupFilter, TenantId};
 use serde::Serialize;
 
 use crate::app::App;
@@ -35,6 +35,15 @@ pub(crate) struct Shown {
     bytes: Option<u64>,
     /// up-to-date, behind or ahead: its schema beside this program's migrations.
     schema_fits: &'static str,
+    /// What it was good for when it was verified last: ready, incomplete, unreachable, foreign, corrupt or missing; null if
+    /// it was not, or has a new database since.
+    health: Option<String>,
+    /// When that was: RFC 3339, UTC.
+    verified_at: Option<String>,
+    /// When its newest backup was taken: RFC 3339, UTC.
+    newest_backup_at: Option<String>,
+    /// Old generations that are kept for an undo, newest first.
+    kept_generations: Vec<u64>,
     /// What is being done to it, or was when the process that did it died.
     operation: Option<Operation>,
 }
@@ -59,7 +68,14 @@ impl Show {
         let fit = tenancy
             .tenant_migrations()
             .gate(record.schema_version.as_deref());
+        let health = tenancy.health(&self.id)?;
+        let backups = tenancy.backups(&BackupFilter::tenant(&self.id))?;
+        let kept = tenancy.old_generations(&self.id)?;
         app.emit(&Shown {
+            health: health.as_ref().map(|last| last.status.to_string()),
+            verified_at: health.as_ref().map(|last| show::iso(last.checked_at)),
+            newest_backup_at: backups.first().map(|backup| show::iso(backup.taken_at)),
+            kept_generations: kept.iter().map(|old| old.generation).collect(),
             tenant: Tenant::of(&record),
             path: show::path(&file.path),
             bytes: file.bytes,
@@ -89,6 +105,8 @@ impl Document for Shown {
         });
         let version = show::or_dash(tenant.schema_version.as_ref());
         writeln!(f, "{} ({})", tenant.id, tenant.name)?;
+        let kept: Vec<String> = self.kept_generations.iter().map(u64::to_string).collect();
+        let health = self.health.as_ref().zip(self.verified_at.as_ref());
         let fields = Fields::new()
             .with("status", show::status(tenant.record.status).to_string())
             .with_some("operation", operation)
@@ -102,6 +120,24 @@ impl Document for Shown {
             )
             .with("generation", tenant.generation.to_string())
             .with("schema", format!("{version} ({})", self.schema_fits))
+            .with_some("quota", tenant.quota_bytes.map(show::bytes))
+            .with_some("legal hold", tenant.legal_hold.as_ref())
+            .with_some("deleted, kept until", tenant.delete_after.as_ref())
+            .with(
+                "health",
+                health.map_or_else(
+                    || "never verified".to_owned(),
+                    |(health, at)| format!("{health} ({at})"),
+                ),
+            )
+            .with(
+                "newest backup",
+                self.newest_backup_at.as_deref().unwrap_or("none"),
+            )
+            .with_some(
+                "kept generations",
+                Some(kept.join(", ")).filter(|kept| !kept.is_empty()),
+            )
             .with(
                 "created",
                 format!(

@@ -165,7 +165,7 @@ fn show_and_path_say_where_a_tenant_is() {
     assert_eq!(
         stable(place.run(["show", "th001"]).done()),
         "TH001 (TH001 Hospital)\n status active\n uuid UUID\n database data/tenants/th001-XXXXXXXX/g1.sqlite3\n \
-         size SIZE\n generation 1\n schema 20260216101500 (up-to-date)\n created TIME (AGO)\n changed TIME (AGO)\n"
+         size SIZE\n generation 1\n schema 20260216101500 (up-to-date)\n health never verified\n newest backup none\n created TIME (AGO)\n changed TIME (AGO)\n"
     );
     let (document, _) = place.json(["show", "TH001"]);
     assert_eq!(document["schema"], "show/1");
@@ -268,4 +268,126 @@ fn tenants_for_tests_are_named_and_kept_apart_from_real_ones() {
     for wrong in ["0", "10001", "many", "-1"] {
         assert_eq!(place.run(["create-test", wrong]).code, 2, "{wrong}");
     }
+}
+
+#[test]
+fn a_tenant_is_renamed_while_it_is_in_use() {
+    let place = Place::new();
+    place.create("TH001");
+    place
+        .run(["create", "TH002", "--name", "Other", "--subdomain", "other"])
+        .done();
+    assert_eq!(
+        place
+            .run([
+                "rename",
+                "TH001",
+                "--name",
+                "City General",
+                "--subdomain",
+                "city"
+            ])
+            .done(),
+        "TH001 is City General, at the subdomain city\n"
+    );
+    assert_eq!(
+        place
+            .run(["rename", "TH001", "--subdomain", "other"])
+            .refused(4),
+        "error: the subdomain `other` belongs to tenant `TH002`; choose another\n"
+    );
+    let (document, code) = place.json(["rename", "TH001", "--no-subdomain"]);
+    assert_eq!(
+        (
+            document["subdomain"].as_str(),
+            document["name"].as_str(),
+            code
+        ),
+        (None, Some("City General"), 0)
+    );
+    assert_eq!(place.run(["rename", "TH001"]).code, 2);
+    assert_eq!(
+        place
+            .run(["rename", "TH001", "--no-subdomain", "--subdomain", "x"])
+            .code,
+        2
+    );
+    place.run(["rename", "TH009", "--name", "x"]).refused(6);
+}
+
+#[test]
+fn a_quota_is_set_and_shown() {
+    let place = Place::new();
+    place.create("TH001");
+    assert_eq!(
+        stable(place.run(["quota", "TH001"]).done()),
+        "TH001\n used SIZE, of which SIZE hold nothing\n quota none\n on disk SIZE\n"
+    );
+    let (document, code) = place.json(["quota", "TH001", "--set", "500MiB"]);
+    assert_eq!(
+        (document["quota_bytes"].as_u64(), code),
+        (Some(500 << 20), 0)
+    );
+    assert_eq!(place.json(["show", "TH001"]).0["quota_bytes"], 500 << 20);
+    assert_eq!(
+        place.json(["quota", "TH001", "--unset"]).0["quota_bytes"],
+        serde_json::Value::Null
+    );
+    for wrong in ["", "many", "5 apples", "-1", "99999999999GiB"] {
+        assert_eq!(
+            place
+                .run(["quota", "TH001", &format!("--set={wrong}")])
+                .code,
+            2,
+            "{wrong}"
+        );
+    }
+    assert_eq!(place.run(["quota", "TH001", "--set", "0"]).code, 2);
+}
+
+#[test]
+fn create_without_the_database_checks_everything_and_makes_nothing() {
+    let place = Place::new();
+    place
+        .run(["create", "TH002", "--name", "Other", "--subdomain", "other"])
+        .done();
+    let check = |more: &[&'static str]| {
+        let arguments = [
+            "create",
+            "TH001",
+            "--name",
+            "O'Brien's",
+            "--plan",
+            "premium",
+            "--skip-database",
+        ];
+        arguments
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        place.run(check(&["--subdomain", "obrien"])).done(),
+        "TH001 (O'Brien's) can be created; nothing was done\n  schema     20260216101500\n  subdomain  obrien\n  plan       premium\n\
+         next:\n  tenants create TH001 --name 'O'\\''Brien'\\''s' --subdomain obrien --plan premium\n"
+    );
+    assert_eq!(place.json(check(&[])).1, 0);
+    assert_eq!(
+        place.run(["list", "--ids"]).done(),
+        "TH002\n",
+        "nothing was made"
+    );
+    assert!(
+        place
+            .run(check(&["--subdomain", "other"]))
+            .refused(4)
+            .contains("belongs to tenant `TH002`")
+    );
+    place.create("TH001");
+    assert!(
+        place
+            .run(check(&[]))
+            .refused(4)
+            .contains("exists already, as `TH001` (active)")
+    );
 }
