@@ -379,6 +379,7 @@ mod fanout;
 pub mod fleet;
 pub mod id;
 pub mod import;
+mod inventory;
 mod lifecycle;
 pub mod migrate;
 #[cfg(feature = "hospital")]
@@ -425,6 +426,7 @@ pub use error::{
 };
 pub use fanout::{Aggregate, FanOut, FanOutReport, TenantResult, VisitOutcome};
 pub use fleet::{FleetError, FleetReport, MigrateFleet};
+pub use inventory::Unfinished;
 pub use lifecycle::{
     Compacted, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead, Usage,
 };
