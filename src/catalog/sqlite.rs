@@ -22,10 +22,10 @@ mod run_queries;
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
-    include_str!("../../migrations/sqlite/catalog/0004_health/up.sql"),
-    include_str!("../../migrations/sqlite/catalog/0005_backups/up.sql"),
-    include_str!("../../migrations/sqlite/catalog/0006_retention/up.sql"),
-    include_str!("../../migrations/sqlite/catalog/0003_runs/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0003_health/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0004_backups/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0005_retention/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0006_runs/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0007_reference/up.sql"),
 ];
 
