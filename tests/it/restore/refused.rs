@@ -325,10 +325,7 @@ fn over_a_deleted_tenant() {
         .create(&id(), NewTenant::named("new").reuse_retired_id())
         .unwrap();
     let error = restore().unwrap_err();
-    assert!(
-        matches!(error, RestoreError::WrongTenantBackup { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, RestoreError::Purged { .. }), "{error}");
     let new = NewTenant::named("brought back");
     // What was purged is not brought back under another id either.
     let error = tenancy
@@ -409,6 +406,23 @@ fn schemas_that_have_drifted() {
             // One that is named like the library's own.
             "CREATE TRIGGER __tenants_t AFTER UPDATE ON __tenants_identity BEGIN DELETE FROM archive; END",
             "unexpected trigger \"__tenants_t\"",
+        ),
+        (
+            "CREATE TRIGGER t AFTER UPDATE ON __tenants_identity BEGIN DELETE FROM archive; END",
+            "unexpected trigger \"t\"",
+        ),
+        (
+            "CREATE INDEX i ON __tenants_identity (scope)",
+            "unexpected index \"i\"",
+        ),
+        (
+            "DROP INDEX visits_patient_id; CREATE INDEX visits_patient_id ON visits (reason)",
+            "changed index \"visits_patient_id\"",
+        ),
+        (
+            "DROP TABLE archive; CREATE TABLE archive
+             (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL DEFAULT 'x', ward TEXT)",
+            "changed table \"archive\"",
         ),
         ("DROP TABLE archive", "missing table \"archive\""),
         (
