@@ -48,31 +48,30 @@ fn expected(set: &MigrationSet, applied: usize) -> Result<Schema, StorageError> 
 
 /// One difference for each thing in a schema, however much of it is another.
 fn listed(findings: Vec<Finding>) -> Vec<SchemaDifference> {
+    use DriftKind::Changed;
     let mut by_thing = BTreeMap::new();
     for finding in findings {
         let (kind, name, what) = told(finding);
-        match (by_thing.entry((kind, name)).or_insert(what.clone()), what) {
-            (
-                DriftKind::Changed {
-                    missing,
-                    unexpected,
-                },
-                DriftKind::Changed {
-                    missing: more_missing,
-                    unexpected: more_unexpected,
-                },
-            ) => {
-                let new = |known: &Vec<String>, more: Vec<String>| -> Vec<String> {
-                    more.into_iter()
-                        .filter(|one| !known.contains(one))
-                        .collect()
-                };
-                let (m, u) = (new(missing, more_missing), new(unexpected, more_unexpected));
-                missing.extend(m);
-                unexpected.extend(u);
+        let listed = by_thing.entry((kind, name)).or_insert(what.clone());
+        // A thing that is not there differs in nothing else.
+        if let (
+            Changed {
+                missing,
+                unexpected,
+            },
+            Changed {
+                missing: m,
+                unexpected: u,
+            },
+        ) = (listed, what)
+        {
+            for (known, more) in [(missing, m), (unexpected, u)] {
+                let new: Vec<_> = more
+                    .into_iter()
+                    .filter(|one| !known.contains(one))
+                    .collect();
+                known.extend(new);
             }
-            // A thing that is not there differs in nothing else.
-            _ => {}
         }
     }
     let list = by_thing
