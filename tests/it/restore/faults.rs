@@ -293,10 +293,12 @@ fn by_two_processes_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("data");
         prepared(&root);
-        let mut two = [(); 2].map(|()| Actor::spawn(&format!("race: {operation}"), &root));
-        for actor in &mut two {
+        // One after the other: this is not about opening.
+        let mut two = [(); 2].map(|()| {
+            let mut actor = Actor::spawn(&format!("race: {operation}"), &root);
             assert_eq!(actor.hear().as_deref(), Some("ready"));
-        }
+            actor
+        });
         for _ in 0..3 {
             two.iter_mut().for_each(|actor| actor.tell("go"));
             let said = two.each_mut().map(|actor| actor.hear().unwrap());
