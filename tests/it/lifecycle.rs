@@ -504,3 +504,22 @@ fn an_untrusted_caller_cannot_tell_which_tenants_there_are() {
     });
     assert_eq!(answers, ["this tenant is not available"; 6]);
 }
+
+/// SQLite does not wait, whatever the busy timeout says, for a connection that recovers the WAL of one that was killed,
+/// nor for one that is the last to close.
+#[test]
+fn processes_that_open_at_once_after_a_kill_all_get_in() {
+    let fleet = fleet();
+    let root = fleet.root.clone();
+    fleet.create("TH001");
+    drop(fleet.tenancy);
+    for _ in 0..15 {
+        let mut killed = Actor::spawn("write", &root);
+        assert_eq!(killed.hear().as_deref(), Some("ready"));
+        killed.kill();
+        let mut actors = [(); 6].map(|()| Actor::spawn("open", &root));
+        for actor in &mut actors {
+            assert_eq!(actor.hear().as_deref(), Some("opened"));
+        }
+    }
+}

@@ -81,16 +81,17 @@ fn open_with(
         reason: e.to_string(),
     })?;
     let mut conn = establish(&url, whose)?;
+    // First of all: even asking for SQLite's version reads the schema, and that waits for nobody by default.
+    let wait = format!("PRAGMA busy_timeout = {}", busy_timeout.as_millis());
+    conn.batch_execute(&wait).map_err(|e| failed(e, whose))?;
+    check_version(&mut conn)?;
     let settings = format!(
-        "PRAGMA busy_timeout = {};
-         PRAGMA trusted_schema = OFF;
+        "PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON;
          PRAGMA mmap_size = 0;
          PRAGMA foreign_keys = ON;
-         {writing}",
-        busy_timeout.as_millis(),
+         {writing}"
     );
-    check_version(&mut conn)?;
     match conn.batch_execute(&settings) {
         Ok(()) => Ok(conn),
         Err(e) => Err(failed(e, whose)),
