@@ -10,13 +10,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use diesel::result::QueryResult;
 use uuid::Uuid;
 
+use crate::access::Principal;
 use crate::backend::TenantKey;
 use crate::display_name::DisplayName;
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 2;
+pub(crate) const FORMAT: i32 = 4;
 
 /// Where a tenant is in its life.
 ///
@@ -302,7 +303,8 @@ pub struct OldGeneration {
     pub replaced_at: SystemTime,
 }
 
-/// What the engine asks of the catalogue. Each method is one transaction. Implemented by this crate only.
+/// What the engine asks of the catalogue. Each method is one transaction, and those that change something enter into the
+/// audit log, in the same one, that `by` did it. Implemented by this crate only.
 #[doc(hidden)]
 pub trait CatalogStore {
     /// Makes the tables and the catalogue row if they are not there, and brings those of an older build up to this
@@ -322,21 +324,42 @@ pub trait CatalogStore {
         record: &TenantRecord,
         operation: &Operation,
         reuse_id: bool,
+        by: &Principal,
     ) -> QueryResult<Inserted>;
     /// Takes a tenant that was never active out of the catalogue, with its journal.
-    fn catalog_forget(&mut self, tenant: Uuid) -> QueryResult<()>;
+    fn catalog_forget(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<()>;
     /// Changes the status at once, if it may become `to` and no operation is open.
-    fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed>;
+    fn catalog_transition(
+        &mut self,
+        tenant: Uuid,
+        to: Status,
+        by: &Principal,
+    ) -> QueryResult<Changed>;
 
-    fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun>;
+    fn catalog_begin(&mut self, intent: &Intent<'_>, by: &Principal) -> QueryResult<Begun>;
     /// The commit point of an operation. It stays open, so that what is left to clean up is not forgotten.
-    fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()>;
+    fn catalog_commit(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        by: &Principal,
+    ) -> QueryResult<()>;
     /// Closes an operation. Closing a closed one changes nothing.
-    fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()>;
+    fn catalog_close(
+        &mut self,
+        operation: &Operation,
+        outcome: &str,
+        by: &Principal,
+    ) -> QueryResult<()>;
     /// The generations that were kept, newest first.
     fn catalog_generations(&mut self, tenant: Uuid) -> QueryResult<Vec<OldGeneration>>;
     /// No longer counts a generation among the kept ones. Its database must be gone.
-    fn catalog_forget_generation(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()>;
+    fn catalog_forget_generation(
+        &mut self,
+        tenant: Uuid,
+        generation: u64,
+        by: &Principal,
+    ) -> QueryResult<()>;
     /// Makes `by` the instance that works on an open operation, if it still belongs to the one that was found dead.
     fn catalog_take_over(&mut self, operation: &Operation, by: Uuid) -> QueryResult<bool>;
 }
@@ -404,5 +427,7 @@ diesel::table! {
     }
 }
 
+pub(crate) mod audit;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+pub(crate) mod workflows;

@@ -9,12 +9,18 @@ use crate::migrate::{MigrateError, MigrationSetError};
 use crate::subdomain::{Subdomain, SubdomainError};
 use crate::tenant_id::{TenantId, TenantIdError};
 
+mod access;
+mod audit;
 mod in_query;
+mod workflow;
 
+pub use access::AccessError;
+pub use audit::AuditError;
 pub(crate) use in_query::missing_table;
 pub use in_query::{
     ContextPoisoned, MissingTable, ReadOnlyTransaction, StaleGeneration, TenantFenced, WrongScope,
 };
+pub use workflow::{OwnError, Unreadable, WorkflowError};
 
 /// Any error of this library, for a function that does several things.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,15 @@ pub enum Error {
     /// Of an operation on a tenant.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    /// Of letting somebody in.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// Of the audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Of a workflow.
+    #[error(transparent)]
+    Workflow(Box<WorkflowError<OwnError>>),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -47,7 +62,9 @@ impl Error {
             Self::Open(error) => error.is_retryable(),
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
-            Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
+            Self::Access(error) => error.is_retryable(),
+            Self::Workflow(error) => error.is_retryable(),
+            Self::Audit(_) | Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
 }

@@ -360,6 +360,8 @@
 #[cfg(not(feature = "sqlite"))]
 compile_error!("diesel-tenants needs a backend: enable the `sqlite` feature (it is a default one)");
 
+pub mod access;
+pub mod audit;
 pub mod backend;
 mod base_domains;
 mod catalog;
@@ -371,6 +373,7 @@ pub mod doors;
 pub mod error;
 mod excerpt;
 mod failpoint;
+mod hooks;
 pub mod id;
 mod lifecycle;
 pub mod migrate;
@@ -387,6 +390,7 @@ mod tenancy;
 mod tenant_id;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod workflow;
 
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
 pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};
@@ -395,7 +399,10 @@ pub use context::{
     Unrouted,
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
-pub use error::{CreateError, Error, LifecycleError, OpenError, SetupError, WrongScope};
+pub use error::{
+    AccessError, AuditError, CreateError, Error, LifecycleError, OpenError, SetupError,
+    WorkflowError, WrongScope,
+};
 pub use lifecycle::Compacted;
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};

@@ -53,7 +53,7 @@ impl<'a, C: Backend> Running<'a, C> {
     }
 
     /// For an operation found in the journal. `None` while another thread works on it.
-    fn claim(registry: &'a Registry<C>, id: Uuid) -> Option<Self> {
+    pub(crate) fn claim(registry: &'a Registry<C>, id: Uuid) -> Option<Self> {
         let free = registry.running.lock().insert(id);
         free.then(|| Self { registry, id })
     }

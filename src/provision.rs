@@ -31,6 +31,7 @@ pub struct NewTenant {
     subdomain: Option<String>,
     plan: Option<String>,
     reuse_retired_id: bool,
+    uuid: Option<Uuid>,
 }
 
 impl NewTenant {
@@ -41,6 +42,7 @@ impl NewTenant {
             subdomain: None,
             plan: None,
             reuse_retired_id: false,
+            uuid: None,
         }
     }
 
@@ -59,6 +61,12 @@ impl NewTenant {
     /// Takes the id of a deleted tenant. The new tenant has a uuid and an empty database of its own.
     pub fn reuse_retired_id(mut self) -> Self {
         self.reuse_retired_id = true;
+        self
+    }
+
+    /// The uuid it is to have, which nobody has or had: so that who asked for it knows it again after a crash.
+    pub(crate) fn with_uuid(mut self, uuid: Uuid) -> Self {
+        self.uuid = Some(uuid);
         self
     }
 }
@@ -100,7 +108,7 @@ where
 
     let now = SystemTime::now();
     let record = TenantRecord {
-        uuid: Uuid::now_v7(),
+        uuid: new.uuid.unwrap_or_else(Uuid::now_v7),
         id,
         display_name,
         subdomain,

@@ -9,6 +9,7 @@ use crate::catalog::{Status, TenantRecord};
 use crate::context::{SharedContext, TenantContext};
 use crate::database::Common;
 use crate::error::{CreateError, Error, LifecycleError, OpenError, SetupError};
+use crate::hooks::Hooks;
 use crate::lifecycle::{self, Compacted};
 use crate::migrate::{self, Applied, MigrateOptions, MigrationSet};
 use crate::pool::{PoolConfig, PoolSet, PoolStats};
@@ -18,6 +19,7 @@ use crate::router::RoutingTable;
 use crate::scope::ScopeKind;
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
+use crate::workflow;
 
 /// The library, opened: the shared database, the catalogue of tenants and the pools of all of them.
 ///
@@ -68,6 +70,7 @@ impl<C: Backend> Tenancy<C> {
             freshness: DEFAULT_FRESHNESS,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             schema_policy: SchemaPolicy::Refuse,
+            hooks: Hooks::default(),
             connection: std::marker::PhantomData,
         }
     }
@@ -236,14 +239,16 @@ impl<C: Backend> Tenancy<C> {
         lifecycle::migrate_one(&self.registry, &tenant)
     }
 
-    /// Finishes or undoes what dead processes left half done, and returns how many operations that were.
+    /// Finishes or undoes what dead processes left half done, and returns how many operations and runs of
+    /// [workflows](crate::workflow) that were.
     ///
     /// [`open`](Builder::open) does this; call it for a process that runs for months.
     ///
     /// # Errors
     /// The first operation that could be neither finished nor undone; the others were tried all the same.
     pub fn recover(&self) -> Result<usize, LifecycleError> {
-        lifecycle::recover(&self.registry)
+        let operations = lifecycle::recover(&self.registry)?;
+        Ok(operations + workflow::recover(&self.registry)?)
     }
 
     /// How the connections are used, over all databases.
@@ -316,6 +321,7 @@ pub struct Builder<C: Backend = DefaultConnection, S = ()> {
     freshness: Duration,
     drain_timeout: Duration,
     schema_policy: SchemaPolicy,
+    pub(crate) hooks: Hooks<C>,
     connection: std::marker::PhantomData<fn() -> C>,
 }
 
@@ -388,6 +394,7 @@ impl Builder<diesel::SqliteConnection, ()> {
             freshness: self.freshness,
             drain_timeout: self.drain_timeout,
             schema_policy: self.schema_policy,
+            hooks: self.hooks,
             connection: self.connection,
         }
     }
@@ -452,9 +459,10 @@ fn open_with<C: Backend, S>(
         drain_timeout: builder.drain_timeout,
         schema_policy: builder.schema_policy,
     };
-    let registry = Arc::new(Registry::open(common, pools, settings)?);
+    let registry = Arc::new(Registry::open(common, pools, settings, builder.hooks)?);
     // What cannot be recovered is one tenant's trouble: it stays in its status, and the others must be reachable.
     let _ = lifecycle::recover(&registry);
+    let _ = workflow::recover(&registry);
     Ok(Tenancy { registry })
 }
 

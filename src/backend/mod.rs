@@ -9,6 +9,8 @@ use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
 use crate::catalog::CatalogStore;
+use crate::catalog::audit::AuditStore;
+use crate::catalog::workflows::WorkflowStore;
 use crate::migrate::{MigrateConnection, MigrationSet};
 use crate::tenant_id::TenantId;
 
@@ -27,6 +29,8 @@ pub trait Backend:
     Connection<TransactionManager = AnsiTransactionManager>
     + LoadConnection
     + CatalogStore
+    + AuditStore
+    + WorkflowStore
     + MigrateConnection
     + Send
     + Sized

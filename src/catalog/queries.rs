@@ -1,11 +1,15 @@
 //! The catalogue's statements. Mounted once per backend, whose module above names `Conn`, `STEPS`, `write` and
 //! `has_catalog`.
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use super::audit_queries::note;
 use super::{Conn, STEPS, has_catalog, write};
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::catalog::{
     Begun, CatalogStore, Changed, FORMAT, Inserted, Intent, OldGeneration, Operation,
     OperationKind, Outcome, Status, TenantRecord, catalog, from_millis, generations, operations,
@@ -47,15 +51,17 @@ struct OperationRow {
 }
 
 /// The catalogue holds something this build cannot read: it was edited by hand or by a newer build.
-fn unreadable(what: impl std::error::Error + Send + Sync + 'static) -> diesel::result::Error {
+pub(super) fn unreadable(
+    what: impl std::error::Error + Send + Sync + 'static,
+) -> diesel::result::Error {
     diesel::result::Error::DeserializationError(Box::new(what))
 }
 
-fn number(value: i64) -> QueryResult<u64> {
+pub(super) fn number(value: i64) -> QueryResult<u64> {
     u64::try_from(value).map_err(unreadable)
 }
 
-fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
+pub(super) fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
     Uuid::from_slice(bytes).map_err(unreadable)
 }
 
@@ -197,6 +203,34 @@ fn idle_tenant(
     Ok(Ok(record))
 }
 
+/// What is done to a tenant, for the audit log.
+fn about(record: &TenantRecord, action: impl Into<Cow<'static, str>>) -> AuditNote {
+    AuditNote::of_library(action)
+        .about(record.key())
+        .generation(record.generation)
+}
+
+fn transition_word(from: Status, to: Status) -> &'static str {
+    match (from, to) {
+        (Status::Archived, Status::Suspended) => "tenant.unarchive",
+        (_, Status::Suspended) => "tenant.suspend",
+        (_, Status::Active) => "tenant.resume",
+        (_, Status::Archived) => "tenant.archive",
+        _ => "tenant.status",
+    }
+}
+
+/// How an operation ended, for the audit log: one that makes a generation and ends on the one it came from was undone.
+fn outcome_word(operation: &Operation, outcome: &Outcome) -> &'static str {
+    let undone =
+        operation.kind.makes_generation() && outcome.generation == operation.from_generation;
+    match outcome.status {
+        Status::Failed => "fail",
+        _ if undone => "undo",
+        _ => "commit",
+    }
+}
+
 /// One more than any generation an operation on the tenant ever aimed at.
 fn next_generation(conn: &mut Conn, tenant: Uuid) -> QueryResult<u64> {
     let newest = operations::table
@@ -263,6 +297,7 @@ impl CatalogStore for Conn {
         record: &TenantRecord,
         operation: &Operation,
         reuse_id: bool,
+        by: &Principal,
     ) -> QueryResult<Inserted> {
         let folded = record.id.folded();
         write(self, |conn| {
@@ -297,13 +332,18 @@ impl CatalogStore for Conn {
             diesel::insert_into(operations::table)
                 .values(OperationRow::write(operation, now()))
                 .execute(conn)?;
+            let begun = about(record, "create.begin").subject(operation.id);
+            note(conn, by, &begun.with("reuse_id", retired))?;
             Ok(Inserted::Done)
         })
     }
 
-    fn catalog_forget(&mut self, tenant: Uuid) -> QueryResult<()> {
-        let id = tenant.as_bytes().as_slice();
+    fn catalog_forget(&mut self, uuid: Uuid, by: &Principal) -> QueryResult<()> {
+        let id = uuid.as_bytes().as_slice();
         write(self, |conn| {
+            if let Some(record) = tenant(conn, uuid)? {
+                note(conn, by, &about(&record, "create.undo"))?;
+            }
             next_seq(conn)?;
             diesel::delete(operations::table.filter(operations::tenant_uuid.eq(id)))
                 .execute(conn)?;
@@ -315,16 +355,26 @@ impl CatalogStore for Conn {
         })
     }
 
-    fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed> {
+    fn catalog_transition(
+        &mut self,
+        tenant: Uuid,
+        to: Status,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
         write(self, |conn| {
             match idle_tenant(conn, tenant, |from| from.may_become(to))? {
-                Ok(_) => set_status(conn, tenant, to).map(|()| Changed::Done),
+                Ok(record) => {
+                    let changed = about(&record, transition_word(record.status, to));
+                    let changed = changed.with("from", record.status.as_str());
+                    note(conn, by, &changed.with("to", to.as_str()))?;
+                    set_status(conn, tenant, to).map(|()| Changed::Done)
+                }
                 Err(refused) => Ok(refused),
             }
         })
     }
 
-    fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun> {
+    fn catalog_begin(&mut self, intent: &Intent<'_>, by: &Principal) -> QueryResult<Begun> {
         let tenant = intent.tenant_uuid;
         write(self, |conn| {
             let record = match idle_tenant(conn, tenant, |status| intent.from.contains(&status))? {
@@ -349,11 +399,22 @@ impl CatalogStore for Conn {
             if let Some(status) = intent.during {
                 set_status(conn, tenant, status)?;
             }
+            let begun = about(&record, format!("{}.begin", intent.kind)).subject(operation.id);
+            let begun = match intent.new_generation {
+                true => begun.with("to_generation", operation.to_generation),
+                false => begun,
+            };
+            note(conn, by, &begun)?;
             Ok(Begun::Done(operation))
         })
     }
 
-    fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
+    fn catalog_commit(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        by: &Principal,
+    ) -> QueryResult<()> {
         let id = operation.tenant_uuid.as_bytes().as_slice();
         write(self, |conn| {
             if let Some((version, fingerprint)) = &outcome.schema {
@@ -377,19 +438,45 @@ impl CatalogStore for Conn {
                     ))
                     .execute(conn)?;
             }
-            set_status(conn, operation.tenant_uuid, outcome.status)
+            set_status(conn, operation.tenant_uuid, outcome.status)?;
+            let Some(record) = tenant(conn, operation.tenant_uuid)? else {
+                return Ok(());
+            };
+            let word = outcome_word(operation, outcome);
+            let committed = about(&record, format!("{}.{word}", operation.kind));
+            let committed = match outcome.schema {
+                Some((Some(ref version), _)) => committed.with("schema", version.as_str()),
+                _ => committed,
+            };
+            note(conn, by, &committed.subject(operation.id))
         })
     }
 
-    fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()> {
-        diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
-            .filter(operations::finished_at.is_null())
-            .set((
-                operations::finished_at.eq(now()),
-                operations::outcome.eq(outcome),
-            ))
-            .execute(self)
-            .map(drop)
+    fn catalog_close(
+        &mut self,
+        operation: &Operation,
+        outcome: &str,
+        by: &Principal,
+    ) -> QueryResult<()> {
+        write(self, |conn| {
+            let id = operation.id.as_bytes().as_slice();
+            let closed = diesel::update(operations::table.find(id))
+                .filter(operations::finished_at.is_null())
+                .set((
+                    operations::finished_at.eq(now()),
+                    operations::outcome.eq(outcome),
+                ))
+                .execute(conn)?;
+            // That what was committed is cleared away needs no entry; that somebody else had to do it does.
+            if closed == 0 || outcome == "done" {
+                return Ok(());
+            }
+            let Some(record) = tenant(conn, operation.tenant_uuid)? else {
+                return Ok(());
+            };
+            let settled = about(&record, format!("{}.{outcome}", operation.kind));
+            note(conn, by, &settled.subject(operation.id))
+        })
     }
 
     fn catalog_generations(&mut self, tenant: Uuid) -> QueryResult<Vec<OldGeneration>> {
@@ -412,11 +499,24 @@ impl CatalogStore for Conn {
         rows.into_iter().map(read).collect()
     }
 
-    fn catalog_forget_generation(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()> {
-        let key = (tenant.as_bytes().as_slice(), generation as i64);
-        diesel::delete(generations::table.find(key))
-            .execute(self)
-            .map(drop)
+    fn catalog_forget_generation(
+        &mut self,
+        uuid: Uuid,
+        generation: u64,
+        by: &Principal,
+    ) -> QueryResult<()> {
+        let key = (uuid.as_bytes().as_slice(), generation as i64);
+        write(self, |conn| {
+            let gone = diesel::delete(generations::table.find(key)).execute(conn)?;
+            match tenant(conn, uuid)? {
+                Some(record) if gone == 1 => note(
+                    conn,
+                    by,
+                    &about(&record, "generation.forget").generation(generation),
+                ),
+                _ => Ok(()),
+            }
+        })
     }
 
     fn catalog_take_over(&mut self, operation: &Operation, by: Uuid) -> QueryResult<bool> {

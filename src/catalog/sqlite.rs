@@ -4,14 +4,21 @@ use diesel::prelude::*;
 pub(super) use diesel::SqliteConnection as Conn;
 
 use super::FORMAT;
+use crate::backend::sqlite::workflow_keys;
 
+#[path = "audit_queries.rs"]
+mod audit_queries;
 #[path = "queries.rs"]
 mod queries;
+#[path = "workflows_queries.rs"]
+mod workflows_queries;
 
 /// What makes the catalogue, one step for each format. What is written here is never edited afterwards.
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0008_workflows/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0009_audit/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

@@ -16,6 +16,7 @@ pub mod root;
 mod root_error;
 mod schema;
 mod storage;
+pub(crate) mod workflow_keys;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;
