@@ -15,7 +15,7 @@
 //! | **the committing step**; where none was marked, the one that ends the run | finishes the run |
 //! | the run is over: `workflow.ended` | empties the results in the tenant's database |
 //! | those are empty: `workflow.tidied` | has nothing to do |
-//! | in undoing: `workflow.voided`, `workflow.undid-step`, `workflow.undone` | goes on undoing |
+//! | in undoing: `workflow.voided`, `workflow.removing`, `workflow.undid-step`, `workflow.undone` | goes on undoing |
 //!
 //! The tenant's database decides: a step is done if its key is there, whatever the journal of the shared database says.
 //! Before a step in a tenant is taken for not done, a *void* key is written in its place, so that it cannot be done any

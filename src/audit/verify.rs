@@ -151,3 +151,65 @@ impl<'a> Chain<'a> {
         }
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use diesel::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::access::Principal;
+    use crate::audit::AuditNote;
+    use crate::catalog::CatalogStore;
+    use crate::catalog::audit::{AuditStore, Draft};
+
+    fn verify(conn: &mut SqliteConnection, anchor: Option<&AuditHead>) -> AuditVerification {
+        let mut chain = Chain::new(conn.audit_ends().unwrap(), anchor);
+        let rows = conn.audit_chain(chain.next(), 1_000).unwrap();
+        let _ = rows.iter().all(|row| chain.follow(row));
+        chain.end()
+    }
+
+    /// Retention takes the oldest away, and what is left is verified from there on.
+    #[test]
+    fn what_is_left_after_pruning_is_verified() {
+        let mut conn = SqliteConnection::establish(":memory:").unwrap();
+        conn.catalog_open(Uuid::now_v7()).unwrap();
+        let by = Principal::user("admin".parse().unwrap());
+        // One of an old date behind a newer one, as after a clock was set: it stays as long as that one.
+        for at in [100, 200, 300, 150, 400] {
+            let note = AuditNote::new("test.note").unwrap();
+            let draft = Draft {
+                at,
+                ..Draft::new(&by, &note)
+            };
+            conn.audit_append(&[draft]).unwrap();
+        }
+        let second = conn.audit_chain(2, 1).unwrap().remove(0);
+        let anchor = AuditHead {
+            seq: 2,
+            hash: second.digest(),
+        };
+        assert_eq!(conn.audit_prune(250, &by).unwrap(), 2);
+        assert_eq!(conn.audit_prune(250, &by).unwrap(), 0);
+        let verified = verify(&mut conn, Some(&anchor));
+        assert_eq!((verified.first, verified.last, verified.sound), (3, 6, 4));
+        assert_eq!(verified.fault, None);
+        let other = AuditHead {
+            hash: [1; 32],
+            ..anchor
+        };
+        let fault = Some(AuditFault::Disowned { seq: 2 });
+        assert_eq!(verify(&mut conn, Some(&other)).fault, fault);
+        let pruned = conn.audit_chain(6, 1).unwrap().remove(0);
+        assert_eq!(pruned.action, "audit.prune");
+        // What is left cannot be deleted.
+        diesel::sql_query("DELETE FROM __tenants_audit")
+            .execute(&mut conn)
+            .unwrap_err();
+        // A log that is all too old keeps the note of that.
+        assert_eq!(conn.audit_prune(i64::MAX, &by).unwrap(), 4);
+        let verified = verify(&mut conn, None);
+        assert_eq!((verified.sound, verified.fault), (1, None));
+    }
+}

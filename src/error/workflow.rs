@@ -63,7 +63,7 @@ pub enum WorkflowError<E> {
         step: &'static str,
         /// Why.
         #[source]
-        source: OpenError,
+        source: Box<OpenError>,
     },
     /// The tenant could not be created. Everything before that was undone.
     #[error(

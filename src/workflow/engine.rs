@@ -1,5 +1,6 @@
 //! Runs: begun, settled when their process died, ended.
 use std::any::TypeId;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -63,7 +64,13 @@ impl<C: Backend, W: Workflow<C>> Registered<C> for Holder<W> {
             }
         };
         let mut flow = Flow::again(registry, run.clone(), journal);
-        match drive(&self.0, &mut flow, &input) {
+        let driven = catch_unwind(AssertUnwindSafe(|| drive(&self.0, &mut flow, &input)));
+        // What panics here would do so each time the library is opened, and nobody could get at anything.
+        let Ok(driven) = driven else {
+            let failure = "going through it again panicked";
+            return Err(boxed(stuck(registry, &run, "a step", failure)));
+        };
+        match driven {
             Ok(_) | Err(Stop::NotDone) => Ok(()),
             // Somebody who ended it while this thread looked.
             Err(Stop::Taken) => Err(unfinished(&run, "it is in other hands".into())),
@@ -213,21 +220,21 @@ fn drive<'a, C: Backend, W: Workflow<C>>(
     };
     let name = W::NAME;
     match cause {
-        Cause::Taken => return Err(Stop::Taken),
-        Cause::Undecided(source) => return Err(Stop::Error(unfinished(&flow.run, step, source))),
+        Cause::Taken => Err(Stop::Taken),
+        Cause::Undecided(source) => Err(Stop::Error(unfinished(&flow.run, step, source))),
         Cause::Hopeless(failure) => {
-            return Err(Stop::Error(stuck(flow.registry, &flow.run, step, failure)));
+            Err(Stop::Error(stuck(flow.registry, &flow.run, step, failure)))
         }
         cause if flow.committed || flow.ended => {
             let source: Boxed = match cause {
                 Cause::Own(error) => Box::new(error),
-                Cause::Open(error) => error.into(),
+                Cause::Open(error) => error,
                 Cause::Create(error) => error,
                 Cause::Journal(error) => error.into(),
                 Cause::Unwritable(error) => error.into(),
                 _ => "it cannot go on".into(),
             };
-            return Err(Stop::Error(unfinished(&flow.run, step, source)));
+            Err(Stop::Error(unfinished(&flow.run, step, source)))
         }
         cause => {
             match undo::undo(flow, step) {

@@ -40,7 +40,7 @@ impl<E> From<E> for Halt<E> {
 pub(super) enum Cause<E> {
     /// The step failed, and has left nothing.
     Own(E),
-    Open(OpenError),
+    Open(Box<OpenError>),
     Create(Box<CreateError>),
     Journal(Error),
     Unwritable(Unreadable),
@@ -71,8 +71,6 @@ pub struct Flow<'a, C: Backend, W: Workflow<C>> {
     count: i32,
     commits_next: bool,
     pub(super) committed: bool,
-    /// Whether some step was undone: then no more are done.
-    undoing: bool,
     /// The run is over.
     pub(super) ended: bool,
     /// Whether steps left results in the tenant's database.
@@ -131,7 +129,6 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             count: 0,
             commits_next: false,
             committed: false,
-            undoing: false,
             ended: false,
             untidy: false,
             undos: Vec::new(),
@@ -281,9 +278,8 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
                 return Ok(());
             }
             Some(Phase::Undone) => {
-                self.undoing = true;
                 self.undos.pop();
-                return Ok(());
+                return Err(self.halt(step, Cause::NotDone));
             }
             _ => {}
         }
@@ -318,7 +314,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         match entered {
             Ok(true) => self.begun = true,
             Ok(false) => return Err(self.halt(step, Cause::Taken)),
-            Err(error) => return Err(self.halt(step, Cause::Undecided(error.into()))),
+            Err(error) => return Err(self.halt(step, Cause::Undecided(error))),
         }
         self.run.tenant_uuid = Some(uuid);
         self.remember(number, step, UndoOf::Created(uuid));
@@ -347,7 +343,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         let run = self.run.id;
         match self.write(move |conn| conn.journal_put(run, &done)) {
             Ok(()) => {}
-            Err(error) => return Err(self.halt(step, Cause::Undecided(error.into()))),
+            Err(error) => return Err(self.halt(step, Cause::Undecided(error))),
         }
         self.committed |= commits;
         hit("workflow.created");
@@ -418,7 +414,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         match entered {
             Ok(true) => {}
             Ok(false) => return Err(self.halt(STEP, Cause::Taken)),
-            Err(error) => return Err(self.halt(STEP, Cause::Undecided(error.into()))),
+            Err(error) => return Err(self.halt(STEP, Cause::Undecided(error))),
         }
         self.begun = true;
         self.ended = true;
@@ -484,12 +480,12 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         self.may_be_done(step)?;
         let tenant = match self.tenant_of_run() {
             Ok(tenant) => tenant,
-            Err(error) => return Err(self.halt(step, Cause::Open(error))),
+            Err(error) => return Err(self.halt(step, Cause::Open(Box::new(error)))),
         };
         self.begin(step)?;
         let mut context = match self.registry.enter(&tenant) {
             Ok(context) => context,
-            Err(error) => return Err(self.halt(step, Cause::Open(error))),
+            Err(error) => return Err(self.halt(step, Cause::Open(Box::new(error)))),
         };
         let run = self.run.id;
         let mut made = None;
@@ -618,25 +614,24 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         commits: bool,
         undo: impl FnOnce(&str) -> Result<UndoOf<'a, C, W::Error>, Unreadable>,
     ) -> Result<T, Halt<W::Error>> {
+        if found.phase != Phase::Done {
+            // Undone, and so are all after it: they are undone backwards.
+            return Err(self.halt(step, Cause::NotDone));
+        }
         let text = found.result.as_deref().unwrap_or_default();
         let read = serde_json::from_str(text).map_err(Unreadable::from);
         let read = read.and_then(|value| Ok((value, undo(text)?)));
         let Ok((value, undo)) = read else {
             return Err(self.halt(step, Cause::Hopeless(UNREADABLE)));
         };
-        match found.phase {
-            Phase::Done => {
-                self.committed |= commits;
-                self.remember(found.number, step, undo);
-            }
-            _ => self.undoing = true,
-        }
+        self.committed |= commits;
+        self.remember(found.number, step, undo);
         Ok(value)
     }
 
     /// Whether a step that was not done is to be done now.
     fn may_be_done(&mut self, step: &'static str) -> Result<(), Halt<W::Error>> {
-        match self.undoing || (self.recovering && !self.committed) {
+        match self.recovering && !self.committed {
             true => Err(self.halt(step, Cause::NotDone)),
             false => Ok(()),
         }
@@ -664,7 +659,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
     ) -> Result<Tried<T, W::Error>, Halt<W::Error>> {
         let mut shared = match self.registry.shared() {
             Ok(shared) => shared,
-            Err(error) => return Err(self.halt(step, Cause::Open(error))),
+            Err(error) => return Err(self.halt(step, Cause::Open(Box::new(error)))),
         };
         let mut made = None;
         let outcome = shared.transaction(|shared| {

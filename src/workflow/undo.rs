@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use diesel::result::Error;
+use uuid::Uuid;
 
 use super::flow::{Boxed, Flow, record_of, write};
 use super::{RunState, Workflow};
@@ -29,7 +30,7 @@ pub(super) enum UndoOf<'a, C: Backend, E> {
     Shared(InShared<'a, C, E>),
     Tenant(InTenant<'a, C, E>),
     /// The tenant of this uuid was, or may have been, created.
-    Created(uuid::Uuid),
+    Created(Uuid),
 }
 
 /// Why a step could not be undone.
@@ -55,11 +56,7 @@ pub(super) fn undo<C: Backend, W: Workflow<C>>(
             UndoOf::Nothing => continue,
             UndoOf::Shared(f) => in_shared(registry, &run, number, step, f),
             UndoOf::Tenant(f) => in_tenant(registry, &run, number, f),
-            UndoOf::Created(uuid) => remove(registry, uuid).and_then(|()| {
-                let row = undone(number, step, Some(uuid.to_string()));
-                let marked = write(registry, |conn| conn.journal_put(run.id, &row));
-                marked.map_err(Failure::Later)
-            }),
+            UndoOf::Created(uuid) => remove(registry, &run, number, step, uuid),
         };
         undone.map_err(|failure| match failure {
             Failure::Own => NotUndone::Refused { step },
@@ -108,13 +105,8 @@ fn in_shared<C: Backend, E>(
     let mut shared = registry.shared().map_err(|e| Failure::Later(e.into()))?;
     shared.transaction(|shared| {
         f(shared).map_err(|_| Failure::Own)?;
-        // What it made is needed again by the undo of an earlier step, should this process die now.
-        shared.on_connection(|conn| {
-            let rows = conn.journal(run.id)?;
-            let made = rows.into_iter().find(|row| row.number == number);
-            let row = undone(number, step, made.and_then(|row| row.result));
-            conn.journal_put(run.id, &row)
-        })?;
+        let row = marked(Phase::Undone, number, step, None);
+        shared.on_connection(|conn| conn.journal_put(run.id, &row))?;
         Ok(())
     })
 }
@@ -142,24 +134,36 @@ fn in_tenant<C: Backend, E>(
     })
 }
 
-fn undone(number: i32, step: &str, result: Option<String>) -> StepRow {
+fn marked(phase: Phase, number: i32, step: &str, result: Option<String>) -> StepRow {
     StepRow {
         number,
         step: step.to_owned(),
-        phase: Phase::Undone,
+        phase,
         result,
     }
 }
 
 /// Removes a tenant that the run created, whatever became of it, and forgets it: nobody was ever told of it.
-fn remove<C: Backend>(registry: &Arc<Registry<C>>, uuid: uuid::Uuid) -> Result<(), Failure> {
-    removed(registry, uuid).map_err(|e| Failure::Later(e.into()))
+fn remove<C: Backend>(
+    registry: &Arc<Registry<C>>,
+    run: &RunRow,
+    number: i32,
+    step: &'static str,
+    uuid: Uuid,
+) -> Result<(), Failure> {
+    let mark = |phase| {
+        let row = marked(phase, number, step, Some(uuid.to_string()));
+        write(registry, |conn| conn.journal_put(run.id, &row)).map_err(Failure::Later)
+    };
+    // All steps after this one are undone by now, and those in the tenant will be gone with it: should this process die,
+    // the run is gone through up to here and no further.
+    mark(Phase::Begun)?;
+    hit("workflow.removing");
+    removed(registry, uuid).map_err(|e| Failure::Later(e.into()))?;
+    mark(Phase::Undone)
 }
 
-fn removed<C: Backend>(
-    registry: &Arc<Registry<C>>,
-    uuid: uuid::Uuid,
-) -> Result<(), LifecycleError> {
+fn removed<C: Backend>(registry: &Arc<Registry<C>>, uuid: Uuid) -> Result<(), LifecycleError> {
     while let Some(record) = registry.ask(|conn| conn.catalog_tenant(uuid))? {
         let id = record.id;
         match record.status {

@@ -5,8 +5,10 @@
     reason = "the rows of the hospital model are mounted on connections and on contexts"
 )]
 
+mod access;
 mod actors;
 mod app;
+mod audit;
 mod audited_files;
 mod child;
 mod contexts;
@@ -26,4 +28,5 @@ mod schemas;
 mod soak;
 #[cfg(feature = "testing")]
 mod testing;
+mod workflow;
 mod world;

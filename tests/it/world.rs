@@ -51,6 +51,10 @@ pub(crate) fn check(root: &Path) -> Tenancy {
         "recovery is not done after one run"
     );
 
+    assert_eq!(tenancy.unfinished_workflows().unwrap(), []);
+    let log = tenancy.verify_audit().unwrap();
+    assert!(log.is_intact(), "{log:?}");
+
     let mut expected = BTreeSet::new();
     for record in tenancy.tenants().unwrap() {
         assert!(
