@@ -183,6 +183,23 @@ impl<C: Backend> TenantContext<C> {
     }
 }
 
+#[cfg(feature = "tracing")]
+impl<C: Backend> TenantContext<C> {
+    /// A span that says which tenant is worked on, for the application to enter (feature `tracing`).
+    pub fn span(&self) -> tracing::Span {
+        let (tenant, generation) = (self.tenant_id(), self.generation());
+        tracing::info_span!(target: "diesel_tenants", "tenant", %tenant, generation)
+    }
+}
+
+#[cfg(feature = "tracing")]
+impl<C: Backend> SharedContext<C> {
+    /// A span that says that the shared database is worked on (feature `tracing`).
+    pub fn span(&self) -> tracing::Span {
+        tracing::info_span!(target: "diesel_tenants", "shared")
+    }
+}
+
 impl<C: Backend> SharedContext<C> {
     pub(crate) fn new(database: Arc<Database<C>>, checkout: Checkout<Connector<C>>) -> Self {
         Self(Session {

@@ -1,7 +1,7 @@
 //! One database as the engine sees it: who it is, where it is, its pool, and what its errors mean.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
@@ -10,6 +10,7 @@ use crate::backend::{
 };
 use crate::error::{TenantFenced, missing_table};
 use crate::migrate::MigrationSet;
+use crate::observe;
 use crate::pool::{PoolSet, Slots};
 use crate::router::RoutingTable;
 use crate::scope::ScopeKind;
@@ -101,6 +102,7 @@ struct Target<C: Backend> {
     tenant: Option<TenantKey>,
     generation: AtomicU64,
     gate: AtomicU8,
+    watched: Arc<observe::Counters>,
 }
 
 /// Whether contexts may be opened, as last read from the catalogue. The reason is looked up when it is needed.
@@ -123,6 +125,7 @@ impl<C: Backend> Database<C> {
                 tenant,
                 generation: AtomicU64::new(generation),
                 gate: AtomicU8::new(Gate::Open as u8),
+                watched: Arc::default(),
             }),
             pools,
             slots: OnceCell::new(),
@@ -175,6 +178,11 @@ impl<C: Backend> Database<C> {
         self.target.tenant.map(|key| key.uuid)
     }
 
+    #[cfg(feature = "query-stats")]
+    pub(crate) fn query_stats(&self) -> observe::QueryStats {
+        self.target.watched.read()
+    }
+
     /// What an error of this database means: a table of the other scope, a missing one, a fence.
     pub(crate) fn explain(&self, error: diesel::result::Error) -> diesel::result::Error {
         let tenant = self.tenant_id();
@@ -204,6 +212,33 @@ impl<C: Backend> r2d2::ManageConnection for Connector<C> {
     type Error = ConnectError;
 
     fn connect(&self) -> Result<C, ConnectError> {
+        let tenant = self.0.tenant.map(|key| key.id);
+        let started = Instant::now();
+        let mut connected = self.open();
+        observe::connected(tenant, started, connected.as_ref().err());
+        if let Ok(conn) = &mut connected {
+            observe::watch(conn, tenant, &self.0.watched);
+        }
+        connected
+    }
+
+    fn is_valid(&self, conn: &mut C) -> Result<(), ConnectError> {
+        let _ = conn;
+        Ok(())
+    }
+
+    /// Diesel's own view: a transaction it began is still open, or failed to end.
+    fn has_broken(&self, conn: &mut C) -> bool {
+        use diesel::connection::{AnsiTransactionManager, TransactionManager};
+        AnsiTransactionManager::is_broken_transaction_manager(conn)
+            || AnsiTransactionManager::transaction_manager_status_mut(conn)
+                .transaction_depth()
+                .is_ok_and(|depth| depth.is_some())
+    }
+}
+
+impl<C: Backend> Connector<C> {
+    fn open(&self) -> Result<C, ConnectError> {
         let common = &self.0.common;
         let Some(key) = &self.0.tenant else {
             return common.storage.connect_shared();
@@ -220,19 +255,5 @@ impl<C: Backend> r2d2::ManageConnection for Connector<C> {
                 mismatch,
             }),
         }
-    }
-
-    fn is_valid(&self, conn: &mut C) -> Result<(), ConnectError> {
-        let _ = conn;
-        Ok(())
-    }
-
-    /// Diesel's own view: a transaction it began is still open, or failed to end.
-    fn has_broken(&self, conn: &mut C) -> bool {
-        use diesel::connection::{AnsiTransactionManager, TransactionManager};
-        AnsiTransactionManager::is_broken_transaction_manager(conn)
-            || AnsiTransactionManager::transaction_manager_status_mut(conn)
-                .transaction_depth()
-                .is_ok_and(|depth| depth.is_some())
     }
 }

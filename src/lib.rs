@@ -380,11 +380,14 @@ pub mod migrate;
 #[cfg(feature = "hospital")]
 pub mod models;
 pub mod money;
+pub mod observe;
 pub mod pool;
 mod provision;
 mod registry;
 mod router;
 pub mod scope;
+#[cfg(feature = "hospital")]
+pub mod services;
 mod subdomain;
 mod tenancy;
 mod tenant_id;

@@ -250,10 +250,12 @@ pub(crate) fn migrate_one<C: Backend>(
     tenant: &Tenant<C>,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let kind = OperationKind::Migrate;
-    let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
-    hit("migrate-tenant.begun");
-    let result = migrate_begun(registry, &tenant.record(), &operation);
-    settled(registry, &operation, result)
+    crate::observe::operation(tenant.record().id, kind, || {
+        let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
+        hit("migrate-tenant.begun");
+        let result = migrate_begun(registry, &tenant.record(), &operation);
+        settled(registry, &operation, result)
+    })
 }
 
 fn migrate_begun<C: Backend>(

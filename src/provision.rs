@@ -19,6 +19,7 @@ use crate::display_name::DisplayName;
 use crate::error::CreateError;
 use crate::failpoint::hit;
 use crate::lifecycle::{self, Running, Staged};
+use crate::observe;
 use crate::registry::{Registry, Tenant};
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
@@ -77,10 +78,12 @@ pub(crate) fn create<C: Backend>(
     new: NewTenant,
 ) -> Result<Arc<Tenant<C>>, CreateError> {
     let common = Arc::clone(&registry.common);
-    create_from(registry, id, new, |key| {
-        let set = &common.tenant_migrations;
-        common.storage.stage_from_template(key, 1, set)?;
-        Ok(Staged::default())
+    observe::operation(id, OperationKind::Create, || {
+        create_from(registry, id, new, |key| {
+            let set = &common.tenant_migrations;
+            common.storage.stage_from_template(key, 1, set)?;
+            Ok(Staged::default())
+        })
     })
 }
 

@@ -217,6 +217,8 @@ impl<C: Backend> Registry<C> {
             return Ok(());
         }
         self.pools.reap_idle();
+        #[cfg(feature = "metrics")]
+        crate::observe::pool(&self.pools.stats());
         self.read(&mut reader)
     }
 
@@ -367,6 +369,25 @@ impl<C: Backend> Registry<C> {
             })
     }
 
+    /// The same two, without asking the catalogue: `None` also where the cache is too old to be believed.
+    pub(crate) fn try_tenant(&self, id: &TenantId) -> Option<Arc<Tenant<C>>> {
+        self.try_find(|known| known.by_id.get(&id.folded()).cloned())
+    }
+
+    pub(crate) fn try_tenant_at(&self, subdomain: &Subdomain) -> Option<Arc<Tenant<C>>> {
+        self.try_find(|known| known.by_subdomain.get(subdomain).cloned())
+    }
+
+    fn try_find(
+        &self,
+        look: impl Fn(&Known<C>) -> Option<Arc<Tenant<C>>>,
+    ) -> Option<Arc<Tenant<C>>> {
+        match self.age() < self.settings.freshness {
+            true => look(&*self.known.try_read()?),
+            false => None,
+        }
+    }
+
     fn find(
         &self,
         look: impl Fn(&Known<C>) -> Option<Arc<Tenant<C>>>,
@@ -391,6 +412,7 @@ impl<C: Backend> Registry<C> {
 
     pub(crate) fn shared(&self) -> Result<SharedContext<C>, OpenError> {
         let checkout = self.shared.slots().checkout();
+        crate::observe::context(None, checkout.is_ok());
         let checkout = checkout.map_err(|e| refused(e, None))?;
         Ok(SharedContext::new(Arc::clone(&self.shared), checkout))
     }
@@ -408,6 +430,13 @@ impl<C: Backend> Registry<C> {
     /// Opens a context; whether and how it is entered into the audit log is up to the caller.
     #[inline]
     pub(crate) fn enter_unnoted(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
+        let entered = self.try_enter(tenant);
+        crate::observe::context(tenant.database.tenant_id(), entered.is_ok());
+        entered
+    }
+
+    #[inline]
+    fn try_enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
         self.freshen().map_err(OpenError::Catalog)?;
         if tenant.database.gate() == Gate::Closed {
             self.closed(tenant)?;
@@ -574,6 +603,11 @@ impl<C: Backend> TenantHandle<C> {
     /// The tenant's id, as it was created.
     pub fn id(&self) -> TenantId {
         self.tenant.record().id
+    }
+
+    /// The uuid that names the tenant in paths and in the catalogue. Never used again, even if the id is.
+    pub fn uuid(&self) -> Uuid {
+        self.tenant.record().uuid
     }
 
     /// What the catalogue says of the tenant, at most the freshness bound (default 1 s) ago.

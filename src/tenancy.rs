@@ -120,6 +120,20 @@ impl<C: Backend> Tenancy<C> {
         Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
     }
 
+    /// As [`handle`](Self::handle), from memory alone: never blocks. `None` where the tenant is not known here, or what is
+    /// known is older than the freshness bound (default 1 s): then ask [`handle`](Self::handle), off an async runtime's
+    /// own threads.
+    pub fn try_handle(&self, id: &TenantId) -> Option<TenantHandle<C>> {
+        let tenant = self.registry.try_tenant(id)?;
+        Some(TenantHandle::new(Arc::clone(&self.registry), tenant))
+    }
+
+    /// As [`handle_at`](Self::handle_at), from memory alone; see [`try_handle`](Self::try_handle).
+    pub fn try_handle_at(&self, subdomain: &Subdomain) -> Option<TenantHandle<C>> {
+        let tenant = self.registry.try_tenant_at(subdomain)?;
+        Some(TenantHandle::new(Arc::clone(&self.registry), tenant))
+    }
+
     /// All tenants that are not deleted, ordered by id, as the catalogue has them now.
     ///
     /// # Errors
@@ -249,6 +263,15 @@ impl<C: Backend> Tenancy<C> {
     pub fn recover(&self) -> Result<usize, LifecycleError> {
         let operations = lifecycle::recover(&self.registry)?;
         Ok(operations + workflow::recover(&self.registry)?)
+    }
+
+    /// The queries of one tenant in this process, since it first opened the tenant (feature `query-stats`).
+    ///
+    /// # Errors
+    /// [`OpenError::UnknownTenant`]; [`OpenError::Catalog`].
+    #[cfg(feature = "query-stats")]
+    pub fn query_stats(&self, id: &TenantId) -> Result<crate::observe::QueryStats, OpenError> {
+        Ok(self.registry.tenant(id)?.database.query_stats())
     }
 
     /// How the connections are used, over all databases.

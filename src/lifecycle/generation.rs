@@ -19,6 +19,7 @@ use crate::backend::{Backend, Storage, StorageError};
 use crate::catalog::{OldGeneration, Operation, OperationKind, Outcome, Status, TenantRecord};
 use crate::error::LifecycleError;
 use crate::failpoint::hit;
+use crate::observe;
 use crate::registry::{Registry, Tenant};
 
 /// What a staging database was made to be.
@@ -52,18 +53,20 @@ pub(crate) struct Next<'a> {
 /// have a connection; the present generation is fenced while it runs.
 ///
 /// Fails whole: the tenant then goes on with the generation and the status it had.
-pub(crate) fn next_generation<C: Backend, E: From<LifecycleError>>(
+pub(crate) fn next_generation<C: Backend, E: From<LifecycleError> + std::fmt::Display>(
     registry: &Registry<C>,
     tenant: &Tenant<C>,
     next: &Next<'_>,
     stage: impl FnOnce(&Operation) -> Result<Staged, E>,
 ) -> Result<Operation, E> {
-    let during = Some(Status::Restoring);
-    let (operation, _running) = begin(registry, tenant, next.kind, next.from, during)?;
-    hit("generation.begun");
-    let made = make(registry, tenant, &operation, next, stage);
-    settled(registry, &operation, made)?;
-    Ok(operation)
+    observe::operation(tenant.record().id, next.kind, || {
+        let during = Some(Status::Restoring);
+        let (operation, _running) = begin(registry, tenant, next.kind, next.from, during)?;
+        hit("generation.begun");
+        let made = make(registry, tenant, &operation, next, stage);
+        settled(registry, &operation, made)?;
+        Ok(operation)
+    })
 }
 
 fn make<C: Backend, E: From<LifecycleError>>(

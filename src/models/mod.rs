@@ -40,7 +40,7 @@
 //! }
 //! ```
 
-mod macros;
+pub(crate) mod macros;
 mod routes;
 pub mod schema;
 pub mod shared;

@@ -14,7 +14,11 @@ const ROOT: &str = "DIESEL_TENANTS_TEST_ROOT";
 const MARK: &str = "actor says ";
 
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
-const PARTS: [fn(&str, &Path) -> bool; 2] = [crate::audit::play, crate::workflow::play];
+const PARTS: [fn(&str, &Path) -> bool; 3] = [
+    crate::audit::play,
+    crate::power::play,
+    crate::workflow::play,
+];
 
 /// A process that plays a part; killed when dropped.
 pub(crate) struct Actor {

@@ -20,7 +20,7 @@ pub(crate) struct Operation {
     pub(crate) outcome: fn(&Tenancy) -> bool,
 }
 
-const OPERATIONS: [Operation; 4] = [
+pub(crate) const OPERATIONS: [Operation; 4] = [
     Operation {
         part: "init",
         before: |_| {},

@@ -22,9 +22,13 @@ mod lifecycle;
 mod migrate;
 mod models;
 mod names;
+#[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
+mod observe;
+mod power;
 mod prelude;
 mod roots;
 mod schemas;
+mod services;
 mod soak;
 #[cfg(feature = "testing")]
 mod testing;

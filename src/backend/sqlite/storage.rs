@@ -210,7 +210,6 @@ impl Storage for SqliteStorage {
         let staging = files::staging_beside(&self.path(key, generation));
         files::create_directory(&self.directory(key))?;
         crate::failpoint::hit("stage.directory");
-        files::sync_dir(&self.root.tenants())?;
         files::clone_closed(&self.template_path(set), &staging)?;
         crate::failpoint::hit("stage.cloned");
         let mut conn = self.open_staging(&staging, &Whose::Tenant(key.id))?;

@@ -1,0 +1,195 @@
+//! The databases of a request, as extractors.
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use diesel_tenants::{SharedContext, TenantContext, TenantHandle, TenantId};
+use tokio::task::JoinHandle;
+
+use crate::layer::{Resolved, Shared};
+use crate::rejection::{RunError, TenantRejection};
+use crate::resolve::Wanted;
+
+/// The tenant a request is for.
+///
+/// Extracting it looks the tenant up, from memory mostly. It holds no connection; [`run`](Self::run) takes one.
+#[derive(Clone)]
+pub struct TenantDb {
+    shared: Arc<Shared>,
+    handle: TenantHandle,
+    uuid: uuid::Uuid,
+}
+
+/// The shared database.
+#[derive(Clone)]
+pub struct SharedDb {
+    shared: Arc<Shared>,
+}
+
+impl TenantDb {
+    /// The tenant's id, as it was created.
+    #[must_use]
+    pub fn id(&self) -> TenantId {
+        self.handle.id()
+    }
+
+    /// The tenant, for what the blocking pool is not needed for.
+    #[must_use]
+    pub fn handle(&self) -> &TenantHandle {
+        &self.handle
+    }
+
+    /// Runs `work` with a context on the tenant's database, on the blocking pool.
+    ///
+    /// Waits in the tenant's line for its turn: see [`Admission`](crate::Admission). When the request goes away before
+    /// that, or before a thread took it up, `work` is not run. **Once begun it runs to its end, commit included**,
+    /// whether or not anybody waits for the answer; its connection goes back then, and its turn ends then.
+    ///
+    /// # Errors
+    /// [`RunError::Rejected`] where it was not begun or panicked, [`RunError::Failed`] with what `work` returned.
+    pub async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut TenantContext) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, RunError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let permit = self.shared.gate.enter(Some(self.uuid)).await?;
+        let handle = self.handle.clone();
+        blocking(move || {
+            let _permit = permit;
+            let mut ctx = handle.enter().map_err(TenantRejection::from)?;
+            work(&mut ctx).map_err(RunError::Failed)
+        })
+        .await
+    }
+
+    /// As [`run`](Self::run), with a context on the shared database beside it: two databases, two transactions.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_with_shared<T, E>(
+        &self,
+        work: impl FnOnce(&mut TenantContext, &mut SharedContext) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, RunError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let permit = self.shared.gate.enter(Some(self.uuid)).await?;
+        let (handle, shared) = (self.handle.clone(), Arc::clone(&self.shared));
+        blocking(move || {
+            let _permit = permit;
+            let mut ctx = handle.enter().map_err(TenantRejection::from)?;
+            let mut shared = shared.tenancy.shared().map_err(TenantRejection::from)?;
+            work(&mut ctx, &mut shared).map_err(RunError::Failed)
+        })
+        .await
+    }
+}
+
+impl SharedDb {
+    /// Runs `work` with a context on the shared database; otherwise as [`TenantDb::run`].
+    ///
+    /// # Errors
+    /// As [`TenantDb::run`].
+    pub async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut SharedContext) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, RunError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let permit = self.shared.gate.enter(None).await?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let _permit = permit;
+            let mut ctx = shared.tenancy.shared().map_err(TenantRejection::from)?;
+            work(&mut ctx).map_err(RunError::Failed)
+        })
+        .await
+    }
+}
+
+/// Work that nobody waits for any more is not begun: aborting does nothing to what a thread works on already.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn blocking<T, E>(
+    work: impl FnOnce() -> Result<T, RunError<E>> + Send + 'static,
+) -> Result<T, RunError<E>>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    let mut task = AbortOnDrop(tokio::task::spawn_blocking(work));
+    match (&mut task.0).await {
+        Ok(outcome) => outcome,
+        // What it said is not passed on: a panic's text may hold anything.
+        Err(_) => Err(TenantRejection::Panicked.into()),
+    }
+}
+
+fn resolved(parts: &Parts) -> Result<&Resolved, TenantRejection> {
+    let resolved = parts.extensions.get::<Resolved>();
+    resolved.ok_or(TenantRejection::NoLayer)
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TenantDb {
+    type Rejection = TenantRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, TenantRejection> {
+        let resolved = resolved(parts)?;
+        let shared = Arc::clone(&resolved.shared);
+        let wanted = match resolved.wanted.clone()? {
+            Some(wanted) => wanted,
+            None => return Err(TenantRejection::NoTenant),
+        };
+        let known = match &wanted {
+            Wanted::Id(id) => shared.tenancy.try_handle(id),
+            Wanted::Subdomain(subdomain) => shared.tenancy.try_handle_at(subdomain),
+        };
+        let handle = match known {
+            Some(handle) => handle,
+            None => {
+                let tenancy = shared.tenancy.clone();
+                let permit = shared.gate.enter(None).await?;
+                let found = blocking(move || {
+                    let _permit = permit;
+                    let handle = match &wanted {
+                        Wanted::Id(id) => tenancy.handle(id),
+                        Wanted::Subdomain(subdomain) => tenancy.handle_at(subdomain),
+                    };
+                    handle.map_err(|error| RunError::<()>::Rejected(error.into()))
+                });
+                match found.await {
+                    Ok(handle) => handle,
+                    Err(RunError::Rejected(rejection)) => return Err(rejection),
+                    Err(RunError::Failed(())) => unreachable!("a look-up has no error of its own"),
+                }
+            }
+        };
+        let uuid = handle.uuid();
+        Ok(Self {
+            shared,
+            handle,
+            uuid,
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SharedDb {
+    type Rejection = TenantRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, TenantRejection> {
+        let shared = Arc::clone(&resolved(parts)?.shared);
+        Ok(Self { shared })
+    }
+}

@@ -1,0 +1,191 @@
+//! What a client is told.
+use std::fmt;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse, Response};
+use diesel_tenants::error::{StaleGeneration, TenantFenced};
+use diesel_tenants::{HostError, OpenError};
+
+use crate::resolve::ResolveError;
+
+/// Why a request gets no database. Its response is JSON: `{"error": {"code": …, "message": …}}`.
+///
+/// The message of an internal failure is not sent: it is in the error's source, for the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TenantRejection {
+    /// `400`: the request itself is wrong.
+    #[error(transparent)]
+    BadRequest(ResolveError),
+    /// `404`: the request names no tenant.
+    #[error("the request names no tenant")]
+    NoTenant,
+    /// `404`: unknown, suspended, archived and deleted tenants, and names that none can have, are one and the same.
+    #[error("this tenant is not available")]
+    Unavailable,
+    /// `402`: the subscription does not let the tenant in.
+    #[error("the subscription does not allow this")]
+    SubscriptionRequired,
+    /// `403`: the module is not part of the subscription.
+    #[error("the module `{module}` is not part of the subscription")]
+    ModuleDisabled {
+        /// The module.
+        module: &'static str,
+    },
+    /// `503` with `Retry-After`: too much at once, or the tenant is being worked on.
+    #[error("the service is busy; try again")]
+    Overloaded,
+    /// `500`: the route is not below a [`TenantLayer`](crate::TenantLayer). A bug in the service.
+    #[error("no `TenantLayer` is around this route")]
+    NoLayer,
+    /// `500`: something else; what is in the source.
+    #[error("the database of the tenant cannot be opened")]
+    Open(#[source] OpenError),
+    /// `500`: the work on the database panicked. Nothing of it is kept.
+    #[error("the work on the database panicked")]
+    Panicked,
+    /// `500`: the shared database could not be asked whether this is allowed.
+    #[error("the subscription cannot be looked up")]
+    Guard(#[source] diesel::result::Error),
+}
+
+impl TenantRejection {
+    /// The status of its response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NoTenant | Self::Unavailable => StatusCode::NOT_FOUND,
+            Self::SubscriptionRequired => StatusCode::PAYMENT_REQUIRED,
+            Self::ModuleDisabled { .. } => StatusCode::FORBIDDEN,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoLayer | Self::Open(_) | Self::Panicked | Self::Guard(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+
+    /// The word for it in its response.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::NoTenant => "no_tenant",
+            Self::Unavailable => "tenant_unavailable",
+            Self::SubscriptionRequired => "subscription_required",
+            Self::ModuleDisabled { .. } => "module_disabled",
+            Self::Overloaded => "busy",
+            Self::NoLayer | Self::Open(_) | Self::Panicked | Self::Guard(_) => "internal",
+        }
+    }
+}
+
+impl From<ResolveError> for TenantRejection {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            // A well-formed name that no tenant can have is one that no tenant has.
+            ResolveError::TenantId(_) | ResolveError::Host(HostError::InvalidSubdomain { .. }) => {
+                Self::Unavailable
+            }
+            wrong => Self::BadRequest(wrong),
+        }
+    }
+}
+
+impl From<OpenError> for TenantRejection {
+    fn from(error: OpenError) -> Self {
+        if error.is_retryable() {
+            Self::Overloaded
+        } else if error.for_untrusted().is_some() {
+            Self::Unavailable
+        } else {
+            Self::Open(error)
+        }
+    }
+}
+
+impl IntoResponse for TenantRejection {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let message = match status {
+            StatusCode::INTERNAL_SERVER_ERROR => "something went wrong".to_owned(),
+            _ => self.to_string(),
+        };
+        respond(status, self.code(), &message)
+    }
+}
+
+fn respond(status: StatusCode, code: &str, message: &str) -> Response {
+    let body = serde_json::json!({ "error": { "code": code, "message": message } });
+    let mut response = (status, Json(body)).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, 1.into());
+    }
+    response
+}
+
+/// Why the work of a request on a database did not succeed: it was not begun, or failed by itself.
+#[derive(Debug)]
+pub enum RunError<E = diesel::result::Error> {
+    /// It was not begun, or panicked.
+    Rejected(TenantRejection),
+    /// What the work returned.
+    Failed(E),
+}
+
+impl<E> From<TenantRejection> for RunError<E> {
+    fn from(rejection: TenantRejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for RunError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for RunError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Rejected(rejection) => rejection.source(),
+            Self::Failed(error) => error.source(),
+        }
+    }
+}
+
+/// For work that fails with Diesel's errors only: `404` for a row that is not there, `409` for one that is there already,
+/// `503` where the tenant is being worked on, `500` for the rest. No text of the database is sent.
+impl IntoResponse for RunError<diesel::result::Error> {
+    fn into_response(self) -> Response {
+        use diesel::result::DatabaseErrorKind::{ForeignKeyViolation, UniqueViolation};
+        use diesel::result::Error::{DatabaseError, NotFound};
+        let error = match self {
+            Self::Rejected(rejection) => return rejection.into_response(),
+            Self::Failed(error) => error,
+        };
+        if TenantFenced::of(&error).is_some() || StaleGeneration::of(&error).is_some() {
+            return TenantRejection::Overloaded.into_response();
+        }
+        match error {
+            NotFound => respond(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "there is no such record",
+            ),
+            DatabaseError(UniqueViolation | ForeignKeyViolation, _) => {
+                let message = "this contradicts what is recorded already";
+                respond(StatusCode::CONFLICT, "conflict", message)
+            }
+            _ => {
+                let message = "something went wrong";
+                respond(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+            }
+        }
+    }
+}

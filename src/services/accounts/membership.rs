@@ -1,0 +1,214 @@
+//! Memberships: who works where, as what.
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use super::{AccountError, Accounts};
+use crate::context::{RunQueryDsl, SharedContext};
+use crate::id::Id;
+use crate::models::schema::shared::{hospitals, tenant_access, users};
+use crate::models::shared::accounts::{Hospital, NewTenantAccess, Role, TenantAccess, User};
+use crate::services::subscriptions;
+use crate::tenant_id::TenantId;
+
+/// A user's membership in one hospital.
+#[derive(Debug, Clone, PartialEq, Queryable)]
+#[non_exhaustive]
+pub struct Membership {
+    /// The hospital.
+    pub hospital: Id<Hospital>,
+    /// Its code, which is its tenant id.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// What the user may do there.
+    pub role: Role,
+    /// Whether the user starts there.
+    pub is_default: bool,
+}
+
+impl Accounts {
+    /// Makes a user a member of a hospital, or changes what they are there. The first membership is where they start.
+    ///
+    /// # Errors
+    /// [`AccountError::UnknownUser`], [`AccountError::UnknownHospital`]; [`AccountError::Limit`] where the plan allows
+    /// no more users; [`AccountError::Query`].
+    pub fn grant(
+        &self,
+        shared: &mut SharedContext,
+        user: Id<User>,
+        hospital: Id<Hospital>,
+        role: Role,
+        now: NaiveDateTime,
+    ) -> Result<(), AccountError> {
+        shared.transaction(|shared| {
+            super::find(shared, user)?;
+            let counted =
+                role_in(shared, user, hospital)?.is_some_and(|present| present != Role::Patient);
+            if !counted {
+                check_room(shared, hospital, role)?;
+            }
+            grant(shared, user, hospital, role, now)
+        })
+    }
+
+    /// Ends a membership. The row stays, and does not count.
+    ///
+    /// # Errors
+    /// [`AccountError::Query`].
+    pub fn revoke_membership(
+        &self,
+        shared: &mut SharedContext,
+        user: Id<User>,
+        hospital: Id<Hospital>,
+    ) -> Result<bool, AccountError> {
+        let row = tenant_access::table
+            .filter(tenant_access::user_id.eq(user))
+            .filter(tenant_access::hospital_id.eq(hospital))
+            .filter(tenant_access::active.eq(true));
+        let ended = diesel::update(row)
+            .set((
+                tenant_access::active.eq(false),
+                tenant_access::is_default.eq(false),
+            ))
+            .execute(shared)?;
+        Ok(ended > 0)
+    }
+
+    /// Where a user works, the hospital they start in first. Nothing for an account that is switched off.
+    ///
+    /// # Errors
+    /// [`AccountError::Query`].
+    pub fn memberships(
+        &self,
+        shared: &mut SharedContext,
+        user: Id<User>,
+    ) -> Result<Vec<Membership>, AccountError> {
+        let rows = tenant_access::table
+            .inner_join(hospitals::table)
+            .inner_join(users::table)
+            .filter(tenant_access::user_id.eq(user))
+            .filter(tenant_access::active.eq(true))
+            .filter(users::active.eq(true))
+            .order((tenant_access::is_default.desc(), hospitals::code))
+            .select((
+                hospitals::id,
+                hospitals::code,
+                hospitals::name,
+                tenant_access::role,
+                tenant_access::is_default,
+            ));
+        Ok(rows.load(shared)?)
+    }
+
+    /// What a user is in a hospital; `None` where they are no member, or their account is switched off.
+    ///
+    /// This is the only source of a role.
+    ///
+    /// # Errors
+    /// [`AccountError::Query`].
+    pub fn role_in(
+        &self,
+        shared: &mut SharedContext,
+        user: Id<User>,
+        hospital: Id<Hospital>,
+    ) -> Result<Option<Role>, AccountError> {
+        Ok(role_in(shared, user, hospital)?)
+    }
+}
+
+pub(super) fn role_in(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hospital: Id<Hospital>,
+) -> QueryResult<Option<Role>> {
+    let row = tenant_access::table
+        .inner_join(users::table)
+        .filter(tenant_access::user_id.eq(user))
+        .filter(tenant_access::hospital_id.eq(hospital))
+        .filter(tenant_access::active.eq(true))
+        .filter(users::active.eq(true))
+        .select(TenantAccess::as_select());
+    let row = row.first(shared).optional()?;
+    Ok(row.map(|row| row.role))
+}
+
+/// Refuses where the hospital's plan allows no more members of this kind. Patients are limited elsewhere.
+pub(super) fn check_room(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+    role: Role,
+) -> Result<(), AccountError> {
+    match role {
+        Role::Patient => Ok(()),
+        _ => subscriptions::check_users(shared, hospital),
+    }
+}
+
+/// Where a user works and as what, whether or not their account is switched on.
+pub(super) fn roles(
+    shared: &mut SharedContext,
+    user: Id<User>,
+) -> QueryResult<Vec<(Id<Hospital>, Role)>> {
+    tenant_access::table
+        .filter(tenant_access::user_id.eq(user))
+        .filter(tenant_access::active.eq(true))
+        .select((tenant_access::hospital_id, tenant_access::role))
+        .load(shared)
+}
+
+/// The hospital of a tenant.
+pub(super) fn hospital_of(
+    shared: &mut SharedContext,
+    tenant: &TenantId,
+) -> Result<Id<Hospital>, AccountError> {
+    let id = hospitals::table
+        .filter(hospitals::code.eq(tenant.as_str()))
+        .select(hospitals::id);
+    let id = id.first(shared).optional()?;
+    id.ok_or(AccountError::UnknownHospital)
+}
+
+/// Inside a transaction that has checked the rest.
+pub(super) fn grant(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hospital: Id<Hospital>,
+    role: Role,
+    now: NaiveDateTime,
+) -> Result<(), AccountError> {
+    use diesel::dsl::{count_star, exists};
+
+    let known: bool = diesel::select(exists(hospitals::table.find(hospital))).get_result(shared)?;
+    if !known {
+        return Err(AccountError::UnknownHospital);
+    }
+    let starts = tenant_access::table
+        .filter(tenant_access::user_id.eq(user))
+        .filter(tenant_access::is_default.eq(true))
+        .select(count_star());
+    let starts: i64 = starts.get_result(shared)?;
+    let present = tenant_access::table
+        .filter(tenant_access::user_id.eq(user))
+        .filter(tenant_access::hospital_id.eq(hospital));
+    let changed = diesel::update(present)
+        .set((tenant_access::role.eq(role), tenant_access::active.eq(true)))
+        .execute(shared)?;
+    if changed == 0 {
+        let row = NewTenantAccess {
+            id: Id::<TenantAccess>::new(),
+            user_id: user,
+            hospital_id: hospital,
+            role,
+            is_default: starts == 0,
+            created_at: now,
+        };
+        diesel::insert_into(tenant_access::table)
+            .values(&row)
+            .execute(shared)?;
+    } else if starts == 0 {
+        diesel::update(present)
+            .set(tenant_access::is_default.eq(true))
+            .execute(shared)?;
+    }
+    Ok(())
+}

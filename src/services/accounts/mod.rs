@@ -1,0 +1,418 @@
+//! User accounts: made, let in, linked, switched off.
+//!
+//! An account is one person in the shared database, in however many hospitals; a *membership* says in which, and what they
+//! may do there. Making an account makes both in one transaction.
+//!
+//! ```
+//! # fn example(shared: &mut diesel_tenants::SharedContext, north: diesel_tenants::id::Id<diesel_tenants::models::shared::accounts::Hospital>)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! use diesel_tenants::models::shared::accounts::Role;
+//! use diesel_tenants::services::accounts::{Accounts, NewAccount};
+//! use diesel_tenants::services::now;
+//!
+//! let accounts = Accounts::default();
+//! let new = NewAccount::new("Ada", "Lovelace", "ada@example.org").member_of(north, Role::Doctor);
+//! let made = accounts.create(shared, &new, now())?;
+//! assert_eq!(made.username, "ada.lovelace.doctor");
+//! // Shown once, and to be changed at the first log-in.
+//! let login = accounts.log_in(shared, &made.username, made.password.reveal(), None, now())?;
+//! assert!(login.must_change_password);
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+mod links;
+mod login;
+mod membership;
+mod password;
+mod session;
+mod username;
+
+use chrono::{NaiveDateTime, TimeDelta};
+use diesel::dsl::exists;
+use diesel::prelude::*;
+
+pub use self::error::{AccountError, LoginError};
+pub use self::login::Login;
+pub use self::membership::Membership;
+pub use self::password::{
+    HashCost, LONGEST_PASSWORD, MADE_UP_LENGTH, OneTimePassword, SHORTEST_PASSWORD, WeakPassword,
+    check_password,
+};
+pub use self::session::{SessionToken, SignedIn};
+pub use self::username::username;
+
+use crate::context::{RunQueryDsl, SharedContext};
+use crate::id::Id;
+use crate::models::schema::shared::{profiles, users};
+use crate::models::shared::accounts::{Hospital, NewProfile, NewUser, Profile, Role, User};
+
+/// The rules for accounts. The default is what the fields say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// How passwords are hashed.
+    pub hash_cost: HashCost,
+    /// Failures in a row after which a name is locked: 5.
+    pub failures: u32,
+    /// For how long: 300 s.
+    pub lock: TimeDelta,
+    /// How long a session is good: 24 h.
+    pub session: TimeDelta,
+    /// How long it is good without a request: 30 min.
+    pub idle: TimeDelta,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            hash_cost: HashCost::default(),
+            failures: 5,
+            lock: TimeDelta::seconds(300),
+            session: TimeDelta::hours(24),
+            idle: TimeDelta::minutes(30),
+        }
+    }
+}
+
+/// The accounts service. Holds no connection and no state but its rules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Accounts {
+    policy: Policy,
+}
+
+/// An account that is to be made.
+#[derive(Clone)]
+#[must_use]
+pub struct NewAccount {
+    given_name: String,
+    family_name: String,
+    email: String,
+    phone: Option<String>,
+    membership: Option<(Id<Hospital>, Role)>,
+    superuser: bool,
+}
+
+impl NewAccount {
+    /// A person. Names have 1 to 100 characters.
+    pub fn new(
+        given_name: impl Into<String>,
+        family_name: impl Into<String>,
+        email: impl Into<String>,
+    ) -> Self {
+        Self {
+            given_name: given_name.into(),
+            family_name: family_name.into(),
+            email: email.into(),
+            phone: None,
+            membership: None,
+            superuser: false,
+        }
+    }
+
+    /// Their telephone.
+    pub fn phone(mut self, phone: impl Into<String>) -> Self {
+        self.phone = Some(phone.into());
+        self
+    }
+
+    /// Makes them a member of a hospital, where they start after logging in.
+    pub fn member_of(mut self, hospital: Id<Hospital>, role: Role) -> Self {
+        self.membership = Some((hospital, role));
+        self
+    }
+
+    /// Lets them run the service itself: console, all hospitals' administration, no hospital's data.
+    pub fn superuser(mut self) -> Self {
+        self.superuser = true;
+        self
+    }
+}
+
+/// Shows nothing of the person.
+impl std::fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewAccount")
+            .field("membership", &self.membership)
+            .field("superuser", &self.superuser)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An account that was made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MadeAccount {
+    /// The user's key.
+    pub user: Id<User>,
+    /// What they log in with.
+    pub username: String,
+    /// Their first password, to be shown once and changed at the first log-in.
+    pub password: OneTimePassword,
+}
+
+impl Accounts {
+    /// The service with other rules.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self { policy }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Makes an account: user, profile, and membership if one is wanted, in one transaction.
+    ///
+    /// The user name is the first that is free of `first.last.role`, `first.last.role.1` … The transaction holds the
+    /// write lock while it looks, so two that are made at once get two names. Takes some 20 ms, for the hash, before
+    /// it takes that lock.
+    ///
+    /// # Errors
+    /// See [`AccountError`].
+    pub fn create(
+        &self,
+        shared: &mut SharedContext,
+        new: &NewAccount,
+        now: NaiveDateTime,
+    ) -> Result<MadeAccount, AccountError> {
+        let given_name = name("the given name", &new.given_name)?;
+        let family_name = name("the family name", &new.family_name)?;
+        let email = email(&new.email)?;
+        let role = match new.membership {
+            Some((_, role)) => role,
+            None if new.superuser => Role::Superadmin,
+            None => Role::Staff,
+        };
+        let base = username(given_name, family_name, role);
+        let password = OneTimePassword::generate();
+        let hash = self.policy.hash_cost.hash(password.reveal())?;
+        let user = Id::new();
+        let username = shared.transaction(|shared| {
+            let taken = users::table.filter(users::email.eq(&email));
+            if diesel::select(exists(taken)).get_result(shared)? {
+                return Err(AccountError::EmailTaken);
+            }
+            if let Some((hospital, role)) = new.membership {
+                membership::check_room(shared, hospital, role)?;
+            }
+            let like = format!("{base}%");
+            let taken = users::table
+                .filter(users::username.like(like))
+                .select(users::username);
+            let username = username::first_free(&base, &taken.load::<String>(shared)?);
+            let row = NewUser {
+                id: user,
+                username: &username,
+                email: &email,
+                password_hash: &hash,
+                created_at: now,
+            };
+            diesel::insert_into(users::table)
+                .values(&row)
+                .execute(shared)?;
+            diesel::update(users::table.find(user))
+                .set((
+                    users::must_change_password.eq(true),
+                    users::superuser.eq(new.superuser),
+                ))
+                .execute(shared)?;
+            let profile = NewProfile {
+                id: Id::<Profile>::new(),
+                user_id: user,
+                given_name,
+                family_name,
+                phone: new.phone.as_deref(),
+                language: None,
+                time_zone: None,
+            };
+            diesel::insert_into(profiles::table)
+                .values(&profile)
+                .execute(shared)?;
+            if let Some((hospital, role)) = new.membership {
+                membership::grant(shared, user, hospital, role, now)?;
+            }
+            Ok(username)
+        })?;
+        Ok(MadeAccount {
+            user,
+            username,
+            password,
+        })
+    }
+
+    /// Switches an account off: no log-in, no session, no membership counts. Its rows stay.
+    ///
+    /// # Errors
+    /// [`AccountError::UnknownUser`]; [`AccountError::Query`].
+    pub fn deactivate(
+        &self,
+        shared: &mut SharedContext,
+        user: Id<User>,
+        now: NaiveDateTime,
+    ) -> Result<(), AccountError> {
+        shared.transaction(|shared| {
+            set_active(shared, user, false, now)?;
+            session::revoke_all(shared, user, now)?;
+            Ok(())
+        })
+    }
+
+    /// Switches an account on again. The user logs in with the password they had.
+    ///
+    /// # Errors
+    /// [`AccountError::UnknownUser`]; [`AccountError::Limit`] where the plan of a hospital they work in allows no more
+    /// users; [`AccountError::Query`].
+    pub fn reactivate(
+        &self,
+        shared: &mut SharedContext,
+        user: Id<User>,
+        now: NaiveDateTime,
+    ) -> Result<(), AccountError> {
+        shared.transaction(|shared| {
+            if !find(shared, user)?.active {
+                for (hospital, role) in membership::roles(shared, user)? {
+                    membership::check_room(shared, hospital, role)?;
+                }
+            }
+            set_active(shared, user, true, now)
+        })
+    }
+
+    /// Gives an account a new password that was made up, to be changed at the next log-in. Ends its sessions and its
+    /// lock.
+    ///
+    /// # Errors
+    /// [`AccountError::UnknownUser`]; [`AccountError::Query`].
+    pub fn reset_password(
+        &self,
+        shared: &mut SharedContext,
+        user: Id<User>,
+        now: NaiveDateTime,
+    ) -> Result<OneTimePassword, AccountError> {
+        let password = OneTimePassword::generate();
+        let hash = self.policy.hash_cost.hash(password.reveal())?;
+        set_password(shared, user, &hash, true, now)?;
+        Ok(password)
+    }
+
+    /// Changes the password of a user who knows the present one. Ends all their sessions: they log in again.
+    ///
+    /// # Errors
+    /// [`AccountError::WrongPassword`], [`AccountError::WeakPassword`]; [`AccountError::UnknownUser`];
+    /// [`AccountError::Query`].
+    pub fn change_password(
+        &self,
+        shared: &mut SharedContext,
+        user: Id<User>,
+        present: &str,
+        new: &str,
+        now: NaiveDateTime,
+    ) -> Result<(), AccountError> {
+        let row = find(shared, user)?;
+        if !password::verify(present, Some(&row.password_hash), self.policy.hash_cost)? {
+            return Err(AccountError::WrongPassword);
+        }
+        let names = profiles::table.filter(profiles::user_id.eq(user));
+        let names = names.select((profiles::given_name, profiles::family_name));
+        let (given, family): (String, String) = names.first(shared).optional()?.unwrap_or_default();
+        check_password(new, &[&row.username, &row.email, &given, &family])?;
+        let hash = self.policy.hash_cost.hash(new)?;
+        set_password(shared, user, &hash, false, now)
+    }
+}
+
+/// The user's row.
+fn find(shared: &mut SharedContext, user: Id<User>) -> Result<User, AccountError> {
+    let row = users::table
+        .find(user)
+        .select(User::as_select())
+        .first(shared)
+        .optional()?;
+    row.ok_or(AccountError::UnknownUser)
+}
+
+fn set_active(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    active: bool,
+    now: NaiveDateTime,
+) -> Result<(), AccountError> {
+    let changed = diesel::update(users::table.find(user))
+        .set((users::active.eq(active), users::updated_at.eq(now)))
+        .execute(shared)?;
+    match changed {
+        0 => Err(AccountError::UnknownUser),
+        _ => Ok(()),
+    }
+}
+
+fn set_password(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hash: &str,
+    must_change: bool,
+    now: NaiveDateTime,
+) -> Result<(), AccountError> {
+    shared.transaction(|shared| {
+        let changed = diesel::update(users::table.find(user))
+            .set((
+                users::password_hash.eq(hash),
+                users::must_change_password.eq(must_change),
+                users::failed_logins.eq(0),
+                users::locked_until.eq(None::<NaiveDateTime>),
+                users::updated_at.eq(now),
+            ))
+            .execute(shared)?;
+        if changed == 0 {
+            return Err(AccountError::UnknownUser);
+        }
+        session::revoke_all(shared, user, now)?;
+        Ok(())
+    })
+}
+
+/// A name people have, without the white space around it.
+fn name<'a>(which: &'static str, given: &'a str) -> Result<&'a str, AccountError> {
+    let name = given.trim();
+    let found = name.chars().count();
+    match (1..=100).contains(&found) && !name.chars().any(char::is_control) {
+        true => Ok(name),
+        false => Err(AccountError::BadName { which, found }),
+    }
+}
+
+/// The address as it is kept: lower-case. What is sent to it tells whether it is right; this catches what cannot be.
+fn email(given: &str) -> Result<String, AccountError> {
+    let email = given.trim().to_lowercase();
+    let plausible = email.rsplit_once('@').is_some_and(|(name, domain)| {
+        let labels = domain.split('.').all(|label| !label.is_empty());
+        !name.is_empty() && !name.contains('@') && labels
+    });
+    let plain = email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    match plausible && plain {
+        true => Ok(email),
+        false => Err(AccountError::BadEmail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_an_address_is_refused() {
+        for good in ["a@b", " Ada@Example.ORG ", "a+b.c@d-e.example"] {
+            assert_eq!(email(good).unwrap(), good.trim().to_lowercase());
+        }
+        let long = format!("{}@b.example", "a".repeat(250));
+        for bad in [
+            "", "@", "a@", "@b", "a", "a@@b", "a@b@c", "a b@c", "a@b..c", "a@.b", "a\n@b", &long,
+        ] {
+            assert!(matches!(email(bad), Err(AccountError::BadEmail)), "{bad:?}");
+        }
+    }
+}

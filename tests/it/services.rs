@@ -1,0 +1,96 @@
+//! The hospital's services: accounts, numbers, subscriptions.
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+use diesel_tenants::id::Id;
+use diesel_tenants::models::schema::shared::hospitals;
+use diesel_tenants::models::shared::accounts::{Hospital, NewHospital};
+use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
+use diesel_tenants::prelude::*;
+use diesel_tenants::services::accounts::{Accounts, HashCost, Policy};
+
+mod accounts;
+mod links;
+mod numbers;
+mod sessions;
+mod subscriptions;
+
+/// A data directory of hospitals, removed when the test ends.
+struct Service {
+    tenancy: Tenancy,
+    accounts: Accounts,
+    _dir: tempfile::TempDir,
+}
+
+fn service() -> Service {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = Tenancy::builder(&ROUTES)
+        .sqlite(dir.path().join("data"))
+        .init()
+        .shared_migrations(SHARED_MIGRATIONS)
+        .tenant_migrations(TENANT_MIGRATIONS)
+        .open()
+        .unwrap();
+    // Hashes are not what is tested here, and slow on purpose.
+    let mut policy = Policy::default();
+    policy.hash_cost = HashCost::new(16, 1);
+    Service {
+        tenancy,
+        accounts: Accounts::new(policy),
+        _dir: dir,
+    }
+}
+
+impl Service {
+    fn shared(&self) -> SharedContext {
+        self.tenancy.shared().unwrap()
+    }
+
+    /// A hospital: its row, and its database.
+    fn hospital(&self, code: &str) -> Id<Hospital> {
+        let tenant = code.parse().unwrap();
+        self.tenancy
+            .create(&tenant, NewTenant::named(code))
+            .unwrap();
+        self.hospital_row(code)
+    }
+
+    /// The row alone.
+    fn hospital_row(&self, code: &str) -> Id<Hospital> {
+        let id = Id::new();
+        let row = NewHospital {
+            id,
+            code,
+            name: code,
+            subdomain: &code.to_lowercase(),
+            contact_name: None,
+            email: "office@hospital.example",
+            phone: None,
+            address: None,
+            city: None,
+            country: None,
+            website: None,
+            time_zone: "UTC",
+            currency: "USD",
+            created_at: at(0),
+        };
+        diesel::insert_into(hospitals::table)
+            .values(&row)
+            .execute(&mut self.shared())
+            .unwrap();
+        id
+    }
+}
+
+/// The day everything begins.
+fn today() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 1, 31).unwrap()
+}
+
+/// So many seconds after the beginning of that day.
+fn at(seconds: i64) -> NaiveDateTime {
+    today().and_hms_opt(0, 0, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+/// So many days after it.
+fn day(days: i64) -> NaiveDateTime {
+    at(days * 24 * 3600)
+}

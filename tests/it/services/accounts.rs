@@ -1,0 +1,368 @@
+//! Accounts and log-ins.
+use diesel_tenants::models::schema::shared::{login_attempts, profiles, tenant_access, users};
+use diesel_tenants::models::shared::accounts::{Role, User};
+use diesel_tenants::prelude::*;
+use diesel_tenants::services::accounts::{
+    AccountError, LoginError, MadeAccount, NewAccount, WeakPassword,
+};
+
+use super::{Service, at, service};
+
+const NEW_PASSWORD: &str = "tulip orbit cellar";
+
+fn make(service: &Service, given: &str, family: &str) -> MadeAccount {
+    let email = format!("{given}.{family}@example.org");
+    let new = NewAccount::new(given, family, email);
+    service
+        .accounts
+        .create(&mut service.shared(), &new, at(0))
+        .unwrap()
+}
+
+fn log_in(service: &Service, name: &str, password: &str, seconds: i64) -> Result<bool, LoginError> {
+    let shared = &mut service.shared();
+    let login = service
+        .accounts
+        .log_in(shared, name, password, Some("192.0.2.1"), at(seconds))?;
+    Ok(login.must_change_password)
+}
+
+fn refused(result: Result<bool, LoginError>) {
+    assert!(matches!(result, Err(LoginError::Refused)), "{result:?}");
+}
+
+#[test]
+fn an_account_is_user_profile_and_membership_or_nothing() {
+    let service = service();
+    let north = service.hospital_row("NORTH");
+    let shared = &mut service.shared();
+    let new =
+        NewAccount::new(" Ada ", "Lovelace", "Ada@Example.org").member_of(north, Role::Doctor);
+    let made = service.accounts.create(shared, &new, at(0)).unwrap();
+    assert_eq!(made.username, "ada.lovelace.doctor");
+    let user = users::table
+        .find(made.user)
+        .select(User::as_select())
+        .first(shared)
+        .unwrap();
+    assert_eq!(
+        (user.email.as_str(), user.must_change_password),
+        ("ada@example.org", true)
+    );
+    assert!(user.password_hash.starts_with("$argon2id$"));
+    let names = profiles::table.select((profiles::given_name, profiles::family_name));
+    assert_eq!(
+        names.first::<(String, String)>(shared).unwrap(),
+        ("Ada".into(), "Lovelace".into())
+    );
+    let memberships = service.accounts.memberships(shared, made.user).unwrap();
+    assert_eq!(memberships.len(), 1);
+    assert_eq!(
+        (
+            memberships[0].code.as_str(),
+            memberships[0].role,
+            memberships[0].is_default
+        ),
+        ("NORTH", Role::Doctor, true)
+    );
+
+    // A second one that fails half-way leaves nothing: the hospital is not there.
+    let nowhere = diesel_tenants::id::Id::new();
+    let new = NewAccount::new("Ben", "Nobody", "ben@example.org").member_of(nowhere, Role::Nurse);
+    let error = service.accounts.create(shared, &new, at(0)).unwrap_err();
+    assert!(matches!(error, AccountError::UnknownHospital), "{error}");
+    let error =
+        service
+            .accounts
+            .create(shared, &NewAccount::new("A", "B", "ADA@example.ORG"), at(0));
+    assert!(matches!(error, Err(AccountError::EmailTaken)));
+    for counted in [
+        users::table.count().get_result::<i64>(shared).unwrap(),
+        profiles::table.count().get_result(shared).unwrap(),
+        tenant_access::table.count().get_result(shared).unwrap(),
+    ] {
+        assert_eq!(counted, 1);
+    }
+}
+
+#[test]
+fn those_who_share_a_name_are_counted_even_when_made_at_once() {
+    let service = service();
+    let mut names: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let service = &service;
+                scope.spawn(move || {
+                    let shared = &mut service.shared();
+                    let make = |n: i32| {
+                        let email = format!("{thread}.{n}@example.org");
+                        let new = NewAccount::new("Test", "Patient", email);
+                        service
+                            .accounts
+                            .create(shared, &new, at(0))
+                            .unwrap()
+                            .username
+                    };
+                    (0..5).map(make).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    names.sort();
+    let mut expected: Vec<String> = (1..40).map(|n| format!("test.patient.staff.{n}")).collect();
+    expected.push("test.patient.staff".to_owned());
+    expected.sort();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn the_first_password_is_changed_for_one_that_is_not_weak() {
+    let service = service();
+    let made = make(&service, "Ada", "Lovelace");
+    let first = made.password.reveal();
+    assert!(
+        log_in(&service, &made.username, first, 1).unwrap(),
+        "it must be changed"
+    );
+
+    let shared = &mut service.shared();
+    let mut change = |present: &str, new: &str| {
+        service
+            .accounts
+            .change_password(shared, made.user, present, new, at(2))
+    };
+    assert!(matches!(
+        change("wrong password", NEW_PASSWORD),
+        Err(AccountError::WrongPassword)
+    ));
+    for (weak, why) in [
+        ("short", WeakPassword::TooShort { found: 5 }),
+        ("Lovelace-42-tulips", WeakPassword::Personal),
+    ] {
+        let error = change(first, weak).unwrap_err();
+        assert!(
+            matches!(error, AccountError::WeakPassword(found) if found == why),
+            "{error}"
+        );
+    }
+    change(first, NEW_PASSWORD).unwrap();
+    assert!(!log_in(&service, &made.username, NEW_PASSWORD, 3).unwrap());
+    refused(log_in(&service, &made.username, first, 4));
+
+    let reset = service
+        .accounts
+        .reset_password(shared, made.user, at(5))
+        .unwrap();
+    refused(log_in(&service, &made.username, NEW_PASSWORD, 6));
+    assert!(log_in(&service, &made.username, reset.reveal(), 7).unwrap());
+}
+
+#[test]
+fn a_name_is_locked_after_five_failures_whether_anybody_has_it_or_not() {
+    let service = service();
+    let made = make(&service, "Ada", "Lovelace");
+    for name in [made.username.as_str(), "nobody.at.all"] {
+        for second in 0..5 {
+            refused(log_in(&service, name, "wrong", second));
+        }
+        // Not even the right password is listened to, and being turned away does not make it longer.
+        for second in [5, 100, 303] {
+            let error = log_in(&service, name, made.password.reveal(), second).unwrap_err();
+            assert!(
+                matches!(error, LoginError::Locked { until } if until == at(304)),
+                "{error}"
+            );
+        }
+    }
+    assert!(log_in(&service, &made.username, made.password.reveal(), 304).is_ok());
+    // A success ends the count.
+    for second in 305..309 {
+        refused(log_in(&service, &made.username, "wrong", second));
+    }
+    assert!(log_in(&service, &made.username, made.password.reveal(), 309).is_ok());
+    refused(log_in(&service, &made.username, "wrong", 310));
+    let attempts = login_attempts::table
+        .count()
+        .get_result::<i64>(&mut service.shared());
+    assert_eq!(attempts.unwrap(), 5 + 5 + 1 + 4 + 1 + 1);
+}
+
+#[test]
+fn the_lock_holds_against_attempts_made_at_once() {
+    let service = service();
+    let made = make(&service, "Ada", "Lovelace");
+    let listened: usize = std::thread::scope(|scope| {
+        let attempt = || {
+            let outcome = log_in(&service, &made.username, "wrong", 1);
+            usize::from(matches!(outcome, Err(LoginError::Refused)))
+        };
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(attempt)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
+    });
+    assert_eq!(listened, 5);
+}
+
+#[test]
+fn an_account_that_is_switched_off_gets_the_answer_of_a_wrong_password() {
+    let service = service();
+    let north = service.hospital_row("NORTH");
+    let made = make(&service, "Ada", "Lovelace");
+    let shared = &mut service.shared();
+    service
+        .accounts
+        .grant(shared, made.user, north, Role::Nurse, at(0))
+        .unwrap();
+    let token = service
+        .accounts
+        .begin_session(shared, made.user, Some(north), None, None, at(0))
+        .unwrap();
+    service
+        .accounts
+        .deactivate(shared, made.user, at(1))
+        .unwrap();
+    refused(log_in(&service, &made.username, made.password.reveal(), 2));
+    refused(log_in(&service, "nobody", made.password.reveal(), 2));
+    assert_eq!(
+        service.accounts.role_in(shared, made.user, north).unwrap(),
+        None
+    );
+    assert!(
+        service
+            .accounts
+            .memberships(shared, made.user)
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        service
+            .accounts
+            .signed_in(shared, &token, at(2))
+            .unwrap()
+            .is_none()
+    );
+
+    service
+        .accounts
+        .reactivate(shared, made.user, at(3))
+        .unwrap();
+    assert!(log_in(&service, &made.username, made.password.reveal(), 4).is_ok());
+    assert_eq!(
+        service.accounts.role_in(shared, made.user, north).unwrap(),
+        Some(Role::Nurse)
+    );
+    // Its sessions stay ended.
+    assert!(
+        service
+            .accounts
+            .signed_in(shared, &token, at(4))
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn membership_is_the_only_source_of_a_role() {
+    let service = service();
+    let (north, south) = (service.hospital_row("NORTH"), service.hospital_row("SOUTH"));
+    let shared = &mut service.shared();
+    let new = NewAccount::new("Ada", "Lovelace", "a@example.org").superuser();
+    let ada = service.accounts.create(shared, &new, at(0)).unwrap();
+    assert_eq!(ada.username, "ada.lovelace.superadmin");
+    let accounts = &service.accounts;
+    // Running the service gives no role in a hospital.
+    assert_eq!(accounts.role_in(shared, ada.user, north).unwrap(), None);
+
+    accounts
+        .grant(shared, ada.user, north, Role::Doctor, at(0))
+        .unwrap();
+    accounts
+        .grant(shared, ada.user, south, Role::Nurse, at(0))
+        .unwrap();
+    accounts
+        .grant(shared, ada.user, south, Role::HrManager, at(1))
+        .unwrap();
+    assert_eq!(
+        accounts.role_in(shared, ada.user, north).unwrap(),
+        Some(Role::Doctor)
+    );
+    assert_eq!(
+        accounts.role_in(shared, ada.user, south).unwrap(),
+        Some(Role::HrManager)
+    );
+    let starts: Vec<bool> = accounts
+        .memberships(shared, ada.user)
+        .unwrap()
+        .iter()
+        .map(|m| m.is_default)
+        .collect();
+    assert_eq!(starts, [true, false]);
+
+    assert!(accounts.revoke_membership(shared, ada.user, north).unwrap());
+    assert!(!accounts.revoke_membership(shared, ada.user, north).unwrap());
+    assert_eq!(accounts.role_in(shared, ada.user, north).unwrap(), None);
+    // Granted again it is the same row, and where she starts, since nothing else is.
+    accounts
+        .grant(shared, ada.user, north, Role::Nurse, at(2))
+        .unwrap();
+    let memberships = accounts.memberships(shared, ada.user).unwrap();
+    assert_eq!(memberships.len(), 2);
+    assert_eq!(
+        (memberships[0].code.as_str(), memberships[0].is_default),
+        ("NORTH", true)
+    );
+}
+
+#[test]
+fn names_and_addresses_that_cannot_be_are_refused_by_what_is_wrong_with_them() {
+    let service = service();
+    let shared = &mut service.shared();
+    let mut create = |given: &str, family: &str, email: &str| {
+        let new = NewAccount::new(given, family, email);
+        service.accounts.create(shared, &new, at(0)).unwrap_err()
+    };
+    for (given, family) in [
+        ("", "B"),
+        ("A", "  "),
+        ("A\u{1b}[31m", "B"),
+        (&"a".repeat(101), "B"),
+    ] {
+        let error = create(given, family, "a@example.org");
+        assert!(matches!(error, AccountError::BadName { .. }), "{error}");
+    }
+    assert!(matches!(create("A", "B", "nobody"), AccountError::BadEmail));
+    assert_eq!(users::table.count().get_result::<i64>(shared).unwrap(), 0);
+}
+
+#[test]
+fn nothing_that_is_printed_holds_a_secret() {
+    let service = service();
+    let made = make(&service, "Ada", "Lovelace");
+    let new = NewAccount::new("Ada", "Lovelace", "ada@example.org");
+    let shared = &mut service.shared();
+    let token = service
+        .accounts
+        .begin_session(shared, made.user, None, None, None, at(0))
+        .unwrap();
+    let signed_in = service
+        .accounts
+        .signed_in(shared, &token, at(1))
+        .unwrap()
+        .unwrap();
+    let printed = format!("{made:?} {new:?} {token:?} {signed_in:?}");
+    for secret in [
+        made.password.reveal(),
+        token.reveal(),
+        "Ada",
+        "example.org",
+        "$argon2",
+    ] {
+        assert!(!printed.contains(secret), "{secret}");
+    }
+}
