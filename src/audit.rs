@@ -219,7 +219,7 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`AuditError`]. A log that was tampered with is no error but a [fault](AuditVerification::fault).
     pub fn verify_audit(&self) -> Result<AuditVerification, AuditError> {
-        self.verify(None)
+        self.verify_log(None)
     }
 
     /// The same, and that the entry `head` names is the one it was when the head was written down.
@@ -227,10 +227,10 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`AuditError`].
     pub fn verify_audit_against(&self, head: &AuditHead) -> Result<AuditVerification, AuditError> {
-        self.verify(Some(head))
+        self.verify_log(Some(head))
     }
 
-    fn verify(&self, anchor: Option<&AuditHead>) -> Result<AuditVerification, AuditError> {
+    fn verify_log(&self, anchor: Option<&AuditHead>) -> Result<AuditVerification, AuditError> {
         let mut shared = self.shared().map_err(AuditError::Open)?;
         // One snapshot, so that the end that is read first is the end of the rows that follow.
         let verified = shared.read_transaction(|shared| {

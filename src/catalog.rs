@@ -16,8 +16,14 @@ use crate::display_name::DisplayName;
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
 
+pub(crate) mod retention;
+pub(crate) mod runs;
+
+pub use retention::{BackupsOnPurge, Certificate, PurgedGeneration, Retention, RetentionStore};
+pub(crate) use retention::{NewNames, PurgeAsked, PurgeBegun, Renamed};
+
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 4;
+pub(crate) const FORMAT: i32 = 9;
 
 /// Where a tenant is in its life.
 ///
@@ -36,7 +42,7 @@ pub enum Status {
     Active,
     /// Closed for use, data untouched; `resume` opens it again.
     Suspended,
-    /// Out of use for good, data kept; the state before deletion.
+    /// Out of use for good, data kept; perhaps with a date from which on it may be purged.
     Archived,
     /// A new generation of its database is being made.
     Restoring,
@@ -143,6 +149,15 @@ pub struct TenantRecord {
     pub created_at: SystemTime,
     /// When this record last changed.
     pub changed_at: SystemTime,
+    /// From when on it may be purged, if it was deleted.
+    pub delete_after: Option<SystemTime>,
+    /// Why nothing of it may be removed, while it is under a legal hold.
+    pub legal_hold: Option<String>,
+    /// The most bytes its database may have; `None` where its plan decides.
+    pub quota: Option<u64>,
+    /// Hash of the migrations in its database's ledger, if it is known: see [`crate::migrate::ledger_digest`].
+    #[serde(skip)]
+    pub(crate) ledger_digest: Option<String>,
     #[serde(skip)]
     pub(crate) change_seq: i64,
 }
@@ -173,19 +188,22 @@ pub enum OperationKind {
     Recreate,
     /// A new generation from the one before.
     Undo,
-    /// [`Tenancy::delete`](crate::Tenancy::delete).
-    Delete,
+    /// [`Tenancy::purge`](crate::Tenancy::purge).
+    Purge,
+    /// [`Tenancy::repair`](crate::Tenancy::repair).
+    Repair,
 }
 
 impl OperationKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Create,
         Self::Migrate,
         Self::Compact,
         Self::Restore,
         Self::Recreate,
         Self::Undo,
-        Self::Delete,
+        Self::Purge,
+        Self::Repair,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -196,11 +214,16 @@ impl OperationKind {
             Self::Restore => "restore",
             Self::Recreate => "recreate",
             Self::Undo => "undo",
-            Self::Delete => "delete",
+            Self::Purge => "purge",
+            Self::Repair => "repair",
         }
     }
 
     pub(crate) fn parse(s: &str) -> Option<Self> {
+        // What catalogues of format 2 and older call a purge.
+        if s == "delete" {
+            return Some(Self::Purge);
+        }
         Self::ALL.into_iter().find(|kind| kind.as_str() == s)
     }
 
@@ -344,6 +367,15 @@ pub trait CatalogStore {
         outcome: &Outcome,
         by: &Principal,
     ) -> QueryResult<()>;
+    /// The same for an operation that has read the tenant's ledger and leaves nothing to clean up: it is closed, too.
+    fn catalog_commit_ledger(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        ledger_digest: &str,
+        closed_as: &str,
+        by: &Principal,
+    ) -> QueryResult<()>;
     /// Closes an operation. Closing a closed one changes nothing.
     fn catalog_close(
         &mut self,
@@ -381,6 +413,7 @@ diesel::table! {
         format -> Integer,
         change_seq -> BigInt,
         created_at -> BigInt,
+        clock_seen -> BigInt,
     }
 }
 diesel::table! {
@@ -400,6 +433,11 @@ diesel::table! {
         created_at -> BigInt,
         changed_at -> BigInt,
         change_seq -> BigInt,
+        delete_after -> Nullable<BigInt>,
+        legal_hold -> Nullable<Text>,
+        quota_bytes -> Nullable<BigInt>,
+        backups_on_purge -> Nullable<Text>,
+        ledger_digest -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -428,6 +466,9 @@ diesel::table! {
 }
 
 pub(crate) mod audit;
+pub(crate) mod backups;
+pub(crate) mod health;
+pub(crate) mod reference;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 pub(crate) mod workflows;

@@ -35,13 +35,17 @@ pub struct TenantContext<C: Backend = DefaultConnection>(Session<C>);
 /// Got from [`Tenancy::shared`](crate::Tenancy::shared). Otherwise as [`TenantContext`], for [`Shared`] tables.
 pub struct SharedContext<C: Backend = DefaultConnection>(Session<C>);
 
+mod read;
+
+pub use read::ReadContext;
+
 /// A context without the routing table: everything is admitted. See [`TenantContext::unrouted`].
 pub struct Unrouted<'a, C: Backend = DefaultConnection> {
     session: &'a mut Session<C>,
     reason: &'a str,
 }
 
-/// A [`TenantContext`], a [`SharedContext`] or an [`Unrouted`]: what queries can run on. Sealed.
+/// A [`TenantContext`], a [`ReadContext`], a [`SharedContext`] or an [`Unrouted`]: what queries can run on. Sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a context",
     label = "statements run on a `TenantContext` or a `SharedContext`",
@@ -55,6 +59,15 @@ pub trait Context: private::Sealed {
     #[doc(hidden)]
     fn session(&mut self, _: private::Token) -> &mut Session<Self::Conn>;
 }
+
+/// A [`Context`] that may write: every one but a [`ReadContext`]. Asked for where a method writes and takes no statement
+/// that would show it.
+#[diagnostic::on_unimplemented(
+    message = "this writes, and a `ReadContext` only reads",
+    label = "not a context that may write",
+    note = "to write to a tenant, open a context on it: `tenancy.tenant(&id)?`"
+)]
+pub trait WriteContext: Context {}
 
 pub(crate) mod private {
     /// Only this module's parent can make one, so nothing outside can call what asks for it.
@@ -181,6 +194,20 @@ impl<C: Backend> TenantContext<C> {
     pub fn generation(&self) -> u64 {
         self.0.generation
     }
+
+    /// Closes the connection when this is dropped, instead of keeping it for the next one.
+    pub(crate) fn close_on_drop(&mut self) {
+        self.0.checkout.taint();
+    }
+
+    /// A statement of this library on its own tables, within the transaction that is open.
+    pub(crate) fn on_own_tables<T>(
+        &mut self,
+        f: impl FnOnce(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        let (conn, database) = self.0.parts()?;
+        f(conn).map_err(|e| database.explain(e))
+    }
 }
 
 #[cfg(feature = "tracing")]
@@ -252,8 +279,8 @@ macro_rules! context {
             /// Runs `f` on one unchanging snapshot of the database, without the right to write.
             ///
             /// The snapshot is taken by the first query in `f`.
-            /// Takes no write lock, so it never waits for writers. A write inside fails, and so does
-            /// [`transaction`](Self::transaction), with
+            /// Takes no write lock, so it never waits for writers. A write inside fails (in [`TenantContext::read`] it
+            /// does not compile), and so does [`transaction`](Self::transaction), with
             /// [`ReadOnlyTransaction`](crate::error::ReadOnlyTransaction). Called inside another transaction it
             /// takes part in that one.
             ///
@@ -300,13 +327,14 @@ macro_rules! context {
             {
                 self.0.parts()?;
                 self.0.checkout.taint();
-                self.0.in_doubt = true;
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
                     f(&mut Unrouted {
                         session: &mut self.0,
                         reason,
                     })
                 }));
+                // Said afterwards: a statement in `f` looks at the transaction before it runs, and may be its end.
+                self.0.in_doubt = true;
                 // Diesel does not roll back when a panic goes through a transaction of its own.
                 outcome.unwrap_or_else(|panic| {
                     self.0.poisoned = true;
@@ -319,6 +347,7 @@ macro_rules! context {
             fn admits(_: private::Token) {}
         }
         impl<C: Backend> private::Sealed for $Context<C> {}
+        impl<C: Backend> WriteContext for $Context<C> {}
         impl<C: Backend> Context for $Context<C> {
             type Conn = C;
             fn session(&mut self, _: private::Token) -> &mut Session<C> {
@@ -351,6 +380,7 @@ impl<C: Backend, Q> Admits<Q> for Unrouted<'_, C> {
     fn admits(_: private::Token) {}
 }
 impl<C: Backend> private::Sealed for Unrouted<'_, C> {}
+impl<C: Backend> WriteContext for Unrouted<'_, C> {}
 impl<C: Backend> Context for Unrouted<'_, C> {
     type Conn = C;
     fn session(&mut self, _: private::Token) -> &mut Session<C> {
@@ -564,7 +594,7 @@ pub trait SaveChangesDsl<Ctx>: Sized + Copy {
     fn save_changes<U>(self, ctx: &mut Ctx) -> QueryResult<U>
     where
         Self: HasTable,
-        Ctx: Context + Admits<<Self as HasTable>::Table>,
+        Ctx: WriteContext + Admits<<Self as HasTable>::Table>,
         Ctx::Conn: UpdateAndFetchResults<Self, U>,
     {
         let (conn, database) = ctx.session(TOKEN).parts()?;

@@ -8,13 +8,14 @@ use once_cell::sync::OnceCell;
 use crate::backend::{
     Backend, ConnectError, SchemaFacts, Storage, StorageError, Symptom, TenantKey, Whose,
 };
-use crate::error::{TenantFenced, missing_table};
+use crate::error::{QuotaExceeded, TenantFenced, missing_table};
 use crate::migrate::MigrationSet;
 use crate::observe;
 use crate::pool::{PoolSet, Slots};
 use crate::router::RoutingTable;
 use crate::scope::ScopeKind;
 use crate::tenant_id::TenantId;
+use crate::verify::History;
 
 /// What all databases of one open library have in common.
 pub(crate) struct Common<C: Backend> {
@@ -24,6 +25,8 @@ pub(crate) struct Common<C: Backend> {
     pub(crate) tenant_migrations: MigrationSet,
     /// The fingerprint of the template, once it is there and was found to be in order.
     template: OnceCell<String>,
+    /// The schema each tenant migration leaves behind, once somebody had to know.
+    history: OnceCell<History>,
 }
 
 /// The shared database serves all tenants, so it may have this many connections even where one tenant may not.
@@ -45,6 +48,7 @@ impl<C: Backend> Common<C> {
             shared_migrations,
             tenant_migrations,
             template: OnceCell::new(),
+            history: OnceCell::new(),
         }
     }
 
@@ -57,6 +61,12 @@ impl<C: Backend> Common<C> {
             Ok::<_, StorageError>(facts.fingerprint)
         })?;
         Ok(fingerprint)
+    }
+
+    /// The schema each tenant migration leaves behind. Worked out once.
+    pub(crate) fn history(&self) -> Result<&History, StorageError> {
+        let set = &self.tenant_migrations;
+        self.history.get_or_try_init(|| self.storage.history(set))
     }
 
     /// The second fence, behind the compiler: a database of one scope has no tables of the other, and no foreign key
@@ -103,6 +113,10 @@ struct Target<C: Backend> {
     generation: AtomicU64,
     gate: AtomicU8,
     watched: Arc<observe::Counters>,
+    /// The most bytes it may have; 0 without a limit.
+    quota: AtomicU64,
+    /// Whether connections are for looking at the database, and not for contexts.
+    inspect: bool,
 }
 
 /// Whether contexts may be opened, as last read from the catalogue. The reason is looked up when it is needed.
@@ -119,6 +133,27 @@ impl<C: Backend> Database<C> {
         tenant: Option<TenantKey>,
         generation: u64,
     ) -> Self {
+        Self::with(common, pools, tenant, generation, false)
+    }
+
+    /// A tenant's database whose connections are for looking at it, be it fenced or of an old schema. They count against
+    /// the budget like all others.
+    pub(crate) fn to_inspect(
+        common: Arc<Common<C>>,
+        pools: PoolSet<Connector<C>>,
+        tenant: TenantKey,
+        generation: u64,
+    ) -> Self {
+        Self::with(common, pools, Some(tenant), generation, true)
+    }
+
+    fn with(
+        common: Arc<Common<C>>,
+        pools: PoolSet<Connector<C>>,
+        tenant: Option<TenantKey>,
+        generation: u64,
+        inspect: bool,
+    ) -> Self {
         Self {
             target: Arc::new(Target {
                 common,
@@ -126,6 +161,8 @@ impl<C: Backend> Database<C> {
                 generation: AtomicU64::new(generation),
                 gate: AtomicU8::new(Gate::Open as u8),
                 watched: Arc::default(),
+                quota: AtomicU64::new(0),
+                inspect,
             }),
             pools,
             slots: OnceCell::new(),
@@ -170,6 +207,12 @@ impl<C: Backend> Database<C> {
         self.target.gate.store(gate as u8, Ordering::Release);
     }
 
+    /// Bounds the connections that are opened from now on. True if that is another bound than before.
+    pub(crate) fn set_quota(&self, bytes: Option<u64>) -> bool {
+        let quota = bytes.unwrap_or(0);
+        self.target.quota.swap(quota, Ordering::AcqRel) != quota
+    }
+
     pub(crate) fn tenant_id(&self) -> Option<TenantId> {
         self.target.tenant.map(|key| key.id)
     }
@@ -199,6 +242,17 @@ impl<C: Backend> Database<C> {
                 Some(tenant) => TenantFenced { tenant }.into(),
                 None => error,
             },
+            Some(Symptom::DiskFull) => {
+                let quota = self.target.quota.load(Ordering::Acquire);
+                match tenant {
+                    Some(tenant) if quota > 0 && self.target.common.storage.disk_has_room() => {
+                        QuotaExceeded { tenant, quota }.into()
+                    }
+                    _ => error,
+                }
+            }
+            // The database's own words say it well enough.
+            Some(Symptom::Io | Symptom::ReadOnly | Symptom::Damaged) => error,
             None => error,
         }
     }
@@ -244,7 +298,18 @@ impl<C: Backend> Connector<C> {
             return common.storage.connect_shared();
         };
         let generation = self.0.generation.load(Ordering::Acquire);
-        let opened = common.storage.connect_tenant(key, generation)?;
+        if self.0.inspect {
+            return common.storage.connect_to_inspect(key, generation);
+        }
+        let mut opened = common.storage.connect_tenant(key, generation)?;
+        let quota = self.0.quota.load(Ordering::Acquire);
+        if quota > 0 {
+            let limited = common.storage.limit(&mut opened.conn, quota);
+            limited.map_err(|source| ConnectError::Setup {
+                whose: Whose::Tenant(key.id),
+                source,
+            })?;
+        }
         // The catalogue's word on the schema was checked before the pool was asked. The database has the last one:
         // it may have been put there by hand.
         let found = opened.schema_version.as_deref();

@@ -35,7 +35,7 @@ use diesel::query_dsl::methods::{LimitDsl, OffsetDsl};
 use diesel::query_dsl::positional_order_dsl::{IntoPositionalOrderExpr, PositionalOrderDsl};
 use diesel::{Column, Expression, QueryResult, Table};
 
-use crate::scope::{Route, Shared, SharedScope, Tenant, TenantScope};
+use crate::scope::{Reads, Route, Shared, SharedScope, Tenant, TenantScope};
 
 /// That every table of a statement is in scope `S`: [`Tenant`] or [`Shared`], chosen by a type.
 pub trait InScope<S> {}
@@ -107,6 +107,8 @@ impl<Q, A: Route> Route for Combined<Q, A> {
 }
 impl<Q, A: Tenant> Tenant for Combined<Q, A> {}
 impl<Q, A: Shared> Shared for Combined<Q, A> {}
+// No system has a set operation with a statement that writes as one of its parts.
+impl<Q, A: Reads> Reads for Combined<Q, A> {}
 impl<Q: Query, A> Query for Combined<Q, A> {
     type SqlType = Q::SqlType;
 }

@@ -3,23 +3,41 @@
 use std::time::Duration;
 
 use crate::backend::{ConnectError, StorageError};
+use crate::backup::BackupError;
 use crate::catalog::{OperationKind, Status};
 use crate::display_name::DisplayNameError;
+use crate::fleet::FleetError;
 use crate::migrate::{MigrateError, MigrationSetError};
+use crate::repair::RepairError;
+use crate::restore::RestoreError;
 use crate::subdomain::{Subdomain, SubdomainError};
 use crate::tenant_id::{TenantId, TenantIdError};
+use crate::verify::VerifyError;
 
 mod access;
 mod audit;
 mod in_query;
+mod purge;
+mod quota;
+mod recreate;
+mod rename;
+mod retention;
 mod workflow;
 
+pub use crate::fanout::{FanOutError, VisitError};
+pub use crate::reference::{PushError, ReferenceError, ReferenceListError};
 pub use access::AccessError;
 pub use audit::AuditError;
 pub(crate) use in_query::missing_table;
 pub use in_query::{
-    ContextPoisoned, MissingTable, ReadOnlyTransaction, StaleGeneration, TenantFenced, WrongScope,
+    ContextPoisoned, MissingTable, QuotaExceeded, ReadOnlyTransaction, StaleGeneration,
+    TenantFenced, WrongScope,
 };
+pub use purge::PurgeError;
+pub use quota::{QuotaError, QuotaOutOfRange};
+pub use recreate::RecreateError;
+pub use rename::RenameError;
+pub use retention::RetentionError;
 pub use workflow::{OwnError, Unreadable, WorkflowError};
 
 /// Any error of this library, for a function that does several things.
@@ -47,6 +65,63 @@ pub enum Error {
     /// Of a workflow.
     #[error(transparent)]
     Workflow(Box<WorkflowError<OwnError>>),
+    /// Of deleting a tenant or of a legal hold.
+    #[error(transparent)]
+    Retention(#[from] RetentionError),
+    /// Of purging a tenant.
+    #[error(transparent)]
+    Purge(#[from] PurgeError),
+    /// Of emptying a tenant.
+    #[error(transparent)]
+    Recreate(#[from] RecreateError),
+    /// Of renaming a tenant.
+    #[error(transparent)]
+    Rename(#[from] RenameError),
+    /// Of setting a quota.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
+    /// Of a backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// Of restoring a backup.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// Of looking at a database.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// Of repairing one.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
+    /// Of a run over the fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// Of going over all tenants.
+    #[error(transparent)]
+    FanOut(#[from] FanOutError),
+    /// Of one tenant while going over all of them.
+    #[error(transparent)]
+    Visit(#[from] VisitError),
+    /// Of pushing a list to all tenants.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// Of pushing a list to one of them.
+    #[error(transparent)]
+    Push(#[from] PushError),
+    /// Of a list's name or version.
+    #[error(transparent)]
+    ReferenceList(#[from] ReferenceListError),
+    /// Of taking over another program's database.
+    #[error(transparent)]
+    Adopt(#[from] crate::adopt::AdoptError),
+    /// Of a mapping file.
+    #[error(transparent)]
+    Mapping(#[from] crate::adopt::MappingError),
+    /// Of exporting a tenant.
+    #[error(transparent)]
+    Export(#[from] crate::export::ExportError),
+    /// Of importing a tenant.
+    #[error(transparent)]
+    Import(#[from] crate::import::ImportError),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
@@ -64,7 +139,29 @@ impl Error {
             Self::Lifecycle(error) => error.is_retryable(),
             Self::Access(error) => error.is_retryable(),
             Self::Workflow(error) => error.is_retryable(),
-            Self::Audit(_) | Self::Setup(_) | Self::TenantId(_) | Self::Query(_) => false,
+            Self::Retention(error) => error.is_retryable(),
+            Self::Purge(error) => error.is_retryable(),
+            Self::Recreate(error) => error.is_retryable(),
+            Self::Rename(error) => error.is_retryable(),
+            Self::Quota(error) => error.is_retryable(),
+            Self::Backup(error) => error.is_retryable(),
+            Self::Restore(error) => error.is_retryable(),
+            Self::Verify(error) => error.is_retryable(),
+            Self::Repair(error) => error.is_retryable(),
+            Self::Fleet(error) => error.is_retryable(),
+            Self::Visit(error) => error.is_retryable(),
+            Self::Push(error) => error.is_retryable(),
+            Self::Adopt(error) => error.is_retryable(),
+            Self::Export(error) => error.is_retryable(),
+            Self::Import(error) => error.is_retryable(),
+            Self::Audit(_)
+            | Self::Setup(_)
+            | Self::FanOut(_)
+            | Self::Reference(_)
+            | Self::ReferenceList(_)
+            | Self::Mapping(_)
+            | Self::TenantId(_)
+            | Self::Query(_) => false,
         }
     }
 }
@@ -85,6 +182,12 @@ pub enum SetupError {
         "the shared database is missing although there are tenants; restore it from a backup, nothing was created in its place"
     )]
     SharedLost,
+    /// The shared database is being restored, or was when its process died.
+    #[error(
+        "a restore of the shared database was begun and is not finished; call `Builder::restore_shared` again with the \
+         same backup"
+    )]
+    SharedRestoreUnfinished,
     /// The shared database.
     #[error("the shared database cannot be opened")]
     Shared(#[source] ConnectError),
@@ -95,6 +198,15 @@ pub enum SetupError {
         found: i32,
         /// The newest one known.
         known: i32,
+    },
+    /// The quota of a plan.
+    #[error("the plan `{plan}` cannot have the quota it was given")]
+    PlanQuota {
+        /// The plan.
+        plan: String,
+        /// What is wrong with it.
+        #[source]
+        source: QuotaOutOfRange,
     },
     /// A migration set that cannot be run.
     #[error("the migrations cannot be used")]
@@ -278,6 +390,9 @@ pub enum CreateError {
     /// The subdomain.
     #[error(transparent)]
     Subdomain(#[from] SubdomainError),
+    /// The quota.
+    #[error(transparent)]
+    Quota(#[from] QuotaOutOfRange),
     /// A step on the database's files failed.
     #[error("the tenant's database could not be made")]
     Storage(#[from] StorageError),
@@ -331,6 +446,12 @@ pub enum LifecycleError {
         /// The tenant.
         id: TenantId,
     },
+    /// No tenant has, or had, this uuid.
+    #[error("no tenant of the uuid {uuid} is in the catalogue")]
+    UnknownUuid {
+        /// The uuid asked for.
+        uuid: uuid::Uuid,
+    },
     /// Its status does not allow it.
     #[error("tenant `{id}` is {status}{}", match to { Some(to) => format!(" and cannot become {to}"), None => String::new() })]
     WrongStatus {
@@ -348,12 +469,6 @@ pub enum LifecycleError {
         id: TenantId,
         /// What is being done.
         kind: OperationKind,
-    },
-    /// The confirmation is not the tenant's id.
-    #[error("deleting needs the tenant's id, `{id}`, typed exactly as confirmation")]
-    NotConfirmed {
-        /// The tenant.
-        id: TenantId,
     },
     /// Contexts stayed open.
     #[error(
@@ -391,9 +506,21 @@ pub enum LifecycleError {
         #[source]
         source: diesel::result::Error,
     },
+    /// A backup that was left half done could not be settled.
+    #[error("a backup that was left half done could not be settled")]
+    Backup(#[source] Box<BackupError>),
+    /// An old generation that was given up could not be removed.
+    #[error("an old generation that was given up could not be removed")]
+    Discard(#[source] Box<RestoreError>),
     /// The catalogue.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+impl From<BackupError> for LifecycleError {
+    fn from(error: BackupError) -> Self {
+        Self::Backup(Box::new(error))
+    }
 }
 
 impl LifecycleError {
@@ -404,6 +531,7 @@ impl LifecycleError {
             Self::Open(error) => error.is_retryable(),
             Self::Storage(error) => error.is_retryable(),
             Self::Connect(error) => error.is_retryable(),
+            Self::Migrate { source, .. } => source.is_retryable(),
             _ => false,
         }
     }

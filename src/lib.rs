@@ -270,7 +270,7 @@
 //! never used again.
 //!
 //! ```
-//! # use diesel_tenants::prelude::*;
+//! use diesel_tenants::{Retention, prelude::*};
 //! # diesel::table! { users { id -> Integer, } }
 //! # diesel::table! { patients { id -> Integer, } }
 //! # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
@@ -290,7 +290,8 @@
 //!
 //! tenancy.suspend(&id)?;
 //! tenancy.archive(&id)?; // only an archived tenant can be deleted
-//! tenancy.delete(&id, "DMC001")?; // its id, typed as confirmation; there is no way back
+//! tenancy.delete(&id, "DMC001", Retention::NONE)?; // its id, typed as confirmation; kept until the retention is over
+//! tenancy.purge(&id, "DMC001")?; // every file of it is removed; there is no way back
 //! assert!(tenancy.create(&id, new()).is_err()); // a deleted tenant's id is not taken by accident …
 //! tenancy.create(&id, new().reuse_retired_id())?; // … only on purpose, for a new and empty tenant
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -361,8 +362,10 @@
 compile_error!("diesel-tenants needs a backend: enable the `sqlite` feature (it is a default one)");
 
 pub mod access;
+pub mod adopt;
 pub mod audit;
 pub mod backend;
+mod backup;
 mod base_domains;
 mod catalog;
 mod clock;
@@ -372,9 +375,13 @@ mod display_name;
 pub mod doors;
 pub mod error;
 mod excerpt;
+pub mod export;
 mod failpoint;
+mod fanout;
+pub mod fleet;
 mod hooks;
 pub mod id;
+pub mod import;
 mod lifecycle;
 pub mod migrate;
 #[cfg(feature = "hospital")]
@@ -383,7 +390,10 @@ pub mod money;
 pub mod observe;
 pub mod pool;
 mod provision;
+mod reference;
 mod registry;
+pub mod repair;
+mod restore;
 mod router;
 pub mod scope;
 #[cfg(feature = "hospital")]
@@ -393,26 +403,49 @@ mod tenancy;
 mod tenant_id;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod value;
+pub mod verify;
 pub mod workflow;
 
+pub use backup::{
+    BackupError, BackupFilter, BackupOptions, BackupProgress, BackupReason, BackupRecord,
+    BackupRef, BackupSet, BackupSetOptions, Backups, ListedBackup, ListedSet, PruneReport,
+    RetentionPolicy,
+};
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
-pub use catalog::{OldGeneration, OperationKind, Status, TenantRecord};
+pub use catalog::health::{HealthRecord, RecordedFinding};
+pub use catalog::{
+    BackupsOnPurge, Certificate, OldGeneration, OperationKind, PurgedGeneration, Retention, Status,
+    TenantRecord,
+};
 pub use context::{
-    Context, LoadRouted, RunQueryDsl, SaveChangesDsl, SharedContext, Statement, TenantContext,
-    Unrouted,
+    Context, LoadRouted, ReadContext, RunQueryDsl, SaveChangesDsl, SharedContext, Statement,
+    TenantContext, Unrouted, WriteContext,
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
 pub use error::{
-    AccessError, AuditError, CreateError, Error, LifecycleError, OpenError, SetupError,
-    WorkflowError, WrongScope,
+    AccessError, AuditError, CreateError, Error, LifecycleError, OpenError, PurgeError, QuotaError,
+    RecreateError, RenameError, RetentionError, SetupError, WorkflowError, WrongScope,
 };
-pub use lifecycle::Compacted;
+pub use fanout::{Aggregate, FanOut, FanOutReport, TenantResult, VisitOutcome};
+pub use fleet::{FleetError, FleetReport, MigrateFleet};
+pub use lifecycle::{
+    Compacted, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead, Usage,
+};
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};
 pub use provision::NewTenant;
+pub use reference::{
+    PushOutcome, PushProgress, ReferenceList, ReferenceReport, ReferenceStatus, Standing,
+    TenantPush, TenantStanding,
+};
 pub use registry::TenantHandle;
+pub use restore::{
+    BackupOwner, CloneOptions, DrillReport, Drilled, RestoreError, RestoreOptions, Restored,
+    SharedRestored, Undone,
+};
 pub use router::{RouteEntry, RoutingTable};
-pub use scope::{Admits, Route, ScopeKind, Shared, Tenant};
+pub use scope::{Admits, Reads, Route, ScopeKind, Shared, Tenant};
 pub use subdomain::{Subdomain, SubdomainError};
 pub use tenancy::{Builder, SchemaPolicy, Sqlite, Tenancy};
 pub use tenant_id::{FoldedTenantId, TenantId, TenantIdError};
@@ -424,7 +457,7 @@ pub use router::private as __private;
 /// [`routes!`].
 pub mod prelude {
     pub use crate::{
-        Context, DisplayName, MigrationScript, MigrationSet, NewTenant, RunQueryDsl,
+        Context, DisplayName, MigrationScript, MigrationSet, NewTenant, ReadContext, RunQueryDsl,
         SaveChangesDsl, ScopeKind, Shared, SharedContext, Status, Subdomain, Tenancy, Tenant,
         TenantContext, TenantHandle, TenantId, WrongScope, routes,
     };

@@ -7,8 +7,12 @@
 //! | operation | steps, each with a failpoint | commit point |
 //! |---|---|---|
 //! | compact, and whatever makes a new generation | those of [`generation`], with `fence.raised` and the steps of staging: `copy.staged` · `copy.copied` · `copy.verified` | the catalogue names the new generation |
-//! | delete | `delete.drained` · `delete.begun` · `delete.removed` · `delete.committed` · `delete.closed` | the status `deleting`: from there on it is finished |
-//! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` · `migrate-tenant.closed` | each migration's own |
+//! | recreate | those of [`generation`], with `stage.directory` · `stage.cloned` · `stage.stamped` | the catalogue names the new generation |
+//! | purge | those of [`purge`] | the status `deleting`: from there on it is finished |
+//! | delete, undelete, hold, rename, quota | none: one transaction on the catalogue | that transaction |
+//! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` | each migration's own |
+use std::time::Instant;
+
 use uuid::Uuid;
 
 use crate::backend::{Backend, Storage, StorageError};
@@ -18,12 +22,22 @@ use crate::catalog::{
 use crate::error::LifecycleError;
 use crate::failpoint::hit;
 use crate::migrate::{self, Applied, MigrateOptions};
-use crate::registry::{Registry, Tenant};
+use crate::registry::{Registry, Tenant, Writer};
 use crate::tenant_id::TenantId;
 
 mod generation;
+mod purge;
+mod quota;
+mod recreate;
+mod rename;
+mod retention;
 
 pub(crate) use generation::{Next, Old, Staged, next_generation};
+pub use purge::{PurgeOptions, PurgeReport, Undead};
+pub(crate) use purge::{bury, purge_unannounced};
+pub use quota::Usage;
+pub use recreate::{RecreateOptions, Recreated};
+pub use rename::Rename;
 
 /// What [`Tenancy::compact`](crate::Tenancy::compact) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +89,25 @@ pub(crate) fn transition<C: Backend>(
     to: Status,
 ) -> Result<(), LifecycleError> {
     let uuid = registry.tenant(id)?.record().uuid;
+    settling(registry, *id, Some(to), |c| c.catalog_transition(uuid, to))
+}
+
+/// Makes a change to a tenant in the catalogue, after settling what a dead process left open on it.
+fn settling<C: Backend>(
+    registry: &Registry<C>,
+    id: TenantId,
+    to: Option<Status>,
+    mut change: impl FnMut(&mut Writer<'_, C>) -> diesel::QueryResult<Changed>,
+) -> Result<(), LifecycleError> {
     let mut settled = false;
     loop {
-        match registry.change(|c| c.catalog_transition(uuid, to))? {
+        match registry.change(&mut change)? {
             Changed::Done => return Ok(()),
             Changed::InProgress(operation) if !settled => {
                 settled = true;
                 settle_if_dead(registry, &operation)?;
             }
-            refused => return Err(refusal(*id, Some(to), refused)),
+            refused => return Err(refusal(id, to, refused)),
         }
     }
 }
@@ -100,7 +124,7 @@ fn refusal(id: TenantId, to: Option<Status>, refused: Changed) -> LifecycleError
 }
 
 /// Begins an operation on a tenant, after settling one that a dead process left open.
-fn begin<'a, C: Backend>(
+pub(crate) fn begin<'a, C: Backend>(
     registry: &'a Registry<C>,
     tenant: &Tenant<C>,
     kind: OperationKind,
@@ -132,7 +156,7 @@ fn begin<'a, C: Backend>(
 }
 
 /// After a failed operation: undoes it, or finishes it if it had committed. The first error is the one to report.
-fn settled<C: Backend, T, E>(
+pub(crate) fn settled<C: Backend, T, E>(
     registry: &Registry<C>,
     operation: &Operation,
     result: Result<T, E>,
@@ -178,82 +202,19 @@ pub(crate) fn compact<C: Backend>(
     })
 }
 
-pub(crate) fn delete<C: Backend>(
-    registry: &Registry<C>,
-    id: &TenantId,
-    confirmation: &str,
-) -> Result<(), LifecycleError> {
-    let tenant = registry.tenant(id)?;
-    let id = tenant.record().id;
-    if confirmation != id.as_str() {
-        return Err(LifecycleError::NotConfirmed { id });
-    }
-    // Drained before anything is begun, since from there on there is no way back. An archived tenant is closed.
-    registry.reload()?;
-    let before = tenant.record().status;
-    if before == Status::Archived {
-        drain(registry, &tenant)?;
-    }
-    hit("delete.drained");
-    let begun = begin(
-        registry,
-        &tenant,
-        OperationKind::Delete,
-        &[Status::Archived],
-        Some(Status::Deleting),
-    );
-    let (operation, _running) = match begun {
-        // One that was left half done has been finished on the way.
-        Err(LifecycleError::WrongStatus {
-            status: Status::Deleted,
-            ..
-        }) if before == Status::Deleting => return Ok(()),
-        begun => begun?,
-    };
-    hit("delete.begun");
-    finish_delete(registry, &tenant.record(), &operation)
-}
-
-fn finish_delete<C: Backend>(
-    registry: &Registry<C>,
-    record: &TenantRecord,
-    operation: &Operation,
-) -> Result<(), LifecycleError> {
-    let storage = &registry.common.storage;
-    // A stale process must not believe it wrote something. A database that is damaged or half removed cannot take
-    // a fence and needs none.
-    let _ = storage.fence(
-        &record.key(),
-        record.generation,
-        registry.settings.drain_timeout,
-    );
-    storage.remove_tenant(&record.key())?;
-    hit("delete.removed");
-    let gone = Outcome {
-        status: Status::Deleted,
-        generation: record.generation,
-        schema: None,
-        keep_old: false,
-    };
-    registry.change(|c| c.catalog_commit(operation, &gone))?;
-    hit("delete.committed");
-    close(registry, operation);
-    hit("delete.closed");
-    Ok(())
-}
-
 /// The statuses in which a tenant has a database that can be migrated.
-const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
+pub(crate) const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
 
 pub(crate) fn migrate_one<C: Backend>(
     registry: &Registry<C>,
     tenant: &Tenant<C>,
+    options: MigrateOptions,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let kind = OperationKind::Migrate;
     crate::observe::operation(tenant.record().id, kind, || {
         let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
         hit("migrate-tenant.begun");
-        let result = migrate_begun(registry, &tenant.record(), &operation);
+        let result = migrate_begun(registry, &tenant.record(), &operation, options);
         settled(registry, &operation, result)
     })
 }
@@ -262,6 +223,7 @@ fn migrate_begun<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
     operation: &Operation,
+    options: MigrateOptions,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
     // A set that makes a table of the other scope, or a reference that leads nowhere, must not reach any tenant. One
@@ -272,22 +234,26 @@ fn migrate_begun<C: Backend>(
     {
         return Err(error.into());
     }
-    let mut opened = storage.connect_tenant(&record.key(), record.generation)?;
-    let applied = migrate::run_pending(&mut opened.conn, set, MigrateOptions::default());
+    let (key, generation) = (record.key(), record.generation);
+    let mut opened = match options.deadline {
+        None => storage.connect_tenant(&key, generation)?,
+        Some(deadline) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            storage.connect_tenant_within(&key, generation, left)?
+        }
+    };
+    let applied = migrate::run_pending(&mut opened.conn, set, options);
     let applied = applied.map_err(|source| LifecycleError::Migrate {
         id: record.id,
         source: Box::new(source),
     })?;
-    let now = schema_now(registry, &mut opened.conn, operation, record)?;
-    registry.change(|c| c.catalog_commit(operation, &now))?;
+    commit_schema(registry, &mut opened.conn, operation, record, "done")?;
     hit("migrate-tenant.committed");
-    close(registry, operation);
-    hit("migrate-tenant.closed");
     Ok(applied)
 }
 
 /// The tenant as it was, with the schema its database says it has: in doubt the database is right.
-fn schema_now<C: Backend>(
+pub(crate) fn schema_now<C: Backend>(
     registry: &Registry<C>,
     conn: &mut C,
     operation: &Operation,
@@ -306,6 +272,21 @@ fn schema_now<C: Backend>(
     })
 }
 
+/// Commits the tenant as it was, with the schema its database says it has, and closes the operation on the way.
+fn commit_schema<C: Backend>(
+    registry: &Registry<C>,
+    conn: &mut C,
+    operation: &Operation,
+    record: &TenantRecord,
+    closed_as: &str,
+) -> Result<(), LifecycleError> {
+    let id = record.id;
+    let ledger = migrate::ledger_digest::read(conn);
+    let (digest, _) = ledger.map_err(|source| LifecycleError::Schema { id, source })?;
+    let now = schema_now(registry, conn, operation, record)?;
+    Ok(registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest, closed_as))?)
+}
+
 /// Waits until no context of this process is open on the tenant. New ones are refused already, by its status.
 fn drain<C: Backend>(registry: &Registry<C>, tenant: &Tenant<C>) -> Result<(), LifecycleError> {
     let Some(slots) = tenant.database.opened_slots() else {
@@ -321,6 +302,8 @@ fn drain<C: Backend>(registry: &Registry<C>, tenant: &Tenant<C>) -> Result<(), L
 
 /// Settles every operation whose instance is dead. Returns how many there were.
 pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, LifecycleError> {
+    // A time that is not seen now makes no purge due, it only has one asked about.
+    let _ = registry.change(|c| c.retention_see_clock());
     let open = registry.ask(|c| c.catalog_open_operations())?;
     let mut count = 0;
     let mut first_error = None;
@@ -329,6 +312,17 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Lifec
             Ok(true) => count += 1,
             Ok(false) => {}
             Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    match crate::backup::recover(registry) {
+        Ok(settled) => count += settled,
+        Err(error) => first_error = first_error.or(Some(error.into())),
+    }
+    match crate::restore::recover(registry) {
+        Ok(settled) => count += settled,
+        Err(error) => {
+            let error = LifecycleError::Discard(Box::new(error));
+            first_error = first_error.or(Some(error));
         }
     }
     match first_error {
@@ -405,17 +399,27 @@ pub(crate) fn settle<C: Backend>(
         | OperationKind::Undo => {
             generation::settle(registry, operation, &record)?;
         }
-        OperationKind::Delete if record.status == Status::Deleted => {}
-        OperationKind::Delete => return finish_delete(registry, &record, operation),
-        OperationKind::Migrate => match storage.connect_tenant(&key, record.generation) {
-            Ok(mut opened) => {
-                let now = schema_now(registry, &mut opened.conn, operation, &record)?;
+        OperationKind::Purge => return purge::finish(registry, &record, operation).map(drop),
+        // Its transaction is committed or it is not; the database is asked, be it fenced or not.
+        OperationKind::Repair => match storage.connect_to_inspect(&key, record.generation) {
+            Ok(mut conn) => {
+                let now = schema_now(registry, &mut conn, operation, &record)?;
                 registry.change(|c| c.catalog_commit(operation, &now))?;
             }
-            // As above; what the catalogue knew of the schema is as good as anything.
             Err(error) if error.is_lost() => {}
             Err(error) => return Err(error.into()),
         },
+        // Nothing is to be undone, and where the database cannot be read, an operation left open would keep the tenant
+        // from being repaired or deleted. At worst the catalogue then believes in an older schema than there is, and
+        // the next migration finds out.
+        OperationKind::Migrate => {
+            if let Ok(mut opened) = storage.connect_tenant(&key, record.generation) {
+                match commit_schema(registry, &mut opened.conn, operation, &record, "settled") {
+                    Ok(()) | Err(LifecycleError::Schema { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
     }
     hit("settle.settled");
     Ok(registry.change(|c| c.catalog_close(operation, "settled"))?)

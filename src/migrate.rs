@@ -14,6 +14,7 @@
 //! The ledger is the table `__tenants_migrations` in each database. A migration and its row are committed together.
 mod error;
 mod ledger;
+pub(crate) mod ledger_digest;
 #[cfg(feature = "sqlite")]
 mod record;
 mod runner;
@@ -27,5 +28,8 @@ pub use error::{MigrateError, MigrationForbidden, MigrationSetError, SchemaMisma
 pub use ledger::{LedgerRow, MigrateConnection};
 pub use runner::{Applied, MigrateOptions, run_pending};
 pub use script::{Dialect, ForbiddenStatement, Statement, statements};
+#[cfg(feature = "sqlite")]
+pub(crate) use script::{Kind, Tokens};
 pub use set::{Digest, MigrationScript, MigrationSet};
+pub(crate) use status::pending;
 pub use status::{MigrationStatus, PendingMigration, Verdict, newest_applied, status};

@@ -132,10 +132,23 @@ impl<M: ManageConnection> PoolSet<M> {
         taken.len()
     }
 
+    /// Closes all connections that are idle, whenever they were used last.
+    pub(crate) fn close_idle(&self) -> usize {
+        self.shared
+            .open_list
+            .take_idle(std::time::Duration::ZERO, None)
+            .len()
+    }
+
     /// Counts the connections, database by database, each for itself: numbers taken while others
     /// work are close, not exact.
     pub fn stats(&self) -> PoolStats {
         self.shared.stats()
+    }
+
+    /// How many connections may still be opened before one costs another database one of its own.
+    pub(crate) fn room(&self) -> usize {
+        self.shared.budget.left()
     }
 
     /// The settings.

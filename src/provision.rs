@@ -13,12 +13,13 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use crate::backend::{Backend, Storage, TenantKey};
+use crate::backend::{Backend, OnDisk, Storage, TenantKey};
 use crate::catalog::{Inserted, Operation, OperationKind, Outcome, Status, TenantRecord};
 use crate::display_name::DisplayName;
-use crate::error::CreateError;
+use crate::error::{CreateError, QuotaOutOfRange};
 use crate::failpoint::hit;
 use crate::lifecycle::{self, Running, Staged};
+use crate::migrate;
 use crate::observe;
 use crate::registry::{Registry, Tenant};
 use crate::subdomain::Subdomain;
@@ -31,6 +32,7 @@ pub struct NewTenant {
     display_name: String,
     subdomain: Option<String>,
     plan: Option<String>,
+    quota: Option<u64>,
     reuse_retired_id: bool,
     uuid: Option<Uuid>,
 }
@@ -42,6 +44,7 @@ impl NewTenant {
             display_name: display_name.into(),
             subdomain: None,
             plan: None,
+            quota: None,
             reuse_retired_id: false,
             uuid: None,
         }
@@ -56,6 +59,13 @@ impl NewTenant {
     /// The plan it is on, in the application's words. Default: none.
     pub fn plan(mut self, plan: impl Into<String>) -> Self {
         self.plan = Some(plan.into());
+        self
+    }
+
+    /// The most bytes its database may have; see [`Tenancy::set_quota`](crate::Tenancy::set_quota). Default: what
+    /// [`Builder::plan_quota`](crate::Builder::plan_quota) gives its plan, or no limit.
+    pub fn quota(mut self, bytes: u64) -> Self {
+        self.quota = Some(bytes);
         self
     }
 
@@ -104,6 +114,8 @@ where
         Some(name) => Some(name.parse().map_err(CreateError::from)?),
         None => None,
     };
+    let quota = new.quota.map_or(Ok(()), QuotaOutOfRange::check);
+    quota.map_err(CreateError::from)?;
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
     let fingerprint = registry.common.prepare_template();
     let fingerprint = fingerprint.map_err(CreateError::from)?.to_owned();
@@ -119,10 +131,14 @@ where
         generation: 1,
         schema_version: set.latest().map(str::to_owned),
         schema_fingerprint: Some(fingerprint),
+        ledger_digest: Some(migrate::ledger_digest::of_set(set, set.latest())),
         plan: new.plan,
         placement: "local".to_owned(),
         created_at: now,
         changed_at: now,
+        delete_after: None,
+        legal_hold: None,
+        quota: new.quota,
         change_seq: 0,
     };
     let running = Running::new(registry);
@@ -169,6 +185,54 @@ where
     hit("create.closed");
     drop(running);
     Ok(registry.tenant(&id).map_err(CreateError::from)?)
+}
+
+/// Puts a tenant whose database was found on the disk back into the catalogue.
+pub(crate) fn reclaim<C: Backend>(
+    registry: &Arc<Registry<C>>,
+    found: &OnDisk,
+    new: NewTenant,
+) -> Result<Arc<Tenant<C>>, CreateError> {
+    let id = found.key.id;
+    let newest = found.newest.as_ref();
+    let (generation, version, fingerprint) = newest.expect("an orphan has a database in use");
+    let now = SystemTime::now();
+    let record = TenantRecord {
+        uuid: found.key.uuid,
+        id,
+        display_name: new.display_name.parse()?,
+        subdomain: match new.subdomain {
+            Some(name) => Some(name.parse()?),
+            None => None,
+        },
+        status: Status::Active,
+        generation: *generation,
+        schema_version: version.clone(),
+        schema_fingerprint: Some(fingerprint.clone()),
+        plan: new.plan,
+        placement: "local".to_owned(),
+        created_at: now,
+        changed_at: now,
+        delete_after: None,
+        legal_hold: None,
+        quota: new.quota,
+        ledger_digest: None,
+        change_seq: 0,
+    };
+    match registry.change(|c| c.reclaim(&record, found))? {
+        Inserted::Done => Ok(registry.tenant(&id)?),
+        Inserted::Exists(found) => Err(CreateError::AlreadyExists {
+            id,
+            found: found.id,
+            status: found.status,
+        }),
+        Inserted::Retired => Err(CreateError::Retired { id }),
+        Inserted::SubdomainTaken(by) => {
+            let subdomain = record.subdomain;
+            let subdomain = subdomain.expect("only a subdomain that was asked for is taken");
+            Err(CreateError::SubdomainTaken { subdomain, by })
+        }
+    }
 }
 
 /// Puts the tenant into the catalogue, after clearing away what a dead process may have left of the same id.

@@ -5,8 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
@@ -21,7 +21,7 @@ use crate::context::{SharedContext, TenantContext};
 use crate::database::{Common, Connector, Database, Gate};
 use crate::error::{CatalogError, LifecycleError, OpenError};
 use crate::hooks::Hooks;
-use crate::migrate::SchemaMismatch;
+use crate::migrate::{MigrateOptions, SchemaMismatch};
 use crate::pool::{CheckoutError, Closed, PoolSet};
 use crate::subdomain::Subdomain;
 use crate::tenancy::SchemaPolicy;
@@ -60,6 +60,8 @@ pub(crate) struct Core<C: Backend> {
     known: RwLock<Known<C>>,
     /// Operations a thread of this process works on right now.
     pub(crate) running: Mutex<HashSet<Uuid>>,
+    /// Tenants the catalogue thought alive although they were purged, as they were found when it was opened.
+    pub(crate) buried: OnceLock<Vec<TenantRecord>>,
     pub(crate) hooks: Hooks<C>,
     /// Openings that are not in the audit log yet.
     pub(crate) openings: Buffer,
@@ -80,6 +82,17 @@ pub(crate) struct Settings {
     pub(crate) freshness: Duration,
     pub(crate) drain_timeout: Duration,
     pub(crate) schema_policy: SchemaPolicy,
+    pub(crate) plan_quotas: HashMap<String, u64>,
+}
+
+impl Settings {
+    /// The most bytes a tenant's database may have: its own quota, or that of its plan.
+    pub(crate) fn quota(&self, record: &TenantRecord) -> Option<u64> {
+        let of_plan = |plan: &String| self.plan_quotas.get(plan).copied();
+        record
+            .quota
+            .or_else(|| record.plan.as_ref().and_then(of_plan))
+    }
 }
 
 struct Reader<C> {
@@ -91,6 +104,8 @@ struct Known<C: Backend> {
     by_uuid: HashMap<Uuid, Arc<Tenant<C>>>,
     by_id: HashMap<FoldedTenantId, Arc<Tenant<C>>>,
     by_subdomain: HashMap<Subdomain, Arc<Tenant<C>>>,
+    /// Those that may leave the catalogue without a trace. Kept apart, or each change would look at all tenants.
+    unfinished: HashSet<Uuid>,
 }
 
 /// A tenant as this process knows it.
@@ -133,8 +148,10 @@ impl<C: Backend> Registry<C> {
                 by_uuid: HashMap::new(),
                 by_id: HashMap::new(),
                 by_subdomain: HashMap::new(),
+                unfinished: HashSet::new(),
             }),
             running: Mutex::new(HashSet::new()),
+            buried: OnceLock::new(),
             hooks,
             openings: Buffer::default(),
         };
@@ -168,6 +185,16 @@ impl<C: Backend> Registry<C> {
         let value = self.write(|conn| f(&mut Writer { conn, by }))?;
         self.reload()?;
         Ok(value)
+    }
+
+    /// Runs a change of the catalogue that concerns nothing the cache holds.
+    pub(crate) fn note<T>(
+        &self,
+        f: impl FnOnce(&mut Writer<'_, C>) -> diesel::QueryResult<T>,
+    ) -> diesel::QueryResult<T> {
+        let by = &self.acting;
+        let conn = &mut *self.writer.lock();
+        f(&mut Writer { conn, by })
     }
 
     /// Writes something to the shared database that the cache does not hold.
@@ -253,16 +280,7 @@ impl<C: Backend> Registry<C> {
         let records = reader.conn.catalog_changed_since(reader.seen)?;
         let newest = self.apply(records);
         // A tenant that was never finished leaves the catalogue without a trace in the sequence.
-        let unfinished: Vec<Uuid> = {
-            let known = self.known.read();
-            let unfinished = known.by_uuid.iter().filter(|(_, tenant)| {
-                matches!(
-                    tenant.record().status,
-                    Status::Provisioning | Status::Failed
-                )
-            });
-            unfinished.map(|(uuid, _)| *uuid).collect()
-        };
+        let unfinished: Vec<Uuid> = self.known.read().unfinished.iter().copied().collect();
         for uuid in unfinished {
             if reader.conn.catalog_tenant(uuid)?.is_none() {
                 self.forget(uuid);
@@ -274,6 +292,7 @@ impl<C: Backend> Registry<C> {
 
     fn forget(&self, uuid: Uuid) {
         let mut known = self.known.write();
+        known.unfinished.remove(&uuid);
         known.by_uuid.remove(&uuid);
         known.by_id.retain(|_, t| t.record().uuid != uuid);
         known.by_subdomain.retain(|_, t| t.record().uuid != uuid);
@@ -298,6 +317,10 @@ impl<C: Backend> Registry<C> {
                 })
             });
             let tenant = Arc::clone(tenant);
+            match record.status {
+                Status::Provisioning | Status::Failed => known.unfinished.insert(record.uuid),
+                _ => known.unfinished.remove(&record.uuid),
+            };
             let before = std::mem::replace(&mut *tenant.record.write(), Arc::clone(&record));
             self.set_gate(&tenant.database, &record);
 
@@ -345,8 +368,10 @@ impl<C: Backend> Registry<C> {
             });
         }
         database.set_generation(record.generation);
+        // Connections keep the limit they were opened with.
+        let limited_anew = database.set_quota(self.settings.quota(record));
         if open {
-            if (moved || !was_open)
+            if (moved || !was_open || limited_anew)
                 && let Some(slots) = database.opened_slots()
             {
                 slots.reopen();
@@ -360,6 +385,25 @@ impl<C: Backend> Registry<C> {
     pub(crate) fn tenant(&self, id: &TenantId) -> Result<Arc<Tenant<C>>, OpenError> {
         self.find(|known| known.by_id.get(&id.folded()).cloned())?
             .ok_or(OpenError::UnknownTenant { id: *id })
+    }
+
+    /// A tenant by its uuid, be it deleted.
+    pub(crate) fn by_uuid(&self, uuid: Uuid) -> Result<Option<Arc<Tenant<C>>>, OpenError> {
+        self.find(|known| known.by_uuid.get(&uuid).cloned())
+    }
+
+    /// Whether the cache holds this tenant, and not as one that is gone or going.
+    pub(crate) fn thinks_alive(&self, uuid: Uuid) -> bool {
+        let known = self.known.read();
+        let gone = |tenant: &Arc<Tenant<C>>| {
+            matches!(tenant.record().status, Status::Deleting | Status::Deleted)
+        };
+        known.by_uuid.get(&uuid).is_some_and(|tenant| !gone(tenant))
+    }
+
+    /// The tenant of this uuid, whatever its status, as the cache has it.
+    pub(crate) fn tenant_of(&self, uuid: Uuid) -> Option<Arc<Tenant<C>>> {
+        self.known.read().by_uuid.get(&uuid).cloned()
     }
 
     pub(crate) fn tenant_at(&self, subdomain: &Subdomain) -> Result<Arc<Tenant<C>>, OpenError> {
@@ -530,7 +574,7 @@ impl<C: Backend> Registry<C> {
                 let whose = Whose::Tenant(id);
                 return Err(OpenError::Connect(ConnectError::Schema { whose, mismatch }));
             }
-            match crate::lifecycle::migrate_one(self, tenant) {
+            match crate::lifecycle::migrate_one(self, tenant, MigrateOptions::default()) {
                 Ok(_) => {}
                 Err(LifecycleError::InProgress { .. }) if Instant::now() + pause < until => {
                     std::thread::sleep(pause);
@@ -545,7 +589,7 @@ impl<C: Backend> Registry<C> {
     }
 }
 
-fn refused(error: CheckoutError<ConnectError>, tenant: Option<TenantId>) -> OpenError {
+pub(crate) fn refused(error: CheckoutError<ConnectError>, tenant: Option<TenantId>) -> OpenError {
     match error {
         CheckoutError::Connect { source } => OpenError::Connect(source),
         CheckoutError::Busy {

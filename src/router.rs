@@ -330,6 +330,7 @@ macro_rules! routes {
             use $path as routed;
             impl $crate::Route for routed::table { type Scope = $crate::__private::$scope; }
             impl $crate::$scope for routed::table {}
+            impl $crate::Reads for routed::table {}
             $crate::__private::plain_name::<routed::table>();
             $( $crate::__private::same_table::<$model, routed::table>(); )?
         };

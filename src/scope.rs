@@ -104,6 +104,20 @@ pub trait Tenant: Route<Scope = TenantScope> {}
 )]
 pub trait Shared: Route<Scope = SharedScope> {}
 
+/// What only reads: a table, or a query. Inserts, updates and deletes are not, and neither is a statement that is not
+/// listed in this file.
+///
+/// Written by [`routes!`](crate::routes) for tables and by this crate for queries, never by hand. What the types cannot
+/// see, such as a `dsl::sql` fragment, the database refuses: a [`ReadContext`](crate::ReadContext) has no right to write.
+#[diagnostic::on_unimplemented(
+    message = "this statement writes, and a `ReadContext` only reads",
+    label = "a table or a query of tables can run here",
+    note = "a `ReadContext` is what `for_each_tenant`, `aggregate` and `TenantContext::read` give: one snapshot, without the right to write",
+    note = "to write to a tenant, open a context on it: `tenancy.tenant(&id)?`",
+    note = "to bring the same rows to every tenant, push them: `tenancy.push_reference(&list, …)`"
+)]
+pub trait Reads {}
+
 /// What an `INSERT` may take its rows from: values, not a query.
 ///
 /// Diesel does not let us name the query inside `INSERT … SELECT`, so it cannot be checked there. What it does let us
@@ -236,8 +250,31 @@ macro_rules! carry {
 carry!(Tenant);
 carry!(Shared);
 
+// The sources of a query are its own scope's business, and a source is a table, an alias or a join of them. They are asked
+// for all the same, so that nothing reads by not being looked at.
+impl<F: QuerySource + Reads, S, D, W, O, L, G, H, LC> Reads
+    for SelectStatement<FromClause<F>, S, D, W, O, L, G, H, LC>
+{
+}
+impl<ST, F: QuerySource + Reads, DB, GB> Reads
+    for BoxedSelectStatement<'_, ST, FromClause<F>, DB, GB>
+{
+}
+impl<S, L, LC> Reads for SelectWithoutFrom<S, L, LC>
+where
+    S: SelectClauseExpression<NoFromClause>,
+    S::Selection: Reads,
+{
+}
+impl<Q: Reads> Reads for Exists<Q> {}
+impl<L: QuerySource + Reads, R: QuerySource + Reads, K> Reads for joins::Join<L, R, K> {}
+impl<J: Reads, On> Reads for joins::JoinOn<J, On> {}
+impl<S: AliasSource> Reads for Alias<S> where S::Target: Reads {}
+impl<T: Reads + ?Sized> Reads for &T {}
+
 /// A context that may run `Q`: a [`TenantContext`](crate::TenantContext) admits what is [`Tenant`], a
-/// [`SharedContext`](crate::SharedContext) what is [`Shared`], [`Unrouted`](crate::Unrouted) anything.
+/// [`ReadContext`](crate::ReadContext) what is [`Tenant`] and [`Reads`], a [`SharedContext`](crate::SharedContext) what
+/// is [`Shared`], [`Unrouted`](crate::Unrouted) anything.
 ///
 /// Sealed: the language would let you write it for a table of your own.
 /// ```compile_fail,E0046

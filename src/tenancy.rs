@@ -1,4 +1,5 @@
 //! `Tenancy`: the library, opened on one shared database and its tenants.
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use crate::backend::{Backend, DefaultConnection, Storage, StorageError};
 use crate::catalog::{Status, TenantRecord};
 use crate::context::{SharedContext, TenantContext};
 use crate::database::Common;
-use crate::error::{CreateError, Error, LifecycleError, OpenError, SetupError};
+use crate::error::{CreateError, Error, LifecycleError, OpenError, QuotaOutOfRange, SetupError};
 use crate::hooks::Hooks;
 use crate::lifecycle::{self, Compacted};
 use crate::migrate::{self, Applied, MigrateOptions, MigrationSet};
@@ -71,6 +72,7 @@ impl<C: Backend> Tenancy<C> {
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             schema_policy: SchemaPolicy::Refuse,
             hooks: Hooks::default(),
+            plan_quotas: HashMap::new(),
             connection: std::marker::PhantomData,
         }
     }
@@ -203,23 +205,12 @@ impl<C: Backend> Tenancy<C> {
         lifecycle::transition(&self.registry, id, Status::Archived)
     }
 
-    /// Brings an archived tenant back to suspended.
+    /// Brings an archived tenant back to suspended. A [deletion](Self::delete) that was scheduled is taken back.
     ///
     /// # Errors
     /// See [`LifecycleError`].
     pub fn unarchive(&self, id: &TenantId) -> Result<(), LifecycleError> {
         lifecycle::transition(&self.registry, id, Status::Suspended)
-    }
-
-    /// Deletes an archived tenant and every file of it. There is no way back.
-    ///
-    /// `confirmation` is the tenant's id as it was created, typed by whoever decides. The catalogue keeps a
-    /// tombstone: the id can be taken again only with [`NewTenant::reuse_retired_id`], the uuid never.
-    ///
-    /// # Errors
-    /// See [`LifecycleError`]. Once begun it is finished, if need be when the library is opened next.
-    pub fn delete(&self, id: &TenantId, confirmation: &str) -> Result<(), LifecycleError> {
-        lifecycle::delete(&self.registry, id, confirmation)
     }
 
     /// Makes the tenant's database anew without its free pages, as its next generation.
@@ -250,7 +241,7 @@ impl<C: Backend> Tenancy<C> {
     /// See [`LifecycleError`]. Each migration is all or nothing; those before a failing one stay.
     pub fn migrate_tenant(&self, id: &TenantId) -> Result<Vec<Applied>, LifecycleError> {
         let tenant = self.registry.tenant(id)?;
-        lifecycle::migrate_one(&self.registry, &tenant)
+        lifecycle::migrate_one(&self.registry, &tenant, MigrateOptions::default())
     }
 
     /// Finishes or undoes what dead processes left half done, and returns how many operations and runs of
@@ -345,6 +336,7 @@ pub struct Builder<C: Backend = DefaultConnection, S = ()> {
     drain_timeout: Duration,
     schema_policy: SchemaPolicy,
     pub(crate) hooks: Hooks<C>,
+    plan_quotas: HashMap<String, u64>,
     connection: std::marker::PhantomData<fn() -> C>,
 }
 
@@ -392,6 +384,14 @@ impl<C: Backend, S> Builder<C, S> {
         self.schema_policy = policy;
         self
     }
+
+    /// The most bytes the database of a tenant on `plan` may have, where the tenant has no quota of its own; see
+    /// [`Tenancy::set_quota`]. Default: no limit.
+    #[must_use]
+    pub fn plan_quota(mut self, plan: impl Into<String>, bytes: u64) -> Self {
+        self.plan_quotas.insert(plan.into(), bytes);
+        self
+    }
 }
 
 #[cfg(feature = "sqlite")]
@@ -418,6 +418,7 @@ impl Builder<diesel::SqliteConnection, ()> {
             drain_timeout: self.drain_timeout,
             schema_policy: self.schema_policy,
             hooks: self.hooks,
+            plan_quotas: self.plan_quotas,
             connection: self.connection,
         }
     }
@@ -447,6 +448,23 @@ impl Builder<diesel::SqliteConnection, Sqlite> {
         self
     }
 
+    /// Puts a backup in the place of the shared database, while nobody has the library open on this data directory.
+    ///
+    /// `backup` is the directory of one backup of the shared database, such as
+    /// [`Backups`](crate::Backups) lists. The database that is there is set aside, never overwritten. Then the catalogue is
+    /// brought in line with the disk: tenants whose database moved on since are found again, and what it cannot know is
+    /// reported. Killed at any point, it is finished by calling it again; until then [`open`](Builder::open) refuses.
+    ///
+    /// # Errors
+    /// See [`RestoreError`](crate::RestoreError); where it says so, in
+    /// [`Shared`](crate::RestoreError::Shared), that the directory is in use, nothing has happened.
+    pub fn restore_shared(
+        &self,
+        backup: impl AsRef<std::path::Path>,
+    ) -> Result<crate::SharedRestored, crate::RestoreError> {
+        crate::restore::restore_shared(&self.storage.0, &self.shared_migrations, backup.as_ref())
+    }
+
     /// Opens the library: checks the directory, migrates the shared database, reads the catalogue, and finishes or
     /// undoes what dead processes left half done.
     ///
@@ -459,6 +477,13 @@ impl Builder<diesel::SqliteConnection, Sqlite> {
         self.shared_migrations
             .check()
             .map_err(SetupError::Migrations)?;
+        for (plan, bytes) in &self.plan_quotas {
+            let plan = || plan.clone();
+            QuotaOutOfRange::check(*bytes).map_err(|source| SetupError::PlanQuota {
+                plan: plan(),
+                source,
+            })?;
+        }
         let storage = crate::backend::sqlite::SqliteStorage::open(&self.storage.0)?;
         open_with(self, storage)
     }
@@ -481,8 +506,13 @@ fn open_with<C: Backend, S>(
         freshness: builder.freshness,
         drain_timeout: builder.drain_timeout,
         schema_policy: builder.schema_policy,
+        plan_quotas: builder.plan_quotas,
     };
-    let registry = Arc::new(Registry::open(common, pools, settings, builder.hooks)?);
+    let registry = Registry::open(common, pools, settings, builder.hooks)?;
+    // Before anything is recovered: what an old catalogue wants done to a purged tenant is not to be done.
+    let buried = lifecycle::bury(&registry)?;
+    let _ = registry.buried.set(buried);
+    let registry = Arc::new(registry);
     // What cannot be recovered is one tenant's trouble: it stays in its status, and the others must be reachable.
     let _ = lifecycle::recover(&registry);
     let _ = workflow::recover(&registry);

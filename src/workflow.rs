@@ -268,7 +268,7 @@ impl<C: Backend> Tenancy<C> {
     /// The catalogue cannot be read.
     pub fn unfinished_workflows(&self) -> Result<Vec<WorkflowRun>, CatalogError> {
         let registry = &self.registry;
-        let rows = registry.ask(|conn| conn.runs_open())?;
+        let rows = registry.ask(|conn| conn.workflows_open())?;
         let storage = &registry.common.storage;
         let me = storage.instance();
         let runs = rows.into_iter().map(|row| WorkflowRun {

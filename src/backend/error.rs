@@ -54,6 +54,15 @@ pub enum ConnectError {
         /// Whose it is.
         found: Box<Stamp>,
     },
+    /// The tenant was purged. A catalogue or files of before have been put back.
+    #[error(
+        "the database of {whose} is refused: the tenant was purged, and a tombstone says so; open the library anew, \
+         which sets an older catalogue right"
+    )]
+    Purged {
+        /// Whose it was.
+        whose: Whose,
+    },
     /// The generation is fenced.
     #[error("the database of {whose} is fenced for maintenance; try again")]
     Fenced {
@@ -202,6 +211,10 @@ pub enum StorageError {
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
     Lock(#[from] crate::backend::sqlite::lock::LockError),
+    /// A directory is not taken for backups or exports.
+    #[cfg(feature = "sqlite")]
+    #[error(transparent)]
+    BackupDirectory(#[from] crate::backend::sqlite::root::BackupDirError),
     /// A path cannot be given to SQLite.
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
@@ -218,6 +231,9 @@ pub enum StorageError {
     /// A migration failed while the template was made.
     #[error("the tenant template cannot be made")]
     Template(#[source] crate::migrate::MigrateError),
+    /// A migration of a restored database failed, or its ledger cannot be read.
+    #[error("the restored database cannot be migrated")]
+    Migrate(#[source] crate::migrate::MigrateError),
     /// A copy did not pass `PRAGMA integrity_check`.
     #[error("the copy of tenant `{tenant}` is damaged ({symptom}); the original is still in use")]
     DamagedCopy {
@@ -225,6 +241,17 @@ pub enum StorageError {
         tenant: TenantId,
         /// In SQLite's words.
         symptom: String,
+    },
+    /// What a purge wrote down cannot be read or written. Its tombstone holds all the same.
+    #[error(
+        "the certificate of the purged tenant {tenant} is unreadable; keep the file, it is its tombstone"
+    )]
+    Certificate {
+        /// The tenant's uuid.
+        tenant: Uuid,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
     },
     /// A migration makes a table of the other scope.
     #[error(
@@ -267,6 +294,21 @@ impl StorageError {
             #[cfg(feature = "sqlite")]
             Self::Lock(crate::backend::sqlite::lock::LockError::Timeout { .. }) => true,
             Self::Connect(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// Whether the disk, or this user's share of it, is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::File(error) => error.is_disk_full(),
+            #[cfg(feature = "sqlite")]
+            Self::Stage(crate::backend::sqlite::files::StageError::Io(error)) => {
+                error.is_disk_full()
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Query { source, .. } => crate::backend::sqlite::is_disk_full(source),
             _ => false,
         }
     }

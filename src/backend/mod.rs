@@ -8,16 +8,29 @@ use diesel::connection::{AnsiTransactionManager, Connection, LoadConnection};
 use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
-use crate::catalog::CatalogStore;
 use crate::catalog::audit::AuditStore;
+use crate::catalog::backups::BackupStore;
+use crate::catalog::health::HealthStore;
+use crate::catalog::reference::ReferenceStore;
+use crate::catalog::runs::RunStore;
 use crate::catalog::workflows::WorkflowStore;
+use crate::catalog::{CatalogStore, Certificate, PurgedGeneration, RetentionStore};
 use crate::migrate::{MigrateConnection, MigrationSet};
+use crate::reference::ledger::ReferenceLedger;
+use crate::repair::RepairConnection;
 use crate::tenant_id::TenantId;
+use crate::verify::{History, InspectConnection, Leftovers};
 
+mod backup;
 mod error;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub(crate) mod transfer;
 
+pub use backup::{
+    ArtefactFacts, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, DriftKind,
+    Finished, Fit, InvalidBackup, ManifestFault, OnDisk, RestoreTarget, SchemaDifference,
+};
 pub use error::{ConnectError, Stamp, StorageError, Whose};
 
 /// The connection type contexts have unless another is named.
@@ -31,7 +44,15 @@ pub trait Backend:
     + CatalogStore
     + AuditStore
     + WorkflowStore
+    + RetentionStore
+    + HealthStore
+    + BackupStore
+    + RunStore
     + MigrateConnection
+    + InspectConnection
+    + RepairConnection
+    + ReferenceLedger
+    + ReferenceStore
     + Send
     + Sized
     + 'static
@@ -60,10 +81,18 @@ pub trait Backend:
 pub enum Symptom {
     NoSuchTable(String),
     Fenced,
+    /// Nothing can be written: no space, or a quota.
+    DiskFull,
+    /// The disk failed.
+    Io,
+    /// The database or its file system takes no writes.
+    ReadOnly,
+    /// What is in the file is no sound database.
+    Damaged,
 }
 
 /// Names one tenant to a [`Storage`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TenantKey {
     /// The id as it was created.
     pub id: TenantId,
@@ -90,12 +119,24 @@ pub struct SchemaFacts {
     pub dangling: Vec<(String, String)>,
 }
 
+/// How large a database is, its side files left out.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabasePages {
+    /// Bytes of all pages.
+    pub bytes: u64,
+    /// Bytes of those that hold nothing and are used before the database grows.
+    pub free: u64,
+}
+
 /// Where databases are, and how they are made, found, fenced and removed. Implemented by this crate only.
 ///
 /// Each method is one step of an operation. It is all or nothing and may be repeated: an operation that was killed
 /// is finished or undone by calling the same steps again.
 #[doc(hidden)]
-pub trait Storage: Send + Sync + Sized + 'static {
+pub trait Storage:
+    BackupStorage + transfer::Transfer<Self::Conn> + Send + Sync + Sized + 'static
+{
     type Conn: Backend<Storage = Self>;
 
     /// The catalogue every database of this storage belongs to.
@@ -106,6 +147,34 @@ pub trait Storage: Send + Sync + Sized + 'static {
         key: &TenantKey,
         generation: u64,
     ) -> Result<Opened<Self::Conn>, ConnectError>;
+    /// The same, on a connection that waits for locks no longer than `wait`, be it while it is opened or afterwards.
+    fn connect_tenant_within(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        wait: Duration,
+    ) -> Result<Opened<Self::Conn>, ConnectError>;
+
+    /// Opens a database to look at it or to repair it, fenced or not, whatever its schema. Settings that would change the
+    /// file are left as they are.
+    fn connect_to_inspect(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+    ) -> Result<Self::Conn, ConnectError>;
+    fn is_fenced(conn: &mut Self::Conn) -> QueryResult<bool>;
+    /// The schema each migration of a set leaves behind.
+    fn history(&self, set: &MigrationSet) -> Result<History, StorageError>;
+    /// What lies in a tenant's directory besides `generation` and those that are `kept`.
+    fn leftovers(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        kept: &[u64],
+    ) -> Result<Leftovers, StorageError>;
+    /// The names of all tenants' directories, and the name of one tenant's.
+    fn tenant_directories(&self) -> Result<Vec<String>, StorageError>;
+    fn directory_name(&self, key: &TenantKey) -> String;
 
     /// Makes sure there is a template of this schema. Waits up to `wait` for another process that is making it.
     fn prepare_template(
@@ -144,6 +213,26 @@ pub trait Storage: Send + Sync + Sized + 'static {
     fn fence(&self, key: &TenantKey, generation: u64, wait: Duration) -> Result<(), StorageError>;
     /// Takes the fence out again. Nothing to do where there is none.
     fn unfence(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+
+    /// Whether a tenant was purged: no database of this uuid may be opened or put in place, whatever the catalogue says.
+    fn is_tombstoned(&self, tenant: Uuid) -> Result<bool, StorageError>;
+    /// All tenants that were purged.
+    fn tombstoned(&self) -> Result<Vec<Uuid>, StorageError>;
+    /// What a purge wrote down.
+    fn certificate(&self, tenant: Uuid) -> Result<Option<Certificate>, StorageError>;
+    /// Writes the tombstone, in place of the one that may be there, and waits until it is safe.
+    fn write_tombstone(&self, certificate: &Certificate) -> Result<(), StorageError>;
+    /// The generations and bytes that are there of a tenant, be they damaged. `None` where nothing is.
+    fn inventory(
+        &self,
+        key: &TenantKey,
+    ) -> Result<Option<(Vec<PurgedGeneration>, u64)>, StorageError>;
+
+    /// Bounds what the database may grow to through this connection. What it has already stays.
+    fn limit(&self, conn: &mut Self::Conn, bytes: u64) -> QueryResult<()>;
+    fn pages(&self, conn: &mut Self::Conn) -> QueryResult<DatabasePages>;
+    /// Whether the disk has room left, so that a database that is full is so because of its limit.
+    fn disk_has_room(&self) -> bool;
 
     /// This open of the library, and whether another one is still alive.
     fn instance(&self) -> Uuid;

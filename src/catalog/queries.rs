@@ -10,15 +10,17 @@ use super::audit_queries::note;
 use super::{Conn, STEPS, has_catalog, write};
 use crate::access::Principal;
 use crate::audit::AuditNote;
+use crate::catalog::retention::BELIEVED_AHEAD;
 use crate::catalog::{
     Begun, CatalogStore, Changed, FORMAT, Inserted, Intent, OldGeneration, Operation,
     OperationKind, Outcome, Status, TenantRecord, catalog, from_millis, generations, operations,
     tenants, to_millis,
 };
+use crate::subdomain::Subdomain;
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = tenants)]
-struct TenantRow {
+pub(super) struct TenantRow {
     uuid: Vec<u8>,
     tenant_id: String,
     folded_id: String,
@@ -33,11 +35,16 @@ struct TenantRow {
     created_at: i64,
     changed_at: i64,
     change_seq: i64,
+    delete_after: Option<i64>,
+    legal_hold: Option<String>,
+    quota_bytes: Option<i64>,
+    backups_on_purge: Option<String>,
+    ledger_digest: Option<String>,
 }
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = operations)]
-struct OperationRow {
+pub(super) struct OperationRow {
     id: Vec<u8>,
     tenant_uuid: Vec<u8>,
     kind: String,
@@ -66,7 +73,7 @@ pub(super) fn uuid(bytes: &[u8]) -> QueryResult<Uuid> {
 }
 
 impl TenantRow {
-    fn read(self) -> QueryResult<TenantRecord> {
+    pub(super) fn read(self) -> QueryResult<TenantRecord> {
         Ok(TenantRecord {
             uuid: uuid(&self.uuid)?,
             id: self.tenant_id.parse().map_err(unreadable)?,
@@ -83,7 +90,11 @@ impl TenantRow {
             placement: self.placement,
             created_at: from_millis(self.created_at),
             changed_at: from_millis(self.changed_at),
+            ledger_digest: self.ledger_digest,
             change_seq: self.change_seq,
+            delete_after: self.delete_after.map(from_millis),
+            legal_hold: self.legal_hold,
+            quota: self.quota_bytes.map(number).transpose()?,
         })
     }
 
@@ -103,6 +114,11 @@ impl TenantRow {
             created_at: to_millis(record.created_at),
             changed_at: to_millis(record.changed_at),
             change_seq,
+            delete_after: record.delete_after.map(to_millis),
+            legal_hold: record.legal_hold.clone(),
+            quota_bytes: record.quota.map(|bytes| bytes as i64),
+            backups_on_purge: None,
+            ledger_digest: record.ledger_digest.clone(),
         }
     }
 }
@@ -116,7 +132,7 @@ fn operation_kind(word: &str) -> QueryResult<OperationKind> {
 }
 
 impl OperationRow {
-    fn read(self) -> QueryResult<Operation> {
+    pub(super) fn read(self) -> QueryResult<Operation> {
         Ok(Operation {
             id: uuid(&self.id)?,
             tenant_uuid: uuid(&self.tenant_uuid)?,
@@ -128,7 +144,7 @@ impl OperationRow {
         })
     }
 
-    fn write(operation: &Operation, now: i64) -> Self {
+    pub(super) fn write(operation: &Operation, now: i64) -> Self {
         Self {
             id: operation.id.as_bytes().to_vec(),
             tenant_uuid: operation.tenant_uuid.as_bytes().to_vec(),
@@ -144,19 +160,32 @@ impl OperationRow {
     }
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     to_millis(SystemTime::now())
 }
 
+/// Moves the newest time that was seen to now, unless the clock is behind it or too far ahead to be believed.
+pub(super) fn see_clock(conn: &mut Conn) -> QueryResult<()> {
+    // Not more often than once a minute: opening the library need not write.
+    let (now, minute) = (now(), 60_000);
+    let believed = now - BELIEVED_AHEAD.as_millis() as i64;
+    diesel::update(catalog::table)
+        .filter(catalog::clock_seen.between(believed, now - minute))
+        .set(catalog::clock_seen.eq(now))
+        .execute(conn)
+        .map(drop)
+}
+
 /// Every change takes the next number, in its own transaction, so that readers see them in order.
-fn next_seq(conn: &mut Conn) -> QueryResult<i64> {
+pub(super) fn next_seq(conn: &mut Conn) -> QueryResult<i64> {
+    see_clock(conn)?;
     diesel::update(catalog::table)
         .set(catalog::change_seq.eq(catalog::change_seq + 1))
         .returning(catalog::change_seq)
         .get_result(conn)
 }
 
-fn tenant(conn: &mut Conn, id: Uuid) -> QueryResult<Option<TenantRecord>> {
+pub(super) fn tenant(conn: &mut Conn, id: Uuid) -> QueryResult<Option<TenantRecord>> {
     let row = tenants::table
         .find(id.as_bytes().as_slice())
         .get_result::<TenantRow>(conn)
@@ -164,7 +193,20 @@ fn tenant(conn: &mut Conn, id: Uuid) -> QueryResult<Option<TenantRecord>> {
     row.map(TenantRow::read).transpose()
 }
 
-fn open_operation(conn: &mut Conn, tenant: Uuid) -> QueryResult<Option<Operation>> {
+/// Who has a subdomain; deleted tenants have none.
+pub(super) fn subdomain_owner(
+    conn: &mut Conn,
+    subdomain: &Subdomain,
+) -> QueryResult<Option<TenantRecord>> {
+    let row = tenants::table
+        .filter(tenants::subdomain.eq(subdomain.as_str()))
+        .filter(tenants::status.ne(Status::Deleted.as_str()))
+        .get_result::<TenantRow>(conn)
+        .optional()?;
+    row.map(TenantRow::read).transpose()
+}
+
+pub(super) fn open_operation(conn: &mut Conn, tenant: Uuid) -> QueryResult<Option<Operation>> {
     let row = operations::table
         .filter(operations::tenant_uuid.eq(tenant.as_bytes().as_slice()))
         .filter(operations::finished_at.is_null())
@@ -173,7 +215,7 @@ fn open_operation(conn: &mut Conn, tenant: Uuid) -> QueryResult<Option<Operation
     row.map(OperationRow::read).transpose()
 }
 
-fn set_status(conn: &mut Conn, id: Uuid, to: Status) -> QueryResult<()> {
+pub(super) fn set_status(conn: &mut Conn, id: Uuid, to: Status) -> QueryResult<()> {
     let seq = next_seq(conn)?;
     diesel::update(tenants::table.find(id.as_bytes().as_slice()))
         .set((
@@ -186,7 +228,7 @@ fn set_status(conn: &mut Conn, id: Uuid, to: Status) -> QueryResult<()> {
 }
 
 /// The tenant, if it is in a status that will do and nothing is under way on it.
-fn idle_tenant(
+pub(super) fn idle_tenant(
     conn: &mut Conn,
     id: Uuid,
     will_do: impl Fn(Status) -> bool,
@@ -204,7 +246,7 @@ fn idle_tenant(
 }
 
 /// What is done to a tenant, for the audit log.
-fn about(record: &TenantRecord, action: impl Into<Cow<'static, str>>) -> AuditNote {
+pub(super) fn about(record: &TenantRecord, action: impl Into<Cow<'static, str>>) -> AuditNote {
     AuditNote::of_library(action)
         .about(record.key())
         .generation(record.generation)
@@ -231,6 +273,85 @@ fn outcome_word(operation: &Operation, outcome: &Outcome) -> &'static str {
     }
 }
 
+/// Takes over what an operation has done, within a transaction.
+fn commit(
+    conn: &mut Conn,
+    operation: &Operation,
+    outcome: &Outcome,
+    by: &Principal,
+) -> QueryResult<()> {
+    let id = operation.tenant_uuid.as_bytes().as_slice();
+    if let Some((version, fingerprint)) = &outcome.schema {
+        diesel::update(tenants::table.find(id))
+            .set((
+                tenants::schema_version.eq(version),
+                tenants::schema_fingerprint.eq(fingerprint),
+                // Whoever knows the ledger as well writes it next.
+                tenants::ledger_digest.eq(None::<String>),
+            ))
+            .execute(conn)?;
+    }
+    diesel::update(tenants::table.find(id))
+        .set(tenants::generation.eq(outcome.generation as i64))
+        .execute(conn)?;
+    if outcome.keep_old {
+        diesel::insert_into(generations::table)
+            .values((
+                generations::tenant_uuid.eq(id),
+                generations::generation.eq(operation.from_generation as i64),
+                generations::replaced_by.eq(operation.kind.as_str()),
+                generations::replaced_at.eq(now()),
+            ))
+            .execute(conn)?;
+    }
+    set_status(conn, operation.tenant_uuid, outcome.status)?;
+    let Some(record) = tenant(conn, operation.tenant_uuid)? else {
+        return Ok(());
+    };
+    let word = outcome_word(operation, outcome);
+    let committed = about(&record, format!("{}.{word}", operation.kind));
+    let committed = match outcome.schema {
+        Some((Some(ref version), _)) => committed.with("schema", version.as_str()),
+        _ => committed,
+    };
+    note(conn, by, &committed.subject(operation.id))
+}
+
+/// Closes an operation without an entry, within a transaction. False where it was closed already.
+pub(super) fn close_quietly(
+    conn: &mut Conn,
+    operation: &Operation,
+    outcome: &str,
+) -> QueryResult<bool> {
+    let closed = diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
+        .filter(operations::finished_at.is_null())
+        .set((
+            operations::finished_at.eq(now()),
+            operations::outcome.eq(outcome),
+        ))
+        .execute(conn)?;
+    Ok(closed == 1)
+}
+
+/// Closes an operation, within a transaction.
+pub(super) fn close(
+    conn: &mut Conn,
+    operation: &Operation,
+    outcome: &str,
+    by: &Principal,
+) -> QueryResult<()> {
+    let closed = close_quietly(conn, operation, outcome)?;
+    // That what was committed is cleared away needs no entry; that somebody else had to do it does.
+    if !closed || outcome == "done" {
+        return Ok(());
+    }
+    let Some(record) = tenant(conn, operation.tenant_uuid)? else {
+        return Ok(());
+    };
+    let settled = about(&record, format!("{}.{outcome}", operation.kind));
+    note(conn, by, &settled.subject(operation.id))
+}
+
 /// One more than any generation an operation on the tenant ever aimed at.
 fn next_generation(conn: &mut Conn, tenant: Uuid) -> QueryResult<u64> {
     let newest = operations::table
@@ -238,6 +359,66 @@ fn next_generation(conn: &mut Conn, tenant: Uuid) -> QueryResult<u64> {
         .select(diesel::dsl::max(operations::to_generation))
         .get_result::<Option<i64>>(conn)?;
     number(newest.unwrap_or(0) + 1)
+}
+
+/// Every tenant, deleted ones included.
+pub(super) fn all_tenants(conn: &mut Conn) -> QueryResult<Vec<TenantRecord>> {
+    let rows = tenants::table.load::<TenantRow>(conn)?;
+    rows.into_iter().map(TenantRow::read).collect()
+}
+
+/// Inserts a tenant and its operation, within a transaction.
+pub(super) fn insert_tenant(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    operation: &Operation,
+    reuse_id: bool,
+    by: &Principal,
+) -> QueryResult<Inserted> {
+    let folded = record.id.folded();
+    let namesakes = tenants::table
+        .filter(tenants::folded_id.eq(folded.as_str()))
+        .load::<TenantRow>(conn)?;
+    let mut retired = false;
+    for row in namesakes {
+        let found = row.read()?;
+        if found.status != Status::Deleted {
+            return Ok(Inserted::Exists(Box::new(found)));
+        }
+        retired = true;
+    }
+    if retired && !reuse_id {
+        return Ok(Inserted::Retired);
+    }
+    if let Some(subdomain) = &record.subdomain
+        && let Some(owner) = subdomain_owner(conn, subdomain)?
+    {
+        return Ok(Inserted::SubdomainTaken(owner.id));
+    }
+    let seq = next_seq(conn)?;
+    diesel::insert_into(tenants::table)
+        .values(TenantRow::write(record, seq))
+        .execute(conn)?;
+    diesel::insert_into(operations::table)
+        .values(OperationRow::write(operation, now()))
+        .execute(conn)?;
+    let begun = about(record, "create.begin").subject(operation.id);
+    note(conn, by, &begun.with("reuse_id", retired))?;
+    Ok(Inserted::Done)
+}
+
+/// Takes a tenant that was never active out, within a transaction.
+pub(super) fn forget_tenant(conn: &mut Conn, uuid: Uuid, by: &Principal) -> QueryResult<()> {
+    let id = uuid.as_bytes().as_slice();
+    if let Some(record) = tenant(conn, uuid)? {
+        note(conn, by, &about(&record, "create.undo"))?;
+    }
+    next_seq(conn)?;
+    diesel::delete(operations::table.filter(operations::tenant_uuid.eq(id))).execute(conn)?;
+    diesel::delete(generations::table.filter(generations::tenant_uuid.eq(id))).execute(conn)?;
+    diesel::delete(tenants::table.find(id))
+        .execute(conn)
+        .map(drop)
 }
 
 impl CatalogStore for Conn {
@@ -299,60 +480,13 @@ impl CatalogStore for Conn {
         reuse_id: bool,
         by: &Principal,
     ) -> QueryResult<Inserted> {
-        let folded = record.id.folded();
         write(self, |conn| {
-            let namesakes = tenants::table
-                .filter(tenants::folded_id.eq(folded.as_str()))
-                .load::<TenantRow>(conn)?;
-            let mut retired = false;
-            for row in namesakes {
-                let found = row.read()?;
-                if found.status != Status::Deleted {
-                    return Ok(Inserted::Exists(Box::new(found)));
-                }
-                retired = true;
-            }
-            if retired && !reuse_id {
-                return Ok(Inserted::Retired);
-            }
-            if let Some(subdomain) = &record.subdomain {
-                let owner = tenants::table
-                    .filter(tenants::subdomain.eq(subdomain.as_str()))
-                    .filter(tenants::status.ne(Status::Deleted.as_str()))
-                    .get_result::<TenantRow>(conn)
-                    .optional()?;
-                if let Some(owner) = owner {
-                    return Ok(Inserted::SubdomainTaken(owner.read()?.id));
-                }
-            }
-            let seq = next_seq(conn)?;
-            diesel::insert_into(tenants::table)
-                .values(TenantRow::write(record, seq))
-                .execute(conn)?;
-            diesel::insert_into(operations::table)
-                .values(OperationRow::write(operation, now()))
-                .execute(conn)?;
-            let begun = about(record, "create.begin").subject(operation.id);
-            note(conn, by, &begun.with("reuse_id", retired))?;
-            Ok(Inserted::Done)
+            insert_tenant(conn, record, operation, reuse_id, by)
         })
     }
 
-    fn catalog_forget(&mut self, uuid: Uuid, by: &Principal) -> QueryResult<()> {
-        let id = uuid.as_bytes().as_slice();
-        write(self, |conn| {
-            if let Some(record) = tenant(conn, uuid)? {
-                note(conn, by, &about(&record, "create.undo"))?;
-            }
-            next_seq(conn)?;
-            diesel::delete(operations::table.filter(operations::tenant_uuid.eq(id)))
-                .execute(conn)?;
-            diesel::delete(generations::table.filter(generations::tenant_uuid.eq(id)))
-                .execute(conn)?;
-            diesel::delete(tenants::table.find(id))
-                .execute(conn)
-                .map(drop)
-        })
+    fn catalog_forget(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| forget_tenant(conn, tenant, by))
     }
 
     fn catalog_transition(
@@ -367,6 +501,13 @@ impl CatalogStore for Conn {
                     let changed = about(&record, transition_word(record.status, to));
                     let changed = changed.with("from", record.status.as_str());
                     note(conn, by, &changed.with("to", to.as_str()))?;
+                    // Who brings an archived tenant back does not want it purged on the old date when it is archived
+                    // again.
+                    if record.status == Status::Archived {
+                        diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+                            .set(tenants::delete_after.eq(None::<i64>))
+                            .execute(conn)?;
+                    }
                     set_status(conn, tenant, to).map(|()| Changed::Done)
                 }
                 Err(refused) => Ok(refused),
@@ -415,40 +556,24 @@ impl CatalogStore for Conn {
         outcome: &Outcome,
         by: &Principal,
     ) -> QueryResult<()> {
+        write(self, |conn| commit(conn, operation, outcome, by))
+    }
+
+    fn catalog_commit_ledger(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        ledger_digest: &str,
+        closed_as: &str,
+        by: &Principal,
+    ) -> QueryResult<()> {
         let id = operation.tenant_uuid.as_bytes().as_slice();
         write(self, |conn| {
-            if let Some((version, fingerprint)) = &outcome.schema {
-                diesel::update(tenants::table.find(id))
-                    .set((
-                        tenants::schema_version.eq(version),
-                        tenants::schema_fingerprint.eq(fingerprint),
-                    ))
-                    .execute(conn)?;
-            }
+            commit(conn, operation, outcome, by)?;
             diesel::update(tenants::table.find(id))
-                .set(tenants::generation.eq(outcome.generation as i64))
+                .set(tenants::ledger_digest.eq(ledger_digest))
                 .execute(conn)?;
-            if outcome.keep_old {
-                diesel::insert_into(generations::table)
-                    .values((
-                        generations::tenant_uuid.eq(id),
-                        generations::generation.eq(operation.from_generation as i64),
-                        generations::replaced_by.eq(operation.kind.as_str()),
-                        generations::replaced_at.eq(now()),
-                    ))
-                    .execute(conn)?;
-            }
-            set_status(conn, operation.tenant_uuid, outcome.status)?;
-            let Some(record) = tenant(conn, operation.tenant_uuid)? else {
-                return Ok(());
-            };
-            let word = outcome_word(operation, outcome);
-            let committed = about(&record, format!("{}.{word}", operation.kind));
-            let committed = match outcome.schema {
-                Some((Some(ref version), _)) => committed.with("schema", version.as_str()),
-                _ => committed,
-            };
-            note(conn, by, &committed.subject(operation.id))
+            close(conn, operation, closed_as, by)
         })
     }
 
@@ -458,25 +583,7 @@ impl CatalogStore for Conn {
         outcome: &str,
         by: &Principal,
     ) -> QueryResult<()> {
-        write(self, |conn| {
-            let id = operation.id.as_bytes().as_slice();
-            let closed = diesel::update(operations::table.find(id))
-                .filter(operations::finished_at.is_null())
-                .set((
-                    operations::finished_at.eq(now()),
-                    operations::outcome.eq(outcome),
-                ))
-                .execute(conn)?;
-            // That what was committed is cleared away needs no entry; that somebody else had to do it does.
-            if closed == 0 || outcome == "done" {
-                return Ok(());
-            }
-            let Some(record) = tenant(conn, operation.tenant_uuid)? else {
-                return Ok(());
-            };
-            let settled = about(&record, format!("{}.{outcome}", operation.kind));
-            note(conn, by, &settled.subject(operation.id))
-        })
+        write(self, |conn| close(conn, operation, outcome, by))
     }
 
     fn catalog_generations(&mut self, tenant: Uuid) -> QueryResult<Vec<OldGeneration>> {

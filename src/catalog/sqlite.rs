@@ -8,8 +8,18 @@ use crate::backend::sqlite::workflow_keys;
 
 #[path = "audit_queries.rs"]
 mod audit_queries;
+#[path = "backups_queries.rs"]
+mod backups_queries;
+#[path = "health_queries.rs"]
+mod health_queries;
 #[path = "queries.rs"]
 mod queries;
+#[path = "reference_queries.rs"]
+mod reference_queries;
+#[path = "retention_queries.rs"]
+mod retention_queries;
+#[path = "run_queries.rs"]
+mod run_queries;
 #[path = "workflows_queries.rs"]
 mod workflows_queries;
 
@@ -17,6 +27,11 @@ mod workflows_queries;
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0001_catalog/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0002_generations/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0004_health/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0005_backups/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0006_retention/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0003_runs/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0007_reference/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0008_workflows/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0009_audit/up.sql"),
 ];

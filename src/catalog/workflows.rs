@@ -182,7 +182,7 @@ pub trait WorkflowStore {
     /// The run that has this key, if one has it that was not undone.
     fn run_of_key(&mut self, name: &str, key: &str) -> QueryResult<Option<RunRow>>;
     /// Runs that are not over, oldest first.
-    fn runs_open(&mut self) -> QueryResult<Vec<RunRow>>;
+    fn workflows_open(&mut self) -> QueryResult<Vec<RunRow>>;
     /// Enters a run. False where its key is taken.
     fn run_insert(&mut self, run: &RunRow) -> QueryResult<bool>;
     /// Makes `by` the instance that works on a run, if it is still in this state and belongs to the one it did.

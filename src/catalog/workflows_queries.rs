@@ -115,7 +115,7 @@ impl WorkflowStore for Conn {
         row.map(Stored::read).transpose()
     }
 
-    fn runs_open(&mut self) -> QueryResult<Vec<RunRow>> {
+    fn workflows_open(&mut self) -> QueryResult<Vec<RunRow>> {
         let over = [RunState::Done, RunState::Undone].map(RunState::as_str);
         workflows::table
             .filter(workflows::state.ne_all(over))

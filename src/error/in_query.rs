@@ -25,7 +25,7 @@ macro_rules! travels_in_diesel_error {
         }
     )* };
 }
-travels_in_diesel_error! { WrongScope MissingTable TenantFenced StaleGeneration ContextPoisoned ReadOnlyTransaction }
+travels_in_diesel_error! { WrongScope MissingTable TenantFenced StaleGeneration ContextPoisoned ReadOnlyTransaction QuotaExceeded }
 
 /// A statement touched a table of the other scope, where only the database could see it.
 ///
@@ -124,6 +124,23 @@ pub struct ContextPoisoned;
 #[error("a read transaction cannot hold one that writes; use `transaction` for the outer one")]
 #[non_exhaustive]
 pub struct ReadOnlyTransaction;
+
+/// The tenant's database has reached its quota, and the statement would have made it grow.
+///
+/// Nothing is kept of the statement; where SQLite ended the transaction over it, nothing of that either, and the
+/// context says so ([`ContextPoisoned`]). Reading, deleting and changing what is there goes on. Told from a full disk,
+/// which is Diesel's own error, by the room the disk has left.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "tenant `{tenant}` has reached its quota of {quota} bytes; delete rows, or raise it by `Tenancy::set_quota`"
+)]
+#[non_exhaustive]
+pub struct QuotaExceeded {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The most bytes its database may have.
+    pub quota: u64,
+}
 
 /// "the database of tenant `TH001`" or "the shared database".
 struct Place<'a> {

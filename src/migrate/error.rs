@@ -212,6 +212,12 @@ pub enum MigrateError {
         /// How many rows of that table.
         violations: u64,
     },
+    /// The time given ran out. Nothing of this migration or a later one was run.
+    #[error("the time ran out before migration `{version}` was begun; run it again to go on")]
+    OutOfTime {
+        /// The migration that was next.
+        version: String,
+    },
     /// Another connection held the write lock for longer than `busy_timeout`. What was not committed is rolled back.
     #[error(
         "the database was locked by another connection (gave up after {waited:?}); try again or raise `busy_timeout`"
@@ -246,7 +252,7 @@ pub enum MigrateError {
 impl MigrateError {
     /// Whether the same call may succeed later, with nothing changed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Locked { .. })
+        matches!(self, Self::Locked { .. } | Self::OutOfTime { .. })
     }
 }
 

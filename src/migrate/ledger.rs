@@ -1,4 +1,6 @@
 //! The ledger: the table in each database that says which migrations it has.
+use std::time::Duration;
+
 use diesel::connection::AnsiTransactionManager;
 use diesel::prelude::*;
 use diesel::result::Error;
@@ -62,6 +64,10 @@ pub trait MigrateConnection: Connection<TransactionManager = AnsiTransactionMana
     /// The table with the most rows whose parent is missing, and how many.
     #[doc(hidden)]
     fn foreign_key_violations(&mut self) -> QueryResult<Option<(String, u64)>>;
+
+    /// How long this connection waits for locks from here on.
+    #[doc(hidden)]
+    fn set_lock_timeout(&mut self, wait: Duration) -> QueryResult<()>;
 
     /// Whether this error says that another connection held a lock for too long.
     #[doc(hidden)]

@@ -15,12 +15,27 @@ use crate::migrate::status::{own_statement, plan, read};
 pub struct MigrateOptions {
     /// Apply at most this many; `None` is all.
     pub limit: Option<usize>,
+    /// Begin none after this moment, and wait for no lock beyond it: [`MigrateError::OutOfTime`] and
+    /// [`MigrateError::Locked`]. One that has begun is run to its end. `None` is no such moment; the connection's own
+    /// lock timeout holds then.
+    pub deadline: Option<Instant>,
 }
 
 impl MigrateOptions {
     /// Apply at most this many.
     pub fn at_most(limit: usize) -> Self {
-        Self { limit: Some(limit) }
+        Self {
+            limit: Some(limit),
+            ..Self::default()
+        }
+    }
+
+    /// The same, bounded by `deadline`. Changes how long the connection waits for locks, then and afterwards.
+    pub fn until(self, deadline: Instant) -> Self {
+        Self {
+            deadline: Some(deadline),
+            ..self
+        }
     }
 }
 
@@ -80,9 +95,28 @@ pub fn run_pending<C: MigrateConnection>(
         .into_iter()
         .take(options.limit.unwrap_or(usize::MAX))
     {
+        if let Some(deadline) = options.deadline {
+            wait_until(conn, deadline, script)?;
+        }
         applied.extend(apply(conn, set, script)?);
     }
     Ok(applied)
+}
+
+/// Lets the connection wait for locks until `deadline`, which must not have passed.
+fn wait_until<C: MigrateConnection>(
+    conn: &mut C,
+    deadline: Instant,
+    next: &MigrationScript,
+) -> Result<(), MigrateError> {
+    let started = Instant::now();
+    let left = deadline.saturating_duration_since(started);
+    if left.is_zero() {
+        let version = next.version().to_owned();
+        return Err(MigrateError::OutOfTime { version });
+    }
+    conn.set_lock_timeout(left)
+        .map_err(|e| own_statement::<C>("setting the lock timeout", started, e))
 }
 
 /// Applies one migration. `None` where another process has done it in the meantime.

@@ -188,7 +188,7 @@ fn in_body(statement: &[Placed<'_>], dialect: Dialect) -> bool {
 /// One statement of a script. Made by [`statements`].
 #[derive(Clone, Debug)]
 pub struct Statement<'a> {
-    text: &'a str,
+    pub(crate) text: &'a str,
     /// Without spaces, comments and the `;` that ends it.
     tokens: Vec<Placed<'a>>,
     dialect: Dialect,
@@ -316,7 +316,7 @@ impl<'a> Placed<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Space,
     Comment,
     Semicolon,
@@ -341,9 +341,9 @@ impl Kind {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Token<'a> {
-    kind: Kind,
-    text: &'a str,
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) text: &'a str,
     /// False where the script ends before the comment, identifier or string does.
     closed: bool,
 }
@@ -354,13 +354,13 @@ impl Token<'_> {
     }
 }
 
-struct Tokens<'a> {
+pub(crate) struct Tokens<'a> {
     rest: &'a str,
     dialect: Dialect,
 }
 
 impl<'a> Tokens<'a> {
-    fn new(sql: &'a str, dialect: Dialect) -> Self {
+    pub(crate) fn new(sql: &'a str, dialect: Dialect) -> Self {
         Self { rest: sql, dialect }
     }
 }

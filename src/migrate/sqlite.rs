@@ -1,4 +1,6 @@
 //! The migration engine's statements on SQLite.
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
@@ -73,6 +75,10 @@ impl MigrateConnection for SqliteConnection {
         .get_result::<Violations>(self)
         .optional()?;
         Ok(worst.map(|worst| (worst.child, worst.violations.unsigned_abs())))
+    }
+
+    fn set_lock_timeout(&mut self, wait: Duration) -> QueryResult<()> {
+        self.batch_execute(&format!("PRAGMA busy_timeout = {}", wait.as_millis()))
     }
 
     fn is_lock_timeout(error: &Error) -> bool {

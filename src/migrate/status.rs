@@ -21,7 +21,7 @@ pub struct MigrationStatus {
 }
 
 /// A migration that is not applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct PendingMigration {
     /// The migration's version.
@@ -88,6 +88,14 @@ pub fn status<C: MigrateConnection>(
         pending,
         verdict,
     })
+}
+
+/// What [`run_pending`](crate::migrate::run_pending) would apply to a database, or why it would refuse to.
+pub(crate) fn pending<'set, C: MigrateConnection>(
+    conn: &mut C,
+    set: &'set MigrationSet,
+) -> Result<Vec<&'set MigrationScript>, MigrateError> {
+    plan(&read(conn)?, set)
 }
 
 /// The greatest version in a database's ledger; `None` where no migration was ever applied.

@@ -44,12 +44,14 @@ pub(crate) mod macros;
 mod routes;
 pub mod schema;
 pub mod shared;
+mod shared_refs;
 pub mod tenant;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 pub use self::macros::UnknownWord;
 pub use self::routes::ROUTES;
+pub use self::shared_refs::SHARED_REFS;
 
 /// Creates the tables of the shared database.
 pub const SHARED_MIGRATIONS: EmbeddedMigrations =

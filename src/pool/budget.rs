@@ -91,6 +91,11 @@ impl<M: ManageConnection> Budget<M> {
         free
     }
 
+    /// How many tokens are left.
+    pub(super) fn left(&self) -> usize {
+        self.max.saturating_sub(self.ledger.lock().out)
+    }
+
     /// Whether a checkout waits for a token that nobody is about to release.
     pub(super) fn is_short(&self) -> bool {
         self.unmet.load(Ordering::Relaxed) > 0

@@ -84,6 +84,11 @@ impl<M: ManageConnection> Slots<M> {
         self.database.closed()
     }
 
+    /// Whether no connection is open.
+    pub(crate) fn is_cold(&self) -> bool {
+        self.database.usage().open == 0
+    }
+
     /// Connections in use, those being opened or closed included.
     pub fn in_use(&self) -> usize {
         self.database.usage().in_use()

@@ -378,7 +378,7 @@ fn settle_if_dead<C: Backend>(
 /// stay listed.
 pub(crate) fn recover<C: Backend>(registry: &Arc<Registry<C>>) -> Result<usize, CatalogError> {
     let mut settled = 0;
-    for run in registry.ask(|conn| conn.runs_open())? {
+    for run in registry.ask(|conn| conn.workflows_open())? {
         let done = match run.state {
             RunState::Running => settle_if_dead(registry, run).unwrap_or(false),
             RunState::Finished | RunState::Reverted => {

@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::catalog::workflows::{Ending, Phase, RunRow, StepRow};
 use crate::catalog::{Status, to_millis};
 use crate::context::{SharedContext, TenantContext};
-use crate::error::LifecycleError;
+use crate::error::{LifecycleError, PurgeError};
 use crate::failpoint::hit;
 use crate::lifecycle;
 use crate::registry::Registry;
@@ -163,20 +163,20 @@ fn remove<C: Backend>(
     mark(Phase::Undone)
 }
 
-fn removed<C: Backend>(registry: &Arc<Registry<C>>, uuid: Uuid) -> Result<(), LifecycleError> {
+fn removed<C: Backend>(registry: &Arc<Registry<C>>, uuid: Uuid) -> Result<(), PurgeError> {
     while let Some(record) = registry.ask(|conn| conn.catalog_tenant(uuid))? {
         let id = record.id;
         match record.status {
             Status::Active => lifecycle::transition(registry, &id, Status::Suspended)?,
             Status::Suspended => lifecycle::transition(registry, &id, Status::Archived)?,
             Status::Archived | Status::Deleting => {
-                lifecycle::delete(registry, &id, id.as_str())?;
+                lifecycle::purge_unannounced(registry, &id)?;
             }
             Status::Deleted => registry.change(|conn| conn.catalog_forget(uuid))?,
             Status::Provisioning | Status::Failed | Status::Restoring => {
                 if !lifecycle::clear_unfinished(registry, uuid)? {
                     let kind = crate::catalog::OperationKind::Create;
-                    return Err(LifecycleError::InProgress { id, kind });
+                    return Err(LifecycleError::InProgress { id, kind }.into());
                 }
             }
         }

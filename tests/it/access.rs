@@ -6,7 +6,7 @@ use diesel_tenants::audit::{AuditFilter, AuditPolicy};
 use diesel_tenants::backend::TenantKey;
 use diesel_tenants::{AccessError, prelude::*};
 
-use crate::app::{Fleet, ROUTES, admit, fleet, fleet_with, names, users};
+use crate::app::{Fleet, ROUTES, admit, delete_at_once, fleet, fleet_with, names, users};
 
 /// Members stand in the table of users, as `actor is role of TENANT`.
 pub(crate) struct Members;
@@ -156,9 +156,8 @@ fn an_untrusted_caller_learns_nothing_from_the_answer() {
         tenancy.suspend(&id(tenant)).unwrap();
     }
     tenancy.archive(&id("TH004")).unwrap();
-    tenancy.suspend(&id("TH002")).unwrap();
-    tenancy.archive(&id("TH002")).unwrap();
-    tenancy.delete(&id("TH002"), "TH002").unwrap();
+    delete_at_once(tenancy, &id("TH002"));
+    tenancy.purge(&id("TH002"), "TH002").unwrap();
     // Not a member, deleted, suspended, archived, unknown.
     let answers = ["TH001", "TH002", "TH003", "TH004", "TH404"].map(|tenant| {
         let error = tenancy.tenant_as(&user("nurse"), &id(tenant)).unwrap_err();

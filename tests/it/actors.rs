@@ -14,9 +14,20 @@ const ROOT: &str = "DIESEL_TENANTS_TEST_ROOT";
 const MARK: &str = "actor says ";
 
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
-const PARTS: [fn(&str, &Path) -> bool; 3] = [
+const PARTS: &[fn(&str, &Path) -> bool] = &[
+    crate::adopt::play,
     crate::audit::play,
+    crate::backup::play,
+    crate::export::play,
+    crate::fanout::play,
+    crate::fleet::play,
     crate::power::play,
+    crate::purge::act,
+    crate::quota::act,
+    crate::recreate::act,
+    crate::reference::play,
+    crate::repair::play,
+    crate::restore::play,
     crate::workflow::play,
 ];
 
@@ -203,11 +214,6 @@ fn act() {
             let tenancy = builder(root).open().unwrap();
             tenancy.compact(&id).unwrap();
             say("compacted");
-        }
-        "delete" => {
-            let tenancy = builder(root).open().unwrap();
-            tenancy.delete(&id, "TH001").unwrap();
-            say("deleted");
         }
         "open" => {
             builder(root).open().unwrap();

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use diesel_tenants::prelude::*;
-use diesel_tenants::{Builder, MigrationScript, MigrationSet, Sqlite};
+use diesel_tenants::{Builder, MigrationScript, MigrationSet, Retention, Sqlite};
 
 pub(crate) mod schema {
     diesel::table! { users { id -> Integer, name -> Text, } }
@@ -113,6 +113,13 @@ impl Fleet {
     }
 }
 
+/// Brings an active tenant to where it may be purged at once.
+pub(crate) fn delete_at_once(tenancy: &Tenancy, id: &TenantId) {
+    tenancy.suspend(id).unwrap();
+    tenancy.archive(id).unwrap();
+    tenancy.delete(id, id.as_str(), Retention::NONE).unwrap();
+}
+
 pub(crate) fn admit(ctx: &mut TenantContext, name: &str) -> QueryResult<usize> {
     diesel::insert_into(patients::table)
         .values((patients::name.eq(name), patients::ward.eq("A")))
@@ -122,4 +129,9 @@ pub(crate) fn admit(ctx: &mut TenantContext, name: &str) -> QueryResult<usize> {
 pub(crate) fn names(ctx: &mut TenantContext) -> Vec<String> {
     let names = patients::table.select(patients::name).order(patients::id);
     names.load(ctx).unwrap()
+}
+
+/// The library, opened once more with other tenant migrations, as another build would.
+pub(crate) fn fleet_again(fleet: &Fleet, set: MigrationSet) -> Tenancy {
+    builder(&fleet.root).tenant_migrations(set).open().unwrap()
 }

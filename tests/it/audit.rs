@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use diesel_tenants::access::Principal;
 use diesel_tenants::audit::{AuditFault, AuditFilter, AuditHead, AuditNote, AuditPolicy};
-use diesel_tenants::{AuditError, prelude::*};
+use diesel_tenants::export::ExportFormat;
+use diesel_tenants::{
+    AuditError, BackupOptions, BackupRef, Rename, RestoreOptions, Retention, prelude::*,
+};
 
 use crate::actors::{Actor, say, told};
 use crate::app::{builder, fleet, fleet_with};
@@ -74,7 +77,17 @@ fn every_operation_on_a_tenant_leaves_who_did_it() {
     tenancy.archive(&id()).unwrap();
     tenancy.unarchive(&id()).unwrap();
     tenancy.archive(&id()).unwrap();
-    tenancy.delete(&id(), "TH001").unwrap();
+    let soon = Retention::days(1);
+    tenancy.delete(&id(), "TH001", soon).unwrap();
+    tenancy.undelete(&id()).unwrap();
+    tenancy.hold(&id(), "a reason that names people").unwrap();
+    tenancy.release_hold(&id()).unwrap();
+    tenancy
+        .rename(&id(), Rename::new().display_name("y"))
+        .unwrap();
+    tenancy.set_quota(&id(), Some(1 << 30)).unwrap();
+    tenancy.delete(&id(), "TH001", Retention::NONE).unwrap();
+    tenancy.purge(&id(), "TH001").unwrap();
     let about = AuditFilter::all().tenant(&"th001".parse().unwrap());
     assert_eq!(
         actions(&tenancy, &about),
@@ -91,8 +104,15 @@ fn every_operation_on_a_tenant_leaves_who_did_it() {
             "tenant.archive",
             "tenant.unarchive",
             "tenant.archive",
-            "delete.begin",
-            "delete.commit",
+            "tenant.delete",
+            "tenant.undelete",
+            "tenant.hold",
+            "tenant.release",
+            "tenant.rename",
+            "tenant.quota",
+            "tenant.delete",
+            "purge.begin",
+            "purge.commit",
         ]
     );
     for (number, entry) in (1..).zip(tenancy.audit_entries(&about, 1_000).unwrap()) {
@@ -104,14 +124,62 @@ fn every_operation_on_a_tenant_leaves_who_did_it() {
         assert!(entry.tenant_uuid.is_some() && entry.generation.is_some());
     }
     // What was refused changed nothing.
-    tenancy.delete(&id(), "TH001").unwrap_err();
-    assert_eq!(actions(&tenancy, &about).len(), 14);
+    tenancy.purge(&id(), "TH001").unwrap_err();
+    tenancy.hold(&id(), "late").unwrap_err();
+    assert_eq!(actions(&tenancy, &about).len(), 21);
     // Without a name it is the process.
     fleet.create("TH002");
     let of_nobody = AuditFilter::all().tenant(&"TH002".parse().unwrap());
     let entry = &fleet.tenancy.audit_entries(&of_nobody, 1).unwrap()[0];
     assert!(entry.actor.starts_with("uid:"), "{entry:?}");
     assert_eq!(entry.actor_kind, "system");
+}
+
+#[test]
+fn what_hands_data_out_or_removes_it_leaves_who_did_it() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    let tenancy = fleet.tenancy.acting_as(user("admin"));
+    let head = tenancy.audit_head().unwrap().seq;
+    let backup = tenancy.backup(&id(), &BackupOptions::default()).unwrap();
+    tenancy.pin_backup(backup.id, true).unwrap();
+    tenancy.pin_backup(backup.id, false).unwrap();
+    let confirmed = RestoreOptions::confirmed("TH001").without_safety_backup();
+    tenancy
+        .restore(&id(), &BackupRef::from(&backup), &confirmed)
+        .unwrap();
+    tenancy.undo(&id(), "TH001").unwrap();
+    let discarded = tenancy.discard_old_generations(&id(), Duration::ZERO);
+    assert!(!discarded.unwrap().is_empty());
+    tenancy.remove_backup(backup.id).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("export");
+    tenancy.export(&id(), &place, ExportFormat::Ndjson).unwrap();
+    // What was refused is no export.
+    tenancy
+        .export(&id(), &place, ExportFormat::Ndjson)
+        .unwrap_err();
+    let since = AuditFilter::all().after(head);
+    let entries = tenancy.audit_entries(&since, 1_000).unwrap();
+    assert!(entries.iter().all(|entry| entry.actor == "admin"));
+    let mut actions: Vec<_> = entries.into_iter().map(|entry| entry.action).collect();
+    // How many copies are taken and kept on the way is not what is asked here.
+    actions.dedup();
+    assert_eq!(
+        actions,
+        [
+            "backup.begin",
+            "backup.pin",
+            "backup.unpin",
+            "restore.begin",
+            "restore.commit",
+            "undo.begin",
+            "undo.commit",
+            "generation.discard",
+            "backup.remove",
+            "export.begin",
+        ]
+    );
 }
 
 #[test]
@@ -298,16 +366,17 @@ fn processes_that_write_at_once_make_one_chain() {
 
 /// A tenant that is not what it was has an entry that says who began it, and the log is whole: at any kill.
 const DELETE: Operation = Operation {
-    part: "delete",
+    part: "purge",
     before: |root| {
         crashes::with_rows(root);
         let tenancy = builder(root).open().unwrap();
         tenancy.suspend(&id()).unwrap();
         tenancy.archive(&id()).unwrap();
+        tenancy.delete(&id(), "TH001", Retention::NONE).unwrap();
     },
     outcome: |tenancy| {
-        let begun = !actions(tenancy, &AuditFilter::all().action("delete.begin")).is_empty();
-        let committed = !actions(tenancy, &AuditFilter::all().action("delete.commit")).is_empty();
+        let begun = !actions(tenancy, &AuditFilter::all().action("purge.begin")).is_empty();
+        let committed = !actions(tenancy, &AuditFilter::all().action("purge.commit")).is_empty();
         let gone = tenancy.tenants().unwrap().is_empty();
         // `world::check` has recovered it and verified the log.
         assert_eq!((begun, committed), (gone, gone));

@@ -452,6 +452,24 @@ fn nothing_is_kept_of_a_transaction_that_the_database_has_ended() {
     }
 }
 
+/// A statement that ends the transaction in the escape hatch does not fail, and was looked for only before it ran: what
+/// followed was committed by itself.
+#[test]
+fn nothing_is_kept_of_a_transaction_that_was_ended_in_the_escape_hatch() {
+    let fleet = fleet();
+    let tenant = fleet.create("th001");
+    for end in ["ROLLBACK", "COMMIT"] {
+        let failed = tenant.enter().unwrap().transaction(|ctx| {
+            ctx.unrouted("test", |raw| diesel::sql_query(end).execute(raw))?;
+            admit(ctx, "after")
+        });
+        let error = failed.unwrap_err();
+        assert!(ContextPoisoned::of(&error).is_some(), "{end}: {error:?}");
+        let kept = names(&mut tenant.enter().unwrap());
+        assert!(kept.is_empty(), "{end}: {kept:?}");
+    }
+}
+
 #[test]
 fn a_statement_that_fails_alone_leaves_its_transaction_whole() {
     let fleet = fleet();

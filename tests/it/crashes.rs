@@ -20,7 +20,7 @@ pub(crate) struct Operation {
     pub(crate) outcome: fn(&Tenancy) -> bool,
 }
 
-pub(crate) const OPERATIONS: [Operation; 4] = [
+pub(crate) const OPERATIONS: [Operation; 3] = [
     Operation {
         part: "init",
         before: |_| {},
@@ -57,26 +57,6 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
             assert_eq!(crate::app::names(&mut ctx), ["one", "two", "three"]);
             ctx.transaction(|ctx| admit(ctx, "writable")).unwrap();
             generation > 1
-        },
-    },
-    Operation {
-        part: "delete",
-        before: |root| {
-            with_rows(root);
-            let tenancy = builder(root).open().unwrap();
-            tenancy.suspend(&"TH001".parse().unwrap()).unwrap();
-            tenancy.archive(&"TH001".parse().unwrap()).unwrap();
-        },
-        outcome: |tenancy| match tenancy.tenants().unwrap().as_slice() {
-            [] => true,
-            [tenant] => {
-                assert_eq!(tenant.status, Status::Archived);
-                tenancy.unarchive(&tenant.id).unwrap();
-                tenancy.resume(&tenant.id).unwrap();
-                assert_eq!(world::rows(tenancy), ["one", "two", "three"]);
-                false
-            }
-            more => panic!("{more:?}"),
         },
     },
 ];
@@ -225,11 +205,6 @@ pub(crate) mod failpoints {
     fn compact_at_every_step() {
         every_step(&OPERATIONS[2], 11);
     }
-
-    #[test]
-    fn delete_at_every_step() {
-        every_step(&OPERATIONS[3], 5);
-    }
 }
 
 /// Whether a process may be traced here; containers often forbid it. Says so loudly where it may not.
@@ -305,7 +280,7 @@ fn killed_at_any_system_call() {
         return;
     }
     let kills: usize = OPERATIONS.iter().map(kill_at_system_calls).sum();
-    assert!(kills >= 40, "{kills}: the sweep did not get far");
+    assert!(kills >= 30, "{kills}: the sweep did not get far");
 }
 
 /// A process that is killed while it writes loses nothing it was told is safe.

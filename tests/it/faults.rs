@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel_tenants::error::{CreateError, LifecycleError, TenantFenced};
 use diesel_tenants::prelude::*;
 
-use crate::app::{Fleet, admit, fleet, fleet_with, names};
+use crate::app::{Fleet, admit, delete_at_once, fleet, fleet_with, names};
 use crate::world;
 
 fn id(id: &str) -> TenantId {
@@ -13,7 +13,7 @@ fn id(id: &str) -> TenantId {
 }
 
 /// Makes every change of a tenant's row that matches `condition` fail, and its transaction with it, as a full disk does.
-fn break_catalogue(fleet: &Fleet, condition: &str) {
+pub(crate) fn break_catalogue(fleet: &Fleet, condition: &str) {
     let trigger = format!(
         "CREATE TRIGGER broken BEFORE UPDATE ON __tenants_tenants WHEN {condition}
          BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END"
@@ -23,7 +23,7 @@ fn break_catalogue(fleet: &Fleet, condition: &str) {
     made.unwrap();
 }
 
-fn mend_catalogue(fleet: &Fleet) {
+pub(crate) fn mend_catalogue(fleet: &Fleet) {
     let mut shared = fleet.tenancy.shared().unwrap();
     let mended = shared.unrouted("test", |raw| {
         raw.connection().batch_execute("DROP TRIGGER broken")
@@ -82,9 +82,8 @@ fn a_tenant_whose_database_is_lost_can_still_be_deleted() {
             };
             assert!(failed.is_err(), "{way}");
             assert_eq!(status(&fleet, &tenant), Status::Active, "{way}");
-            fleet.tenancy.suspend(&id("A1")).unwrap();
-            fleet.tenancy.archive(&id("A1")).unwrap();
-            fleet.tenancy.delete(&id("A1"), "A1").unwrap();
+            delete_at_once(&fleet.tenancy, &id("A1"));
+            fleet.tenancy.purge(&id("A1"), "A1").unwrap();
             world::check(&fleet.root);
         }
     }
@@ -135,37 +134,6 @@ fn a_tenant_that_has_moved_elsewhere_is_entered_where_it_is_now() {
         assert_eq!(entered.generation(), compacted.generation);
         assert!(second.generation() == before && before < compacted.generation);
     }
-}
-
-#[test]
-fn a_delete_that_meets_an_open_context_has_not_begun() {
-    let fleet = fleet_with(|b| b.drain_timeout(std::time::Duration::from_millis(20)));
-    let tenant = fleet.create("A1");
-    let mut open = tenant.enter().unwrap();
-    admit(&mut open, "kept").unwrap();
-    fleet.tenancy.suspend(&id("A1")).unwrap();
-    fleet.tenancy.archive(&id("A1")).unwrap();
-    let busy = fleet.tenancy.delete(&id("A1"), "A1").unwrap_err();
-    assert!(matches!(busy, LifecycleError::Busy { .. }), "{busy:?}");
-    assert_eq!(fleet.tenancy.recover().unwrap(), 0);
-    assert_eq!(status(&fleet, &tenant), Status::Archived);
-    assert_eq!(names(&mut open), ["kept"]);
-    drop(open);
-    fleet.tenancy.delete(&id("A1"), "A1").unwrap();
-    world::check(&fleet.root);
-}
-
-#[test]
-fn a_delete_left_half_done_is_finished_by_the_next_one() {
-    let fleet = fleet();
-    fleet.create("A1");
-    fleet.tenancy.suspend(&id("A1")).unwrap();
-    fleet.tenancy.archive(&id("A1")).unwrap();
-    break_catalogue(&fleet, "NEW.status = 'deleted'");
-    fleet.tenancy.delete(&id("A1"), "A1").unwrap_err();
-    mend_catalogue(&fleet);
-    fleet.tenancy.delete(&id("A1"), "A1").unwrap();
-    world::check(&fleet.root);
 }
 
 /// SQLite knows tables in any case.

@@ -10,7 +10,7 @@ use diesel_tenants::{Error, OpenError, WorkflowError};
 use proptest::prelude::*;
 
 use crate::actors::{Actor, say, told};
-use crate::app::{Fleet, ROUTES, builder, fleet, hospitals, patients, users};
+use crate::app::{Fleet, ROUTES, builder, delete_at_once, fleet, hospitals, patients, users};
 use crate::crashes::{self, Operation};
 use crate::world;
 
@@ -375,9 +375,8 @@ fn what_was_left_of_a_tenant_that_is_gone_is_undone_in_the_shared_database() {
     let fleet = hospital();
     let tenancy = &fleet.tenancy;
     abandon(tenancy, "patient");
-    tenancy.suspend(&id()).unwrap();
-    tenancy.archive(&id()).unwrap();
-    tenancy.delete(&id(), "TH001").unwrap();
+    delete_at_once(tenancy, &id());
+    tenancy.purge(&id(), "TH001").unwrap();
     assert_eq!(tenancy.recover().unwrap(), 1);
     let users = users::table
         .count()

@@ -28,6 +28,21 @@ pub(super) fn open(
     whose: &Whose,
     busy_timeout: Duration,
 ) -> Result<SqliteConnection, ConnectError> {
+    check_file(path, whose)?;
+    open_new(path, whose, busy_timeout)
+}
+
+/// Opens an existing database to look at it: with no setting that could change the file.
+pub(super) fn open_to_inspect(
+    path: &Path,
+    whose: &Whose,
+    busy_timeout: Duration,
+) -> Result<SqliteConnection, ConnectError> {
+    check_file(path, whose)?;
+    open_with(path, whose, busy_timeout, "")
+}
+
+fn check_file(path: &Path, whose: &Whose) -> Result<(), ConnectError> {
     files::check_database_file(path).map_err(|e| refused(e, whose))?;
     // SQLite takes a file of less than a page for an empty database, and a last page that is cut for a whole one.
     if let Ok(Some(found)) = files::lstat(path)
@@ -38,7 +53,7 @@ pub(super) fn open(
             symptom: format!("{} bytes are no number of whole pages", found.len()),
         });
     }
-    open_new(path, whose, busy_timeout)
+    Ok(())
 }
 
 /// Opens a staging file this process has just made, which may be empty still.
@@ -47,28 +62,32 @@ pub(super) fn open_new(
     whose: &Whose,
     busy_timeout: Duration,
 ) -> Result<SqliteConnection, ConnectError> {
+    open_with(
+        path,
+        whose,
+        busy_timeout,
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
+    )
+}
+
+fn open_with(
+    path: &Path,
+    whose: &Whose,
+    busy_timeout: Duration,
+    writing: &str,
+) -> Result<SqliteConnection, ConnectError> {
     let url = files::uri(path).map_err(|e| ConnectError::Unsafe {
         whose: whose.clone(),
         reason: e.to_string(),
     })?;
-    let mut conn =
-        SqliteConnection::establish(&url).map_err(|source| match out_of_descriptors() {
-            true => ConnectError::OutOfDescriptors {
-                whose: whose.clone(),
-            },
-            false => ConnectError::Open {
-                whose: whose.clone(),
-                source,
-            },
-        })?;
+    let mut conn = establish(&url, whose)?;
     let settings = format!(
         "PRAGMA busy_timeout = {};
          PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON;
          PRAGMA mmap_size = 0;
          PRAGMA foreign_keys = ON;
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;",
+         {writing}",
         busy_timeout.as_millis(),
     );
     check_version(&mut conn)?;
@@ -76,6 +95,18 @@ pub(super) fn open_new(
         Ok(()) => Ok(conn),
         Err(e) => Err(failed(e, whose)),
     }
+}
+
+pub(super) fn establish(url: &str, whose: &Whose) -> Result<SqliteConnection, ConnectError> {
+    SqliteConnection::establish(url).map_err(|source| match out_of_descriptors() {
+        true => ConnectError::OutOfDescriptors {
+            whose: whose.clone(),
+        },
+        false => ConnectError::Open {
+            whose: whose.clone(),
+            source,
+        },
+    })
 }
 
 /// Opens a database and checks that it is `wanted` and not fenced.
@@ -140,7 +171,7 @@ fn refused(file: UnsafeFile, whose: &Whose) -> ConnectError {
 }
 
 /// SQLite reports `unable to open database file` for a full descriptor table and for much else, so ask the system.
-fn out_of_descriptors() -> bool {
+pub(super) fn out_of_descriptors() -> bool {
     use rustix::fs::{Mode, OFlags};
     use rustix::io::Errno;
     matches!(

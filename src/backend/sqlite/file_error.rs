@@ -34,6 +34,10 @@ pub enum FileAction {
     Inspect,
     /// Opening an existing file or directory.
     Open,
+    /// Reading a record of the library's own.
+    Read,
+    /// Writing one.
+    Write,
     /// Making a file.
     Create,
     /// Making a directory.
@@ -58,6 +62,8 @@ impl std::fmt::Display for FileAction {
             Self::Resolve => "resolve",
             Self::Inspect => "inspect",
             Self::Open => "open",
+            Self::Read => "read",
+            Self::Write => "write",
             Self::Create => "create",
             Self::CreateDirectory => "create directory",
             Self::List => "list",

@@ -348,7 +348,7 @@ pub fn create_exclusive(path: &Path) -> Result<(), StageError> {
     open_fresh(path).map(drop)
 }
 
-fn open_fresh(path: &Path) -> Result<File, StageError> {
+pub(super) fn open_fresh(path: &Path) -> Result<File, StageError> {
     refuse_taken(path)?;
     create_new(path)
 }

@@ -5,23 +5,38 @@ compile_error!(
      renaming without replacing; build for a Unix target or turn the feature off"
 );
 
+mod artefact;
+mod backup;
 mod connect;
+mod copy;
+mod ddl;
+mod drift;
 mod fence;
 mod file_error;
 pub mod files;
+mod foreign;
 mod identity;
+mod inspect;
 pub mod instance;
+mod leftovers;
 pub mod lock;
+mod quota;
+mod rebuild;
 pub mod root;
 mod root_error;
+mod rows;
 mod schema;
+mod shared;
 mod storage;
+mod tombstones;
 pub(crate) mod workflow_keys;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;
 use diesel::{QueryResult, SqliteConnection};
 
+pub use shared::SharedRestoreError;
+pub(crate) use shared::{Marker, SharedRestore};
 pub(crate) use storage::Settings;
 pub use storage::SqliteStorage;
 
@@ -57,8 +72,15 @@ impl Backend for SqliteConnection {
 
     fn symptom(error: &Error) -> Option<Symptom> {
         let message = message(error)?;
-        if message == fence::RAISED {
-            return Some(Symptom::Fenced);
+        match message {
+            fence::RAISED => return Some(Symptom::Fenced),
+            "database or disk is full" => return Some(Symptom::DiskFull),
+            "disk I/O error" => return Some(Symptom::Io),
+            "attempt to write a readonly database" => return Some(Symptom::ReadOnly),
+            "file is not a database" | "database disk image is malformed" => {
+                return Some(Symptom::Damaged);
+            }
+            _ => {}
         }
         let table = message.strip_prefix("no such table: ")?;
         let table = table.strip_prefix("main.").unwrap_or(table);
@@ -72,4 +94,9 @@ fn message(error: &Error) -> Option<&str> {
         Error::DatabaseError(_, information) => Some(information.message()),
         _ => None,
     }
+}
+
+/// Whether SQLite found no room on the disk.
+pub(super) fn is_disk_full(error: &Error) -> bool {
+    message(error) == Some("database or disk is full")
 }

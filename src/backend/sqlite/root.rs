@@ -7,6 +7,7 @@
 //! <root>/instances/   one locked file per running instance
 //! <root>/locks/       lock files
 //! <root>/backups/
+//! <root>/tombstones/  one record per purged tenant
 //! ```
 //!
 //! Naming rule: a path is made from a folded id, a uuid, a number or a digest, never from text that was not
@@ -25,7 +26,14 @@ use super::files::{self, FileAction, FileError, FileKind, LONGEST_DATABASE_PATH,
 pub use super::root_error::{BackupDirError, FoundInstead, InvalidRoot, NotFolded, RootError};
 
 /// The directories of the layout.
-const DIRECTORIES: [&str; 5] = ["tenants", "templates", "instances", "locks", "backups"];
+const DIRECTORIES: [&str; 6] = [
+    "tenants",
+    "templates",
+    "instances",
+    "locks",
+    "backups",
+    "tombstones",
+];
 
 /// The longest folded tenant id that becomes a directory name, in bytes.
 const LONGEST_FOLDED_ID: usize = 32;
@@ -268,9 +276,27 @@ impl Root {
         self.path.join("locks")
     }
 
+    /// The directory of tombstones. To be kept when the rest is restored from a backup: they say which tenants must
+    /// not come back.
+    pub fn tombstones(&self) -> PathBuf {
+        self.path.join("tombstones")
+    }
+
     /// Where backups go unless told otherwise.
     pub fn backups(&self) -> PathBuf {
         self.path.join("backups")
+    }
+
+    /// Whether a file is in the data directory or below it. Directories are told apart as in
+    /// [`check_outside`](Self::check_outside).
+    pub(super) fn contains(&self, file: &Path) -> Result<bool, FileError> {
+        let root = identity(&self.path)?;
+        for ancestor in nearest_existing(file)?.ancestors() {
+            if identity(ancestor)? == root {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Checks that a directory for backups is not among the live files: it is outside the data directory, or

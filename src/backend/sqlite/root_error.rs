@@ -151,6 +151,12 @@ pub enum BackupDirError {
         /// The data directory.
         root: PathBuf,
     },
+    /// Something else is there.
+    #[error("{} is not a directory, backups need one", Shown(dir))]
+    NotADirectory {
+        /// The path given, resolved.
+        dir: PathBuf,
+    },
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] FileError),

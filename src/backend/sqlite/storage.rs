@@ -12,12 +12,13 @@ use super::identity::{self, Identity};
 use super::instance::{self, Instance};
 use super::lock::DirLock;
 use super::root::{Root, RootOptions};
-use super::{connect, fence, schema};
+use super::{connect, fence, inspect, leftovers, quota, schema, tombstones};
 use crate::backend::error::{ConnectError, StorageError, Whose};
-use crate::backend::{Opened, SchemaFacts, Storage, TenantKey};
-use crate::catalog::CatalogStore;
+use crate::backend::{DatabasePages, Opened, SchemaFacts, Storage, TenantKey};
+use crate::catalog::{CatalogStore, Certificate, PurgedGeneration};
 use crate::error::SetupError;
 use crate::migrate::{self, MigrateOptions, MigrationSet};
+use crate::verify::{History, Leftovers};
 
 /// Settings of the SQLite backend.
 #[derive(Clone, Debug)]
@@ -50,6 +51,10 @@ impl SqliteStorage {
         }
         .map_err(SetupError::Root)?;
         let instance = Instance::register(&root).map_err(StorageError::from)?;
+        // Looked for once others can see that this one is alive: whoever restores asks the other way round.
+        if super::shared::is_being_restored(&root).map_err(StorageError::from)? {
+            return Err(SetupError::SharedRestoreUnfinished);
+        }
         let busy_timeout = settings.busy_timeout;
         if settings.init && !root.shared().exists() {
             if has_tenants(&root)? {
@@ -99,7 +104,11 @@ impl SqliteStorage {
         path.expect("a folded TenantId is what the root asks for")
     }
 
-    fn directory(&self, key: &TenantKey) -> PathBuf {
+    pub(super) fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
+    pub(super) fn directory(&self, key: &TenantKey) -> PathBuf {
         let path = self
             .root
             .tenant_directory(key.id.folded().as_str(), key.uuid);
@@ -107,7 +116,11 @@ impl SqliteStorage {
     }
 
     /// Opens a database nobody else has, whoever it says it is.
-    fn open_staging(&self, path: &Path, whose: &Whose) -> Result<SqliteConnection, StorageError> {
+    pub(super) fn open_staging(
+        &self,
+        path: &Path,
+        whose: &Whose,
+    ) -> Result<SqliteConnection, StorageError> {
         Ok(connect::open(path, whose, self.busy_timeout)?)
     }
 
@@ -154,6 +167,46 @@ impl SqliteStorage {
 impl Storage for SqliteStorage {
     type Conn = SqliteConnection;
 
+    fn connect_to_inspect(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+    ) -> Result<SqliteConnection, ConnectError> {
+        let whose = Whose::Tenant(key.id);
+        let path = self.path(key, generation);
+        let mut conn = connect::open_to_inspect(&path, &whose, self.busy_timeout)?;
+        let identity = Identity::tenant(self.catalog, key, generation);
+        connect::check_stamp(&mut conn, &whose, &identity)?;
+        Ok(conn)
+    }
+
+    fn is_fenced(conn: &mut SqliteConnection) -> QueryResult<bool> {
+        Ok(Identity::read(conn)?.is_some_and(|identity| identity.fenced))
+    }
+
+    fn history(&self, set: &MigrationSet) -> Result<History, StorageError> {
+        inspect::history(set)
+    }
+
+    fn leftovers(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        kept: &[u64],
+    ) -> Result<Leftovers, StorageError> {
+        Ok(leftovers::beside(&self.directory(key), generation, kept)?)
+    }
+
+    fn tenant_directories(&self) -> Result<Vec<String>, StorageError> {
+        Ok(leftovers::names(&self.root.tenants())?)
+    }
+
+    fn directory_name(&self, key: &TenantKey) -> String {
+        let directory = self.directory(key);
+        let name = directory.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
     fn catalog_uuid(&self) -> Uuid {
         self.catalog
     }
@@ -172,12 +225,27 @@ impl Storage for SqliteStorage {
         key: &TenantKey,
         generation: u64,
     ) -> Result<Opened<SqliteConnection>, ConnectError> {
+        self.connect_tenant_within(key, generation, self.busy_timeout)
+    }
+
+    fn connect_tenant_within(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        wait: Duration,
+    ) -> Result<Opened<SqliteConnection>, ConnectError> {
         let whose = Whose::Tenant(key.id);
+        if tombstones::stands(&self.root, key.uuid).map_err(|e| ConnectError::Unsafe {
+            whose: whose.clone(),
+            reason: e.to_string(),
+        })? {
+            return Err(ConnectError::Purged { whose });
+        }
         let mut conn = connect::open_stamped(
             &self.path(key, generation),
             &whose,
             &Identity::tenant(self.catalog, key, generation),
-            self.busy_timeout,
+            wait,
         )?;
         let schema_version =
             migrate::newest_applied(&mut conn).map_err(|e| connect::failed(e, &whose))?;
@@ -255,6 +323,10 @@ impl Storage for SqliteStorage {
     }
 
     fn publish(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+        if self.is_tombstoned(key.uuid)? {
+            let whose = Whose::Tenant(key.id);
+            return Err(ConnectError::Purged { whose }.into());
+        }
         let path = self.path(key, generation);
         Ok(files::publish(&files::staging_beside(&path), &path)?)
     }
@@ -321,6 +393,41 @@ impl Storage for SqliteStorage {
         }
     }
 
+    fn is_tombstoned(&self, tenant: Uuid) -> Result<bool, StorageError> {
+        Ok(tombstones::stands(&self.root, tenant)?)
+    }
+
+    fn tombstoned(&self) -> Result<Vec<Uuid>, StorageError> {
+        Ok(tombstones::all(&self.root)?)
+    }
+
+    fn certificate(&self, tenant: Uuid) -> Result<Option<Certificate>, StorageError> {
+        tombstones::read(&self.root, tenant)
+    }
+
+    fn write_tombstone(&self, certificate: &Certificate) -> Result<(), StorageError> {
+        tombstones::write(&self.root, certificate)
+    }
+
+    fn inventory(
+        &self,
+        key: &TenantKey,
+    ) -> Result<Option<(Vec<PurgedGeneration>, u64)>, StorageError> {
+        Ok(tombstones::inventory(&self.directory(key))?)
+    }
+
+    fn limit(&self, conn: &mut SqliteConnection, bytes: u64) -> QueryResult<()> {
+        quota::limit(conn, bytes)
+    }
+
+    fn pages(&self, conn: &mut SqliteConnection) -> QueryResult<DatabasePages> {
+        quota::pages(conn)
+    }
+
+    fn disk_has_room(&self) -> bool {
+        quota::disk_has_room(self.root.path())
+    }
+
     fn instance(&self) -> Uuid {
         self.instance.id()
     }
@@ -360,7 +467,7 @@ fn create_shared(root: &Root, busy_timeout: Duration) -> Result<(), StorageError
     Ok(())
 }
 
-fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), StorageError> {
+pub(super) fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), StorageError> {
     conn.immediate_transaction(|conn| {
         conn.batch_execute(identity::CREATE)?;
         identity.write(conn)
@@ -372,17 +479,17 @@ fn stamp(conn: &mut SqliteConnection, identity: &Identity) -> Result<(), Storage
 ///
 /// The last connection that closes moves the WAL into the file and removes it. Should that fail, the WAL stays, and
 /// [`files::publish`] refuses a file that has one.
-fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
+pub(super) fn seal(conn: SqliteConnection, staging: &Path) -> Result<(), StorageError> {
     drop(conn);
     Ok(files::sync_file(staging)?)
 }
 
 #[derive(QueryableByName)]
-struct Integrity {
+pub(super) struct Integrity {
     #[diesel(sql_type = Text)]
-    integrity_check: String,
+    pub(super) integrity_check: String,
 }
 
-fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
+pub(super) fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
     move |source| StorageError::Query { action, source }
 }

@@ -102,6 +102,9 @@ impl MigrateConnection for Script {
     fn insert_into_ledger(&mut self, row: &LedgerRow) -> QueryResult<()> {
         self.say(&format!("insert {}", row.version))
     }
+    fn set_lock_timeout(&mut self, wait: Duration) -> QueryResult<()> {
+        self.say(&format!("wait {} ms", wait.as_millis()))
+    }
     fn set_foreign_keys(&mut self, on: bool) -> QueryResult<()> {
         self.say(if on {
             "foreign keys on"

@@ -1,0 +1,290 @@
+//! Which backups are kept, and the removal of the others.
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{BackupError, BackupFilter, BackupRecord, BackupRef, find, remove, sets};
+use crate::backend::{Backend, BackupStorage};
+use crate::registry::Registry;
+use crate::tenancy::Tenancy;
+
+/// How many backups of one database are kept. Days, weeks and months are those of UTC, weeks begin on Monday.
+///
+/// A backup is kept if any of the numbers keeps it. Whatever they are, the newest one of each database is kept, and so
+/// is every pinned one, which counts for none of the numbers.
+///
+/// # Example
+/// ```
+/// use diesel_tenants::RetentionPolicy;
+///
+/// let policy = RetentionPolicy { keep_last: 3, daily: 7, weekly: 5, monthly: 12 };
+/// # let _ = policy;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RetentionPolicy {
+    /// The newest so many.
+    pub keep_last: usize,
+    /// The newest one of each of the last so many days that have one.
+    pub daily: usize,
+    /// The newest one of each of the last so many weeks that have one.
+    pub weekly: usize,
+    /// The newest one of each of the last so many months that have one.
+    pub monthly: usize,
+}
+
+impl Default for RetentionPolicy {
+    /// The last 3, and one for each of 7 days, 5 weeks and 12 months.
+    fn default() -> Self {
+        Self {
+            keep_last: 3,
+            daily: 7,
+            weekly: 5,
+            monthly: 12,
+        }
+    }
+}
+
+impl RetentionPolicy {
+    /// For times in descending order, whether each is kept.
+    fn keeps(&self, newest_first: &[SystemTime]) -> Vec<bool> {
+        let dates: Vec<_> = newest_first.iter().map(|at| date(*at)).collect();
+        let mut keep = vec![false; dates.len()];
+        for kept in keep.iter_mut().take(self.keep_last.max(1)) {
+            *kept = true;
+        }
+        first_of_each(&dates, |at| at.date(), self.daily, &mut keep);
+        let week = |at: &OffsetDateTime| {
+            let (year, week, _) = at.to_iso_week_date();
+            (year, week)
+        };
+        first_of_each(&dates, week, self.weekly, &mut keep);
+        let month = |at: &OffsetDateTime| (at.year(), u8::from(at.month()));
+        first_of_each(&dates, month, self.monthly, &mut keep);
+        keep
+    }
+}
+
+/// Marks the first of each of the first `limit` periods.
+fn first_of_each<P: Eq + Hash>(
+    dates: &[OffsetDateTime],
+    period: impl Fn(&OffsetDateTime) -> P,
+    limit: usize,
+    keep: &mut [bool],
+) {
+    let mut seen = HashSet::new();
+    for (at, keep) in dates.iter().zip(keep) {
+        if seen.len() < limit && seen.insert(period(at)) {
+            *keep = true;
+        }
+    }
+}
+
+/// The calendar's view of a time. One that is beyond its years is the first or last there is.
+fn date(at: SystemTime) -> OffsetDateTime {
+    let seconds = at
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let last = time::PrimitiveDateTime::MAX.assume_utc();
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(last)
+}
+
+/// What [`Tenancy::prune_backups`] did, or would do.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct PruneReport {
+    /// The backups that are removed.
+    pub removed: Vec<BackupRecord>,
+    /// The backups that stay.
+    pub kept: Vec<BackupRecord>,
+    /// What could not be removed, and why. It stays, or is removed when the library is opened next.
+    pub failed: Vec<(BackupRecord, BackupError)>,
+    /// Databases whose newest backup is not there as it should be. None of their backups was removed: an older one may
+    /// be the last that can be restored.
+    pub held: Vec<(BackupRecord, BackupError)>,
+}
+
+impl PruneReport {
+    /// The bytes of what was removed.
+    pub fn bytes(&self) -> u64 {
+        self.removed.iter().map(|backup| backup.bytes).sum()
+    }
+}
+
+fn prune<C: Backend>(
+    tenancy: &Tenancy<C>,
+    policy: &RetentionPolicy,
+    dry_run: bool,
+) -> Result<PruneReport, BackupError> {
+    let registry = &tenancy.registry;
+    let mut by_database: BTreeMap<Option<Uuid>, Vec<BackupRecord>> = BTreeMap::new();
+    for backup in tenancy.backups(&BackupFilter::all())? {
+        let database = backup.tenant.map(|tenant| tenant.uuid);
+        by_database.entry(database).or_default().push(backup);
+    }
+    let mut report = PruneReport::default();
+    for backups in by_database.into_values() {
+        if let Some(newest) = backups.first()
+            && let Err(error) = is_there(registry, newest)
+        {
+            report.held.push((newest.clone(), error));
+            report.kept.extend(backups);
+            continue;
+        }
+        let (pinned, free): (Vec<_>, Vec<_>) =
+            backups.into_iter().partition(|backup| backup.pinned);
+        report.kept.extend(pinned);
+        let times: Vec<_> = free.iter().map(|backup| backup.taken_at).collect();
+        for (backup, keep) in free.into_iter().zip(policy.keeps(&times)) {
+            if keep {
+                report.kept.push(backup);
+            } else if dry_run {
+                report.removed.push(backup);
+            } else {
+                match remove(registry, backup.id) {
+                    Ok(()) => report.removed.push(backup),
+                    Err(error) => report.failed.push((backup, error)),
+                }
+            }
+        }
+    }
+    if !dry_run {
+        sets::remove_empty(registry)?;
+    }
+    Ok(report)
+}
+
+/// Whether a backup is where the catalogue says, with its manifest and its length. Its bytes are not read.
+fn is_there<C: Backend>(registry: &Registry<C>, backup: &BackupRecord) -> Result<(), BackupError> {
+    let found = find(registry, &BackupRef::from(backup))?;
+    Ok(C::Storage::backup_length(
+        &found.path,
+        found.manifest.bytes,
+    )?)
+}
+
+impl<C: Backend> Tenancy<C> {
+    /// Removes the backups that `policy` does not keep, of every tenant, of deleted ones too, and of the shared database.
+    /// With `dry_run` it only says which those are.
+    ///
+    /// The newest backup of a database stays, and so do all pinned ones. Where the newest is not there as it should be,
+    /// no backup of that database is removed.
+    ///
+    /// # Errors
+    /// [`BackupError::Catalog`]. What could not be removed is in the report.
+    pub fn prune_backups(
+        &self,
+        policy: &RetentionPolicy,
+        dry_run: bool,
+    ) -> Result<PruneReport, BackupError> {
+        prune(self, policy, dry_run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn at(text: &str) -> SystemTime {
+        let number = |range: std::ops::Range<usize>| text[range].parse::<u16>().unwrap();
+        let month = time::Month::try_from(number(5..7) as u8).unwrap();
+        let date =
+            time::Date::from_calendar_date(i32::from(number(0..4)), month, number(8..10) as u8);
+        let date = date.unwrap().with_hms(number(11..13) as u8, 0, 0).unwrap();
+        UNIX_EPOCH + Duration::from_secs(date.assume_utc().unix_timestamp() as u64)
+    }
+
+    fn kept<'a>(policy: RetentionPolicy, times: &[&'a str]) -> Vec<&'a str> {
+        let keep = policy.keeps(&times.iter().map(|text| at(text)).collect::<Vec<_>>());
+        let kept = times.iter().zip(keep).filter(|(_, keep)| *keep);
+        kept.map(|(text, _)| *text).collect()
+    }
+
+    const NONE: RetentionPolicy = RetentionPolicy {
+        keep_last: 0,
+        daily: 0,
+        weekly: 0,
+        monthly: 0,
+    };
+
+    #[test]
+    fn each_number_keeps_the_newest_of_its_periods() {
+        // A year ends in the middle of a week, and its last days belong to a week of the next.
+        let times = [
+            "2025-01-02 10",
+            "2025-01-01 23",
+            "2025-01-01 01",
+            "2024-12-31 12",
+            "2024-12-29 12",
+            "2024-12-28 12",
+            "2024-11-30 12",
+            "2024-11-01 12",
+            "2024-08-01 12",
+        ];
+        assert_eq!(kept(NONE, &times), ["2025-01-02 10"]);
+        let policy = RetentionPolicy {
+            keep_last: 2,
+            ..NONE
+        };
+        assert_eq!(kept(policy, &times), ["2025-01-02 10", "2025-01-01 23"]);
+        let policy = RetentionPolicy { daily: 3, ..NONE };
+        assert_eq!(
+            kept(policy, &times),
+            ["2025-01-02 10", "2025-01-01 23", "2024-12-31 12"]
+        );
+        let policy = RetentionPolicy { weekly: 2, ..NONE };
+        assert_eq!(kept(policy, &times), ["2025-01-02 10", "2024-12-29 12"]);
+        let policy = RetentionPolicy { monthly: 4, ..NONE };
+        let wanted = [
+            "2025-01-02 10",
+            "2024-12-31 12",
+            "2024-11-30 12",
+            "2024-08-01 12",
+        ];
+        assert_eq!(kept(policy, &times), wanted);
+        assert!(kept(NONE, &[]).is_empty());
+    }
+
+    proptest! {
+        /// The newest stays; pruning again removes nothing; each number is kept as far as there are backups for it.
+        #[test]
+        fn pruning_keeps_what_it_promises(
+            mut hours in proptest::collection::vec(0u64..24 * 900, 0..120),
+            keep_last in 0usize..5, daily in 0usize..5, weekly in 0usize..5, monthly in 0usize..5,
+        ) {
+            hours.sort_unstable_by(|a, b| b.cmp(a));
+            let begin = at("2024-01-01 00");
+            let times: Vec<_> = hours.iter().map(|h| begin + Duration::from_secs(h * 3600)).collect();
+            let policy = RetentionPolicy { keep_last, daily, weekly, monthly };
+            let only = |times: &[SystemTime]| -> Vec<SystemTime> {
+                times.iter().zip(policy.keeps(times)).filter(|(_, keep)| *keep).map(|(at, _)| *at).collect()
+            };
+            let kept = only(&times);
+            prop_assert_eq!(kept.first(), times.first());
+            prop_assert_eq!(&only(&kept), &kept);
+            prop_assert!(kept.len() >= keep_last.min(times.len()));
+            prop_assert!(kept.len() <= keep_last.max(1) + daily + weekly + monthly);
+            let periods = |times: &[SystemTime], of: fn(&OffsetDateTime) -> (i32, u16)| {
+                let all: std::collections::BTreeSet<_> = times.iter().map(|at| of(&date(*at))).collect();
+                all.into_iter().rev().collect::<Vec<_>>()
+            };
+            let day = |at: &OffsetDateTime| (at.year(), at.ordinal());
+            let month = |at: &OffsetDateTime| (at.year(), u16::from(u8::from(at.month())));
+            let week = |at: &OffsetDateTime| {
+                let (year, week, _) = at.to_iso_week_date();
+                (year, u16::from(week))
+            };
+            for (limit, of) in [(daily, day as fn(&OffsetDateTime) -> _), (weekly, week), (monthly, month)] {
+                let (wanted, found) = (periods(&times, of), periods(&kept, of));
+                for period in wanted.iter().take(limit) {
+                    prop_assert!(found.contains(period));
+                }
+            }
+        }
+    }
+}

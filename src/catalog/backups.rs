@@ -1,0 +1,289 @@
+//! What the catalogue knows of backups.
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use diesel::result::QueryResult;
+use uuid::Uuid;
+
+use crate::access::Principal;
+use crate::backend::{OnDisk, TenantKey};
+use crate::catalog::{Inserted, TenantRecord};
+
+/// Why a backup was taken.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum BackupReason {
+    /// Somebody asked for it.
+    #[default]
+    Manual,
+    /// It was time.
+    Scheduled,
+    /// Before a repair.
+    BeforeRepair,
+    /// Before a migration.
+    BeforeMigrate,
+    /// Before a restore.
+    BeforeRestore,
+    /// Before the database was made anew and empty.
+    BeforeRecreate,
+    /// The last one, before the tenant was deleted.
+    Final,
+}
+
+impl BackupReason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Manual,
+        Self::Scheduled,
+        Self::BeforeRepair,
+        Self::BeforeMigrate,
+        Self::BeforeRestore,
+        Self::BeforeRecreate,
+        Self::Final,
+    ];
+
+    /// The word for it, as stored and printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Scheduled => "scheduled",
+            Self::BeforeRepair => "before-repair",
+            Self::BeforeMigrate => "before-migrate",
+            Self::BeforeRestore => "before-restore",
+            Self::BeforeRecreate => "before-recreate",
+            Self::Final => "final",
+        }
+    }
+}
+
+impl fmt::Display for BackupReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for BackupReason {
+    type Err = UnknownReason;
+
+    fn from_str(s: &str) -> Result<Self, UnknownReason> {
+        let found = Self::ALL.into_iter().find(|reason| reason.as_str() == s);
+        found.ok_or(UnknownReason)
+    }
+}
+
+/// A word that is no [`BackupReason`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a reason for a backup; one of manual, scheduled, before-repair, before-migrate, before-restore, before-recreate, final"
+)]
+pub struct UnknownReason;
+
+/// A backup's place in its short life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum BackupState {
+    /// Undone when its instance is dead.
+    Making,
+    Good,
+    /// Removed for good, if need be when its instance is dead.
+    Removing,
+}
+
+impl BackupState {
+    const ALL: [Self; 3] = [Self::Making, Self::Good, Self::Removing];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Making => "making",
+            Self::Good => "good",
+            Self::Removing => "removing",
+        }
+    }
+
+    pub(crate) fn parse(s: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == s)
+    }
+}
+
+/// A backup as the catalogue has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct StoredBackup {
+    pub id: Uuid,
+    pub set: Option<Uuid>,
+    /// `None` for the shared database.
+    pub tenant: Option<TenantKey>,
+    pub state: BackupState,
+    pub reason: BackupReason,
+    /// Who makes it, or removes it.
+    pub instance: Uuid,
+    /// `None` for the directory of the data directory itself, which may be moved.
+    pub directory: Option<PathBuf>,
+    pub began_at: SystemTime,
+    pub pinned: bool,
+    pub facts: Option<StoredFacts>,
+}
+
+/// What is known of a backup from its commit point on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct StoredFacts {
+    pub taken_at: SystemTime,
+    pub generation: u64,
+    pub schema_version: Option<String>,
+    pub schema_fingerprint: String,
+    pub bytes: u64,
+    pub sha256: [u8; 32],
+}
+
+/// A set of backups as the catalogue has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct StoredSet {
+    pub id: Uuid,
+    pub instance: Uuid,
+    pub directory: Option<PathBuf>,
+    pub began_at: SystemTime,
+    /// `None` while it is being made, or removed.
+    pub ended_at: Option<SystemTime>,
+    pub complete: bool,
+}
+
+/// Whose backups are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum BackupsOf {
+    Everything,
+    Shared,
+    Tenant(Uuid),
+}
+
+/// What a restored catalogue and the disk had to say to each other.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct OnDiskReport {
+    pub moved: Vec<(TenantKey, u64, u64)>,
+    pub missing: Vec<TenantKey>,
+    pub orphans: Vec<TenantKey>,
+}
+
+/// What became of an attempt to give an old generation up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum GivenUp {
+    Done,
+    /// It is not among the kept ones.
+    NotKept,
+    /// The tenant is under a legal hold.
+    OnHold,
+}
+
+/// What the engine asks of the catalogue about backups. Each method is one transaction. Implemented by this crate only.
+#[doc(hidden)]
+pub trait BackupStore {
+    /// Inserts a backup that is being made.
+    fn backup_begin(&mut self, backup: &StoredBackup, by: &Principal) -> QueryResult<()>;
+    /// The commit point of a backup: it counts from here on. False where it is not being made any more, or
+    /// its tenant is being purged with its backups.
+    fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool>;
+    /// Takes a backup out of the catalogue. Its files must be gone.
+    fn backup_forget(&mut self, id: Uuid) -> QueryResult<()>;
+    fn backup_find(&mut self, id: Uuid) -> QueryResult<Option<StoredBackup>>;
+    /// Those that count, newest first.
+    fn backup_list(&mut self, of: BackupsOf) -> QueryResult<Vec<StoredBackup>>;
+    /// Those that are being made or removed.
+    fn backup_unfinished(&mut self) -> QueryResult<Vec<StoredBackup>>;
+    /// Keeps one that counts from being pruned, or no longer does. False where there is none.
+    fn backup_pin(&mut self, id: Uuid, pinned: bool, by: &Principal) -> QueryResult<bool>;
+    /// The commit point of removing one that counts and is neither pinned nor of a tenant under a legal hold. False
+    /// where there is none.
+    fn backup_begin_removal(
+        &mut self,
+        id: Uuid,
+        instance: Uuid,
+        by: &Principal,
+    ) -> QueryResult<bool>;
+
+    /// Brings a catalogue that was restored from a backup in line with the databases on the disk.
+    fn reconcile(
+        &mut self,
+        catalog: Uuid,
+        found: &[OnDisk],
+        by: &Principal,
+    ) -> QueryResult<OnDiskReport>;
+    /// Puts a tenant that was found on the disk into the catalogue, active.
+    fn reclaim(
+        &mut self,
+        record: &TenantRecord,
+        found: &OnDisk,
+        by: &Principal,
+    ) -> QueryResult<Inserted>;
+    /// Inserts a backup that counts, or lets one count that was being made.
+    fn backup_adopt(&mut self, backup: &StoredBackup, facts: &StoredFacts) -> QueryResult<()>;
+
+    fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()>;
+    /// The commit point of a set. False where it is not being made any more.
+    fn set_end(&mut self, id: Uuid, at: SystemTime, complete: bool) -> QueryResult<bool>;
+    /// The commit point of removing a set. False where it is being made or removed already.
+    fn set_begin_removal(&mut self, id: Uuid, instance: Uuid, by: &Principal) -> QueryResult<bool>;
+    /// Takes a set out of the catalogue. Its manifest must be gone; its members stay.
+    fn set_forget(&mut self, id: Uuid) -> QueryResult<()>;
+    /// All sets, newest first, those that are being made included.
+    fn set_list(&mut self) -> QueryResult<Vec<StoredSet>>;
+
+    /// The commit point of removing an old generation: it cannot be undone to any more.
+    fn generation_give_up(
+        &mut self,
+        tenant: Uuid,
+        generation: u64,
+        by: &Principal,
+    ) -> QueryResult<GivenUp>;
+    fn generations_given_up(&mut self) -> QueryResult<Vec<(Uuid, u64)>>;
+    /// The files of a generation that was given up are gone.
+    fn generation_given_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()>;
+}
+
+diesel::table! {
+    #[sql_name = "__tenants_backups"]
+    backups (id) {
+        id -> Binary,
+        set_id -> Nullable<Binary>,
+        tenant_uuid -> Nullable<Binary>,
+        tenant_id -> Nullable<Text>,
+        state -> Text,
+        reason -> Text,
+        instance -> Binary,
+        directory -> Nullable<Binary>,
+        began_at -> BigInt,
+        pinned -> Bool,
+        taken_at -> Nullable<BigInt>,
+        generation -> Nullable<BigInt>,
+        schema_version -> Nullable<Text>,
+        schema_fingerprint -> Nullable<Text>,
+        bytes -> Nullable<BigInt>,
+        sha256 -> Nullable<Binary>,
+    }
+}
+diesel::table! {
+    #[sql_name = "__tenants_backup_sets"]
+    backup_sets (id) {
+        id -> Binary,
+        instance -> Binary,
+        directory -> Nullable<Binary>,
+        began_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        complete -> Bool,
+    }
+}
+diesel::table! {
+    #[sql_name = "__tenants_discards"]
+    discards (tenant_uuid, generation) {
+        tenant_uuid -> Binary,
+        generation -> BigInt,
+    }
+}

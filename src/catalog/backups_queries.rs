@@ -1,0 +1,527 @@
+//! The catalogue's statements about backups. Mounted once per backend, whose module above names `Conn` and `write`.
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::audit_queries::note;
+use super::queries::{
+    about, all_tenants, close, close_quietly, forget_tenant, insert_tenant, now, number,
+    open_operation, set_status, tenant, unreadable, uuid,
+};
+use super::retention_queries::{comes_too_late, is_on_hold};
+use super::{Conn, write};
+use crate::access::Principal;
+use crate::audit::AuditNote;
+use crate::backend::{OnDisk, TenantKey};
+use crate::catalog::backups::{
+    BackupState, BackupStore, BackupsOf, GivenUp, OnDiskReport, StoredBackup, StoredFacts,
+    StoredSet, backup_sets, backups, discards,
+};
+use crate::catalog::{
+    Inserted, Operation, OperationKind, Status, TenantRecord, from_millis, generations, operations,
+    tenants, to_millis,
+};
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = backups)]
+struct BackupRow {
+    id: Vec<u8>,
+    set_id: Option<Vec<u8>>,
+    tenant_uuid: Option<Vec<u8>>,
+    tenant_id: Option<String>,
+    state: String,
+    reason: String,
+    instance: Vec<u8>,
+    directory: Option<Vec<u8>>,
+    began_at: i64,
+    pinned: bool,
+    taken_at: Option<i64>,
+    generation: Option<i64>,
+    schema_version: Option<String>,
+    schema_fingerprint: Option<String>,
+    bytes: Option<i64>,
+    sha256: Option<Vec<u8>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the catalogue has a backup this build cannot read; run the build that took it")]
+struct UnknownBackup;
+
+fn path(bytes: Vec<u8>) -> PathBuf {
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+fn bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}
+
+impl BackupRow {
+    fn read(self) -> QueryResult<StoredBackup> {
+        let tenant = match (&self.tenant_uuid, &self.tenant_id) {
+            (Some(bytes), Some(id)) => Some(TenantKey {
+                id: id.parse().map_err(unreadable)?,
+                uuid: uuid(bytes)?,
+            }),
+            _ => None,
+        };
+        let facts = match (self.taken_at, self.generation, self.bytes, &self.sha256) {
+            (Some(taken_at), Some(generation), Some(bytes), Some(sha256)) => Some(StoredFacts {
+                taken_at: from_millis(taken_at),
+                generation: number(generation)?,
+                schema_version: self.schema_version,
+                schema_fingerprint: self.schema_fingerprint.unwrap_or_default(),
+                bytes: number(bytes)?,
+                sha256: sha256.as_slice().try_into().map_err(unreadable)?,
+            }),
+            _ => None,
+        };
+        Ok(StoredBackup {
+            id: uuid(&self.id)?,
+            set: self.set_id.as_deref().map(uuid).transpose()?,
+            tenant,
+            state: BackupState::parse(&self.state).ok_or_else(|| unreadable(UnknownBackup))?,
+            reason: self.reason.parse().map_err(unreadable)?,
+            instance: uuid(&self.instance)?,
+            directory: self.directory.map(path),
+            began_at: from_millis(self.began_at),
+            pinned: self.pinned,
+            facts,
+        })
+    }
+
+    fn write(backup: &StoredBackup) -> Self {
+        Self {
+            id: backup.id.as_bytes().to_vec(),
+            set_id: backup.set.map(|set| set.as_bytes().to_vec()),
+            tenant_uuid: backup.tenant.map(|tenant| tenant.uuid.as_bytes().to_vec()),
+            tenant_id: backup.tenant.map(|tenant| tenant.id.as_str().to_owned()),
+            state: backup.state.as_str().to_owned(),
+            reason: backup.reason.as_str().to_owned(),
+            instance: backup.instance.as_bytes().to_vec(),
+            directory: backup.directory.as_deref().map(bytes),
+            began_at: to_millis(backup.began_at),
+            pinned: backup.pinned,
+            taken_at: None,
+            generation: None,
+            schema_version: None,
+            schema_fingerprint: None,
+            bytes: None,
+            sha256: None,
+        }
+    }
+}
+
+fn read(rows: Vec<BackupRow>) -> QueryResult<Vec<StoredBackup>> {
+    rows.into_iter().map(BackupRow::read).collect()
+}
+
+/// Brings one tenant in line with what was found of it. What an old catalogue says is being done ended long ago.
+fn reconcile_tenant(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    found: Option<&OnDisk>,
+    report: &mut OnDiskReport,
+    by: &Principal,
+) -> QueryResult<()> {
+    // These had reached their commit point, and are finished by whoever opens the library.
+    if matches!(record.status, Status::Deleting | Status::Deleted) {
+        return Ok(());
+    }
+    let operation = open_operation(conn, record.uuid)?;
+    if let Some(operation) = &operation {
+        close_quietly(conn, operation, "the catalogue was restored")?;
+    }
+    let newest = found.and_then(|found| found.newest.as_ref());
+    let (Some(found), Some((generation, version, fingerprint))) = (found, newest) else {
+        return match record.status {
+            Status::Provisioning | Status::Failed => forget_tenant(conn, record.uuid, by),
+            _ => {
+                report.missing.push(record.key());
+                set_settled(conn, record, operation.as_ref())
+            }
+        };
+    };
+    diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
+        .set((
+            tenants::generation.eq(*generation as i64),
+            tenants::schema_version.eq(version),
+            tenants::schema_fingerprint.eq(fingerprint),
+        ))
+        .execute(conn)?;
+    if *generation != record.generation {
+        let moved = (record.key(), record.generation, *generation);
+        report.moved.push(moved);
+        let found = about(record, "tenant.found").with("to_generation", *generation);
+        note(conn, by, &found)?;
+    }
+    set_settled(conn, record, operation.as_ref())?;
+    keep_numbers(conn, record, *generation, found)
+}
+
+/// Gives a tenant that was in the middle of something the status it had before.
+fn set_settled(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    operation: Option<&Operation>,
+) -> QueryResult<()> {
+    let status = match record.status {
+        Status::Restoring => operation.map_or(Status::Active, |open| open.prior_status),
+        Status::Provisioning | Status::Failed => Status::Active,
+        settled => settled,
+    };
+    set_status(conn, record.uuid, status)
+}
+
+/// Makes the old generations that were found those that are kept, and sees that no number is used twice.
+fn keep_numbers(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    current: u64,
+    found: &OnDisk,
+) -> QueryResult<()> {
+    let id = record.uuid.as_bytes().as_slice();
+    let old = found
+        .generations
+        .iter()
+        .filter(|generation| **generation != current);
+    let old: Vec<i64> = old.map(|generation| *generation as i64).collect();
+    let gone = generations::tenant_uuid
+        .eq(id)
+        .and(generations::generation.ne_all(&old));
+    diesel::delete(generations::table.filter(gone)).execute(conn)?;
+    diesel::delete(discards::table.filter(discards::tenant_uuid.eq(id))).execute(conn)?;
+    for generation in old {
+        diesel::insert_into(generations::table)
+            .values((
+                generations::tenant_uuid.eq(id),
+                generations::generation.eq(generation),
+                generations::replaced_by.eq(OperationKind::Restore.as_str()),
+                generations::replaced_at.eq(now()),
+            ))
+            .on_conflict_do_nothing()
+            .execute(conn)?;
+    }
+    let highest = found.generations.iter().max().copied().unwrap_or(current);
+    diesel::insert_into(operations::table)
+        .values((
+            operations::id.eq(Uuid::now_v7().as_bytes().to_vec()),
+            operations::tenant_uuid.eq(id),
+            operations::kind.eq(OperationKind::Restore.as_str()),
+            operations::instance.eq(Uuid::nil().as_bytes().to_vec()),
+            operations::prior_status.eq(record.status.as_str()),
+            operations::from_generation.eq(record.generation as i64),
+            operations::to_generation.eq(highest as i64),
+            operations::started_at.eq(now()),
+            operations::finished_at.eq(now()),
+            operations::outcome.eq("found on the disk"),
+        ))
+        .execute(conn)
+        .map(drop)
+}
+
+fn insert_backup(conn: &mut Conn, backup: &StoredBackup) -> QueryResult<()> {
+    diesel::insert_into(backups::table)
+        .values(BackupRow::write(backup))
+        .execute(conn)
+        .map(drop)
+}
+
+/// What is done to a backup, for the audit log.
+fn about_backup(backup: &StoredBackup, action: &'static str) -> AuditNote {
+    let it = AuditNote::of_library(action).subject(backup.id);
+    match backup.tenant {
+        Some(tenant) => it.about(tenant),
+        None => it,
+    }
+}
+
+impl BackupStore for Conn {
+    fn backup_begin(&mut self, backup: &StoredBackup, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| {
+            insert_backup(conn, backup)?;
+            let begun = about_backup(backup, "backup.begin");
+            note(conn, by, &begun.with("why", backup.reason.as_str()))
+        })
+    }
+
+    fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool> {
+        let making = BackupState::Making.as_str();
+        write(self, |conn| {
+            if comes_too_late(conn, id)? {
+                return Ok(false);
+            }
+            let committed = diesel::update(backups::table.find(id.as_bytes().as_slice()))
+                .filter(backups::state.eq(making))
+                .set((
+                    backups::state.eq(BackupState::Good.as_str()),
+                    backups::taken_at.eq(to_millis(facts.taken_at)),
+                    backups::generation.eq(facts.generation as i64),
+                    backups::schema_version.eq(&facts.schema_version),
+                    backups::schema_fingerprint.eq(&facts.schema_fingerprint),
+                    backups::bytes.eq(facts.bytes as i64),
+                    backups::sha256.eq(facts.sha256.as_slice()),
+                ))
+                .execute(conn)?;
+            Ok(committed == 1)
+        })
+    }
+
+    fn backup_forget(&mut self, id: Uuid) -> QueryResult<()> {
+        diesel::delete(backups::table.find(id.as_bytes().as_slice()))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn backup_find(&mut self, id: Uuid) -> QueryResult<Option<StoredBackup>> {
+        let row = backups::table
+            .find(id.as_bytes().as_slice())
+            .get_result::<BackupRow>(self)
+            .optional()?;
+        row.map(BackupRow::read).transpose()
+    }
+
+    fn backup_list(&mut self, of: BackupsOf) -> QueryResult<Vec<StoredBackup>> {
+        let good = backups::table
+            .filter(backups::state.eq(BackupState::Good.as_str()))
+            .order((backups::taken_at.desc(), backups::id.desc()));
+        read(match of {
+            BackupsOf::Everything => good.load(self)?,
+            BackupsOf::Shared => good.filter(backups::tenant_uuid.is_null()).load(self)?,
+            BackupsOf::Tenant(uuid) => good
+                .filter(backups::tenant_uuid.eq(uuid.as_bytes().as_slice()))
+                .load(self)?,
+        })
+    }
+
+    fn backup_unfinished(&mut self) -> QueryResult<Vec<StoredBackup>> {
+        let unfinished = backups::state.ne(BackupState::Good.as_str());
+        read(backups::table.filter(unfinished).load(self)?)
+    }
+
+    fn backup_pin(&mut self, id: Uuid, pinned: bool, by: &Principal) -> QueryResult<bool> {
+        write(self, |conn| {
+            let backup = match conn.backup_find(id)? {
+                Some(backup) if backup.state == BackupState::Good => backup,
+                _ => return Ok(false),
+            };
+            if backup.pinned == pinned {
+                return Ok(true);
+            }
+            diesel::update(backups::table.find(id.as_bytes().as_slice()))
+                .set(backups::pinned.eq(pinned))
+                .execute(conn)?;
+            let action = match pinned {
+                true => "backup.pin",
+                false => "backup.unpin",
+            };
+            note(conn, by, &about_backup(&backup, action))?;
+            Ok(true)
+        })
+    }
+
+    fn backup_begin_removal(
+        &mut self,
+        id: Uuid,
+        instance: Uuid,
+        by: &Principal,
+    ) -> QueryResult<bool> {
+        write(self, |conn| {
+            if is_on_hold(conn, id)? {
+                return Ok(false);
+            }
+            let begun = diesel::update(backups::table.find(id.as_bytes().as_slice()))
+                .filter(backups::state.eq(BackupState::Good.as_str()))
+                .filter(backups::pinned.eq(false))
+                .set((
+                    backups::state.eq(BackupState::Removing.as_str()),
+                    backups::instance.eq(instance.as_bytes().as_slice()),
+                ))
+                .execute(conn)?;
+            match conn.backup_find(id)? {
+                Some(backup) if begun == 1 => {
+                    note(conn, by, &about_backup(&backup, "backup.remove"))?;
+                }
+                _ => {}
+            }
+            Ok(begun == 1)
+        })
+    }
+
+    fn reconcile(
+        &mut self,
+        catalog: Uuid,
+        found: &[OnDisk],
+        by: &Principal,
+    ) -> QueryResult<OnDiskReport> {
+        write(self, |conn| {
+            let mut report = OnDiskReport::default();
+            let known = all_tenants(conn)?;
+            for record in &known {
+                let found = found
+                    .iter()
+                    .find(|found| found.key.uuid == record.uuid && found.catalog == catalog);
+                if found.is_none_or(|found| !found.tombstone) {
+                    reconcile_tenant(conn, record, found, &mut report, by)?;
+                }
+            }
+            let is_orphan = |found: &&OnDisk| {
+                let unknown = known.iter().all(|record| record.uuid != found.key.uuid);
+                unknown && found.catalog == catalog && !found.tombstone && found.newest.is_some()
+            };
+            report.orphans = found
+                .iter()
+                .filter(is_orphan)
+                .map(|found| found.key)
+                .collect();
+            let restored = AuditNote::of_library("catalog.restore")
+                .with("moved", report.moved.len())
+                .with("missing", report.missing.len())
+                .with("orphans", report.orphans.len());
+            note(conn, by, &restored)?;
+            Ok(report)
+        })
+    }
+
+    fn reclaim(
+        &mut self,
+        record: &TenantRecord,
+        found: &OnDisk,
+        by: &Principal,
+    ) -> QueryResult<Inserted> {
+        let operation = Operation {
+            id: Uuid::now_v7(),
+            tenant_uuid: record.uuid,
+            kind: OperationKind::Create,
+            instance: Uuid::nil(),
+            prior_status: Status::Provisioning,
+            from_generation: record.generation,
+            to_generation: record.generation,
+        };
+        write(self, |conn| {
+            let inserted = insert_tenant(conn, record, &operation, false, by)?;
+            if matches!(inserted, Inserted::Done) {
+                close(conn, &operation, "reclaimed", by)?;
+                keep_numbers(conn, record, record.generation, found)?;
+            }
+            Ok(inserted)
+        })
+    }
+
+    fn backup_adopt(&mut self, backup: &StoredBackup, facts: &StoredFacts) -> QueryResult<()> {
+        if self.backup_find(backup.id)?.is_none() {
+            insert_backup(self, backup)?;
+        }
+        self.backup_commit(backup.id, facts).map(drop)
+    }
+
+    fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()> {
+        diesel::insert_into(backup_sets::table)
+            .values((
+                backup_sets::id.eq(set.id.as_bytes().as_slice()),
+                backup_sets::instance.eq(set.instance.as_bytes().as_slice()),
+                backup_sets::directory.eq(set.directory.as_deref().map(bytes)),
+                backup_sets::began_at.eq(to_millis(set.began_at)),
+                backup_sets::ended_at.eq(set.ended_at.map(to_millis)),
+                backup_sets::complete.eq(set.complete),
+            ))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn set_end(&mut self, id: Uuid, at: SystemTime, complete: bool) -> QueryResult<bool> {
+        let ended = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
+            .filter(backup_sets::ended_at.is_null())
+            .set((
+                backup_sets::ended_at.eq(to_millis(at)),
+                backup_sets::complete.eq(complete),
+            ))
+            .execute(self)?;
+        Ok(ended == 1)
+    }
+
+    fn set_begin_removal(&mut self, id: Uuid, instance: Uuid, by: &Principal) -> QueryResult<bool> {
+        write(self, |conn| {
+            let begun = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
+                .filter(backup_sets::ended_at.is_not_null())
+                .set((
+                    backup_sets::ended_at.eq(None::<i64>),
+                    backup_sets::instance.eq(instance.as_bytes().as_slice()),
+                ))
+                .execute(conn)?;
+            if begun == 1 {
+                let removed = AuditNote::of_library("backup-set.remove").subject(id);
+                note(conn, by, &removed)?;
+            }
+            Ok(begun == 1)
+        })
+    }
+
+    fn set_forget(&mut self, id: Uuid) -> QueryResult<()> {
+        diesel::delete(backup_sets::table.find(id.as_bytes().as_slice()))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn set_list(&mut self) -> QueryResult<Vec<StoredSet>> {
+        type Row = (Vec<u8>, Vec<u8>, Option<Vec<u8>>, i64, Option<i64>, bool);
+        let rows = backup_sets::table
+            .order((backup_sets::began_at.desc(), backup_sets::id.desc()))
+            .load::<Row>(self)?;
+        let read = |(id, instance, directory, began_at, ended_at, complete): Row| {
+            Ok(StoredSet {
+                id: uuid(&id)?,
+                instance: uuid(&instance)?,
+                directory: directory.map(path),
+                began_at: from_millis(began_at),
+                ended_at: ended_at.map(from_millis),
+                complete,
+            })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    fn generation_give_up(
+        &mut self,
+        uuid: Uuid,
+        generation: u64,
+        by: &Principal,
+    ) -> QueryResult<GivenUp> {
+        let key = (uuid.as_bytes().as_slice(), generation as i64);
+        write(self, |conn| {
+            let hold = tenants::table.find(key.0).select(tenants::legal_hold);
+            if hold.get_result::<Option<String>>(conn)?.is_some() {
+                return Ok(GivenUp::OnHold);
+            }
+            if diesel::delete(generations::table.find(key)).execute(conn)? == 0 {
+                return Ok(GivenUp::NotKept);
+            }
+            diesel::insert_into(discards::table)
+                .values((
+                    discards::tenant_uuid.eq(key.0),
+                    discards::generation.eq(key.1),
+                ))
+                .execute(conn)?;
+            if let Some(record) = tenant(conn, uuid)? {
+                let given_up = about(&record, "generation.discard").generation(generation);
+                note(conn, by, &given_up)?;
+            }
+            Ok(GivenUp::Done)
+        })
+    }
+
+    fn generations_given_up(&mut self) -> QueryResult<Vec<(Uuid, u64)>> {
+        let rows = discards::table.load::<(Vec<u8>, i64)>(self)?;
+        let read = |(tenant, generation): (Vec<u8>, i64)| Ok((uuid(&tenant)?, number(generation)?));
+        rows.into_iter().map(read).collect()
+    }
+
+    fn generation_given_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()> {
+        let key = (tenant.as_bytes().as_slice(), generation as i64);
+        diesel::delete(discards::table.find(key))
+            .execute(self)
+            .map(drop)
+    }
+}

@@ -1,0 +1,358 @@
+//! The catalogue's statements about ends, names and quotas. Mounted once per backend, beside `queries.rs`.
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::Conn;
+use super::audit_queries::note;
+use super::queries::{
+    OperationRow, TenantRow, about, idle_tenant, next_seq, now, see_clock, set_status,
+    subdomain_owner, tenant, unreadable,
+};
+use super::write;
+use crate::access::Principal;
+use crate::catalog::backups::backups;
+use crate::catalog::retention::{BELIEVED_AHEAD, Until};
+use crate::catalog::{
+    BackupsOnPurge, Changed, Intent, NewNames, Operation, PurgeAsked, PurgeBegun, Renamed,
+    Retention, RetentionStore, Status, TenantRecord, catalog, from_millis, operations, tenants,
+    to_millis,
+};
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the catalogue names a backup policy this build does not know; run the build that began the purge"
+)]
+struct UnknownPolicy;
+
+/// Statuses in which a tenant has data, so that something can be said about it.
+fn has_data(status: Status) -> bool {
+    use Status::*;
+    matches!(status, Active | Suspended | Archived | Restoring)
+}
+
+/// The tenant, if it has data, whatever is being done to it.
+fn with_data(conn: &mut Conn, id: Uuid) -> QueryResult<Result<TenantRecord, Changed>> {
+    Ok(match tenant(conn, id)? {
+        None => Err(Changed::Unknown),
+        Some(record) if has_data(record.status) => Ok(record),
+        Some(record) => Err(Changed::WrongStatus(record.status)),
+    })
+}
+
+/// Numbers a change of a tenant's row that was made by other means than its status.
+fn touched(conn: &mut Conn, id: Uuid) -> QueryResult<()> {
+    let seq = next_seq(conn)?;
+    diesel::update(tenants::table.find(id.as_bytes().as_slice()))
+        .set((tenants::changed_at.eq(now()), tenants::change_seq.eq(seq)))
+        .execute(conn)
+        .map(drop)
+}
+
+/// What decides over a tenant's backups.
+#[derive(Queryable)]
+struct Fate {
+    status: String,
+    legal_hold: Option<String>,
+    backups_on_purge: Option<String>,
+}
+
+/// The fate of the tenant a backup is of, if it is a tenant's.
+fn fate_of_backup(conn: &mut Conn, backup: Uuid) -> QueryResult<Option<Fate>> {
+    let tenant = backups::table
+        .find(backup.as_bytes().as_slice())
+        .select(backups::tenant_uuid)
+        .get_result::<Option<Vec<u8>>>(conn)
+        .optional()?;
+    let Some(Some(tenant)) = tenant else {
+        return Ok(None);
+    };
+    let columns = (
+        tenants::status,
+        tenants::legal_hold,
+        tenants::backups_on_purge,
+    );
+    let row = tenants::table.find(tenant).select(columns);
+    row.get_result(conn).optional()
+}
+
+/// Whether a backup is of a tenant under a legal hold, and must not be removed.
+pub(super) fn is_on_hold(conn: &mut Conn, backup: Uuid) -> QueryResult<bool> {
+    let fate = fate_of_backup(conn, backup)?;
+    Ok(fate.is_some_and(|fate| fate.legal_hold.is_some()))
+}
+
+/// Whether a backup that is being made is of a tenant that is purged with its backups, and must not come to count.
+pub(super) fn comes_too_late(conn: &mut Conn, backup: Uuid) -> QueryResult<bool> {
+    let remove = Some(BackupsOnPurge::Remove.as_str());
+    let over = [Status::Deleting, Status::Deleted].map(Status::as_str);
+    let fate = fate_of_backup(conn, backup)?;
+    Ok(fate.is_some_and(|fate| {
+        over.contains(&fate.status.as_str()) && fate.backups_on_purge.as_deref() == remove
+    }))
+}
+
+fn clock_seen(conn: &mut Conn) -> QueryResult<i64> {
+    catalog::table.select(catalog::clock_seen).get_result(conn)
+}
+
+impl RetentionStore for Conn {
+    fn retention_see_clock(&mut self) -> QueryResult<()> {
+        see_clock(self)
+    }
+
+    fn retention_schedule(
+        &mut self,
+        tenant: Uuid,
+        until: Retention,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
+        write(self, |conn| {
+            let record = match idle_tenant(conn, tenant, |s| s == Status::Archived)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(refused),
+            };
+            let at = match until.0 {
+                Until::At(time) => to_millis(time),
+                // A clock that was set back would let the time run out before it has begun.
+                Until::After(wait) => {
+                    let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+                    now().max(clock_seen(conn)?).saturating_add(wait)
+                }
+            };
+            diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+                .set(tenants::delete_after.eq(at))
+                .execute(conn)?;
+            touched(conn, tenant)?;
+            note(
+                conn,
+                by,
+                &about(&record, "tenant.delete").with("delete_after", at),
+            )?;
+            Ok(Changed::Done)
+        })
+    }
+
+    fn retention_cancel(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed> {
+        write(self, |conn| {
+            let record = match idle_tenant(conn, tenant, |s| s == Status::Archived)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(refused),
+            };
+            diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+                .set(tenants::delete_after.eq(None::<i64>))
+                .execute(conn)?;
+            touched(conn, tenant)?;
+            if record.delete_after.is_some() {
+                note(conn, by, &about(&record, "tenant.undelete"))?;
+            }
+            Ok(Changed::Done)
+        })
+    }
+
+    fn retention_hold(
+        &mut self,
+        tenant: Uuid,
+        reason: Option<&str>,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
+        write(self, |conn| {
+            let record = match with_data(conn, tenant)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(refused),
+            };
+            diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+                .set(tenants::legal_hold.eq(reason))
+                .execute(conn)?;
+            touched(conn, tenant)?;
+            // Without the reason: people are named in such.
+            match (record.legal_hold.is_some(), reason.is_some()) {
+                (_, true) => note(conn, by, &about(&record, "tenant.hold"))?,
+                (true, false) => note(conn, by, &about(&record, "tenant.release"))?,
+                (false, false) => {}
+            }
+            Ok(Changed::Done)
+        })
+    }
+
+    fn retention_begin_purge(
+        &mut self,
+        intent: &Intent<'_>,
+        asked: &PurgeAsked,
+        by: &Principal,
+    ) -> QueryResult<PurgeBegun> {
+        let id = intent.tenant_uuid;
+        write(self, |conn| {
+            let record = match idle_tenant(conn, id, |status| intent.from.contains(&status))? {
+                Ok(record) => record,
+                Err(refused) => return Ok(PurgeBegun::Not(refused)),
+            };
+            if record.legal_hold.is_some() {
+                return Ok(PurgeBegun::OnHold);
+            }
+            let delete_after = match record.delete_after {
+                Some(date) => to_millis(date),
+                None if asked.unannounced => i64::MIN,
+                None => return Ok(PurgeBegun::NotScheduled),
+            };
+            if asked.backups == BackupsOnPurge::Remove {
+                let pinned = backups::table
+                    .filter(backups::tenant_uuid.eq(id.as_bytes().as_slice()))
+                    .filter(backups::pinned)
+                    .count()
+                    .get_result::<i64>(conn)?;
+                if pinned > 0 {
+                    return Ok(PurgeBegun::Pinned(pinned.unsigned_abs()));
+                }
+            }
+            let (now, seen) = (now(), clock_seen(conn)?);
+            if now < delete_after && !asked.unannounced {
+                return Ok(PurgeBegun::NotYet(from_millis(delete_after)));
+            }
+            if asked.clock_checked {
+                diesel::update(catalog::table)
+                    .set(catalog::clock_seen.eq(now))
+                    .execute(conn)?;
+            } else if now > seen.saturating_add(BELIEVED_AHEAD.as_millis() as i64)
+                && !asked.unannounced
+            {
+                let (last_seen, now) = (from_millis(seen), from_millis(now));
+                return Ok(PurgeBegun::ClockJump { last_seen, now });
+            }
+            let operation = Operation {
+                id: intent.id,
+                tenant_uuid: id,
+                kind: intent.kind,
+                instance: intent.instance,
+                prior_status: record.status,
+                from_generation: record.generation,
+                to_generation: record.generation,
+            };
+            diesel::insert_into(operations::table)
+                .values(OperationRow::write(&operation, now))
+                .execute(conn)?;
+            diesel::update(tenants::table.find(id.as_bytes().as_slice()))
+                .set(tenants::backups_on_purge.eq(asked.backups.as_str()))
+                .execute(conn)?;
+            set_status(conn, id, Status::Deleting)?;
+            let begun = about(&record, "purge.begin")
+                .subject(operation.id)
+                .with("backups", asked.backups.as_str())
+                .with("clock_checked", asked.clock_checked);
+            note(conn, by, &begun)?;
+            Ok(PurgeBegun::Done(operation))
+        })
+    }
+
+    fn retention_backups_on_purge(&mut self, tenant: Uuid) -> QueryResult<BackupsOnPurge> {
+        let word = tenants::table
+            .find(tenant.as_bytes().as_slice())
+            .select(tenants::backups_on_purge)
+            .get_result::<Option<String>>(self)?;
+        match word {
+            None => Ok(BackupsOnPurge::default()),
+            Some(word) => BackupsOnPurge::parse(&word).ok_or_else(|| unreadable(UnknownPolicy)),
+        }
+    }
+
+    fn retention_bury(
+        &mut self,
+        tombstoned: &[Uuid],
+        by: &Principal,
+    ) -> QueryResult<Vec<TenantRecord>> {
+        write(self, |conn| {
+            let mut alive = Vec::new();
+            for uuid in tombstoned {
+                // One that is being removed is left to whoever removes it.
+                let over = |status| matches!(status, Status::Deleting | Status::Deleted);
+                match tenant(conn, *uuid)? {
+                    Some(record) if !over(record.status) => {
+                        note(conn, by, &about(&record, "tenant.bury"))?;
+                        alive.push(record);
+                    }
+                    _ => continue,
+                }
+                let id = uuid.as_bytes().as_slice();
+                diesel::update(operations::table.filter(operations::tenant_uuid.eq(id)))
+                    .filter(operations::finished_at.is_null())
+                    .set((
+                        operations::finished_at.eq(now()),
+                        operations::outcome.eq("purged"),
+                    ))
+                    .execute(conn)?;
+                diesel::delete(
+                    crate::catalog::generations::table
+                        .filter(crate::catalog::generations::tenant_uuid.eq(id)),
+                )
+                .execute(conn)?;
+                set_status(conn, *uuid, Status::Deleted)?;
+            }
+            Ok(alive)
+        })
+    }
+
+    fn retention_deleted(&mut self) -> QueryResult<Vec<TenantRecord>> {
+        tenants::table
+            .filter(tenants::status.eq(Status::Deleted.as_str()))
+            .order(tenants::change_seq)
+            .load::<TenantRow>(self)?
+            .into_iter()
+            .map(TenantRow::read)
+            .collect()
+    }
+
+    fn rename(&mut self, tenant: Uuid, to: &NewNames, by: &Principal) -> QueryResult<Renamed> {
+        write(self, |conn| {
+            let record = match with_data(conn, tenant)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(Renamed::Not(refused)),
+            };
+            let row = tenants::table.find(tenant.as_bytes().as_slice());
+            if let Some(Some(subdomain)) = &to.subdomain
+                && let Some(owner) = subdomain_owner(conn, subdomain)?
+                && owner.uuid != tenant
+            {
+                return Ok(Renamed::SubdomainTaken(owner.id));
+            }
+            if let Some(name) = &to.display_name {
+                diesel::update(row)
+                    .set(tenants::display_name.eq(name.as_str()))
+                    .execute(conn)?;
+            }
+            if let Some(subdomain) = &to.subdomain {
+                diesel::update(row)
+                    .set(tenants::subdomain.eq(subdomain.as_ref().map(|s| s.as_str())))
+                    .execute(conn)?;
+            }
+            touched(conn, tenant)?;
+            let renamed = about(&record, "tenant.rename")
+                .with("display_name", to.display_name.is_some())
+                .with("subdomain", to.subdomain.is_some());
+            note(conn, by, &renamed)?;
+            Ok(Renamed::Done)
+        })
+    }
+
+    fn set_quota(
+        &mut self,
+        tenant: Uuid,
+        bytes: Option<u64>,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
+        write(self, |conn| {
+            let record = match with_data(conn, tenant)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(refused),
+            };
+            diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+                .set(tenants::quota_bytes.eq(bytes.map(|bytes| bytes as i64)))
+                .execute(conn)?;
+            touched(conn, tenant)?;
+            note(
+                conn,
+                by,
+                &about(&record, "tenant.quota").with("bytes", bytes),
+            )?;
+            Ok(Changed::Done)
+        })
+    }
+}

@@ -1,0 +1,505 @@
+//! Purging: a tenant that was deleted is removed, and stays removed.
+//!
+//! | step | failpoint after it | killed here, the next open |
+//! |---|---|---|
+//! | contexts of this process drained | `purge.drained` | has nothing to do |
+//! | **status `deleting`**, if neither date, hold nor clock forbids it; journal | `purge.begun` | finishes it |
+//! | fence raised | `purge.fenced` | finishes it |
+//! | tombstone written and synced: what is about to go | `tombstone.synced` · `tombstone.published` · `purge.tombstone` | finishes it |
+//! | all generations and their side files removed, directory synced | `purge.removed` | finishes it |
+//! | backups removed, if that was asked for | `backup-remove.…` · `purge.backups` | finishes it |
+//! | certificate: the tombstone, completed | `tombstone.…` · `purge.certified` | finishes it |
+//! | status `deleted` | `purge.committed` | closes the journal |
+//! | journal closed | `purge.closed` | has nothing to do |
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::{Running, begin, close, drain, refusal, settle_if_dead};
+use crate::backend::{Backend, Storage, StorageError};
+use crate::backup::{self, BackupError};
+use crate::catalog::backups::BackupsOf;
+use crate::catalog::retention::CERTIFICATE_FORMAT;
+use crate::catalog::{
+    BackupsOnPurge, Certificate, Changed, Intent, Operation, OperationKind, Outcome, PurgeAsked,
+    PurgeBegun, PurgedGeneration, Status, TenantRecord, from_millis, to_millis,
+};
+use crate::error::{LifecycleError, PurgeError};
+use crate::failpoint::hit;
+use crate::registry::{Registry, Tenant};
+use crate::tenancy::Tenancy;
+use crate::tenant_id::TenantId;
+
+/// How a tenant is purged.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct PurgeOptions {
+    backups: BackupsOnPurge,
+    clock_checked: bool,
+}
+
+impl PurgeOptions {
+    /// What becomes of its backups. Default: they are kept until their own retention ends.
+    pub fn backups(mut self, backups: BackupsOnPurge) -> Self {
+        self.backups = backups;
+        self
+    }
+
+    /// Purges although the clock is more than a week ahead of the newest time the catalogue has seen
+    /// ([`PurgeError::ClockJump`]). From then on its time is believed.
+    ///
+    /// For a fleet that nobody has opened for a week, after a look at the clock.
+    pub fn i_checked_the_clock(mut self) -> Self {
+        self.clock_checked = true;
+        self
+    }
+}
+
+/// What [`Tenancy::purge_due`] did.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PurgeReport {
+    /// What was purged.
+    pub purged: Vec<Certificate>,
+    /// What was named and not purged, and why.
+    pub failed: Vec<(TenantId, PurgeError)>,
+    /// Names that belong to no tenant.
+    pub unknown: Vec<String>,
+    /// Tenants that are due and were not named.
+    pub not_named: Vec<TenantId>,
+}
+
+/// A deleted tenant of which files are there: put back by hand, or by a backup of the file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Undead {
+    /// The id it had; another tenant may have it now.
+    pub id: TenantId,
+    /// Its uuid, by which it is purged again.
+    pub uuid: Uuid,
+    /// Its databases that are there.
+    pub generations: Vec<PurgedGeneration>,
+    /// Bytes of all of its files.
+    pub bytes: u64,
+}
+
+impl<C: Backend> Tenancy<C> {
+    /// Removes a deleted tenant and every file of it. There is no way back.
+    ///
+    /// Refused before its date ([`delete`](Self::delete)), under a legal hold, and by a clock that has jumped ahead.
+    /// `confirmation` is the tenant's id as it was created, typed by whoever decides. Waits up to the drain timeout
+    /// for contexts of this process.
+    ///
+    /// All generations are removed, those kept for an undo included; backups are kept unless
+    /// [told otherwise](Self::purge_with). What stays is the [`Certificate`], which is the tenant's tombstone: no
+    /// older catalogue and no file that is put back opens it again. The id can be taken again only with
+    /// [`NewTenant::reuse_retired_id`](crate::NewTenant::reuse_retired_id), the uuid never.
+    ///
+    /// The names of the files are gone then. When the blocks they had are written over is the file system's business,
+    /// and the disk's.
+    ///
+    /// Purging a tenant that somebody else has purged meanwhile gives that one's certificate.
+    ///
+    /// # Errors
+    /// See [`PurgeError`]. Once begun it is finished, if need be when the library is opened next.
+    ///
+    /// # Example
+    /// ```
+    /// # use diesel_tenants::{Retention, prelude::*};
+    /// # diesel::table! { users { id -> Integer, } }
+    /// # diesel::table! { patients { id -> Integer, } }
+    /// # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
+    /// # let directory = tempfile::tempdir()?;
+    /// # let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES).sqlite(directory.path().join("data")).init().open()?;
+    /// # let id: TenantId = "TH001".parse()?;
+    /// # tenancy.create(&id, NewTenant::named("Teaching Hospital"))?;
+    /// tenancy.suspend(&id)?;
+    /// tenancy.archive(&id)?;
+    /// tenancy.delete(&id, "TH001", Retention::NONE)?;
+    /// let certificate = tenancy.purge(&id, "TH001")?;
+    /// assert_eq!(tenancy.certificate(&certificate.uuid)?, Some(certificate));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn purge(&self, id: &TenantId, confirmation: &str) -> Result<Certificate, PurgeError> {
+        self.purge_with(id, confirmation, &PurgeOptions::default())
+    }
+
+    /// [`purge`](Self::purge), with options.
+    ///
+    /// # Errors
+    /// See [`PurgeError`].
+    pub fn purge_with(
+        &self,
+        id: &TenantId,
+        confirmation: &str,
+        options: &PurgeOptions,
+    ) -> Result<Certificate, PurgeError> {
+        purge(&self.registry, id, confirmation, options)
+    }
+
+    /// The tenants whose retention is over and on which there is no hold, ordered by id.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read.
+    pub fn due(&self) -> Result<Vec<Arc<TenantRecord>>, PurgeError> {
+        let mut records = self.registry.tenants()?;
+        records.retain(|record| {
+            record.status == Status::Archived && refused_by_record(record).is_none()
+        });
+        Ok(records)
+    }
+
+    /// Purges those tenants of `names` that are due, one after the other, and goes on past one that fails.
+    ///
+    /// `names` are ids as they were created, each a confirmation typed by whoever decides: there is no way to purge
+    /// what was not named. `progress` is called after each with what became of it.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read. What fails for a single tenant is in the report.
+    pub fn purge_due<N: AsRef<str>>(
+        &self,
+        names: impl IntoIterator<Item = N>,
+        options: &PurgeOptions,
+        mut progress: impl FnMut(&TenantId, &Result<Certificate, PurgeError>),
+    ) -> Result<PurgeReport, PurgeError> {
+        let mut report = PurgeReport {
+            purged: Vec::new(),
+            failed: Vec::new(),
+            unknown: Vec::new(),
+            not_named: Vec::new(),
+        };
+        for name in names {
+            let name = name.as_ref();
+            let known = name
+                .parse()
+                .ok()
+                .filter(|id| self.registry.tenant(id).is_ok());
+            let Some(id) = known else {
+                report.unknown.push(name.to_owned());
+                continue;
+            };
+            let result = self.purge_with(&id, name, options);
+            progress(&id, &result);
+            match result {
+                Ok(certificate) => report.purged.push(certificate),
+                Err(error) => report.failed.push((id, error)),
+            }
+        }
+        let tried = |id: &TenantId| report.failed.iter().any(|(failed, _)| failed == id);
+        let due = self.due()?.into_iter().map(|record| record.id);
+        report.not_named = due.filter(|id| !tried(id)).collect();
+        Ok(report)
+    }
+
+    /// What the purge of this tenant removed; `None` for a uuid that was never purged.
+    ///
+    /// # Errors
+    /// The certificate cannot be read.
+    pub fn certificate(&self, tenant: &Uuid) -> Result<Option<Certificate>, PurgeError> {
+        Ok(self.registry.common.storage.certificate(*tenant)?)
+    }
+
+    /// Deleted tenants of which files are there all the same.
+    ///
+    /// Nothing opens them. [`purge_undead`](Self::purge_undead) removes them.
+    ///
+    /// # Errors
+    /// The catalogue or a directory cannot be read.
+    pub fn undead(&self) -> Result<Vec<Undead>, PurgeError> {
+        let mut undead = Vec::new();
+        for record in self.registry.ask(|c| c.retention_deleted())? {
+            if let Some((generations, bytes)) =
+                self.registry.common.storage.inventory(&record.key())?
+            {
+                undead.push(Undead {
+                    id: record.id,
+                    uuid: record.uuid,
+                    generations,
+                    bytes,
+                });
+            }
+        }
+        Ok(undead)
+    }
+
+    /// Removes what is there of a deleted tenant. `confirmation` is the id it had.
+    ///
+    /// # Errors
+    /// [`PurgeError::NothingLeft`] where nothing is; else as [`purge`](Self::purge).
+    pub fn purge_undead(
+        &self,
+        tenant: &Uuid,
+        confirmation: &str,
+    ) -> Result<Certificate, PurgeError> {
+        let registry = &self.registry;
+        let undead = self.undead()?.into_iter().find(|u| u.uuid == *tenant);
+        let deleted = registry.ask(|c| c.catalog_tenant(*tenant))?;
+        let (Some(deleted), Some(known)) = (deleted, registry.by_uuid(*tenant)?) else {
+            return Err(LifecycleError::UnknownUuid { uuid: *tenant }.into());
+        };
+        let id = deleted.id;
+        if confirmation != id.as_str() {
+            return Err(PurgeError::NotConfirmed { id });
+        }
+        if deleted.status == Status::Deleted && undead.is_none() {
+            return Err(PurgeError::NothingLeft { id });
+        }
+        let kind = OperationKind::Purge;
+        let (operation, _running) = begin(registry, &known, kind, &[Status::Deleted], None)?;
+        Ok(finish(registry, &deleted, &operation)?)
+    }
+
+    /// Tenants that were purged and that the catalogue thought alive when the library was opened: it is an old one,
+    /// restored from a backup. They were set to deleted again; these are their records as they were found.
+    pub fn buried(&self) -> &[TenantRecord] {
+        self.registry.buried.get().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Sets the tenants that have a tombstone to deleted, whatever an older catalogue says of them.
+pub(crate) fn bury<C: Backend>(
+    registry: &Registry<C>,
+) -> Result<Vec<TenantRecord>, LifecycleError> {
+    let mut tombstoned = registry.common.storage.tombstoned()?;
+    // Most of the time there is nothing to do, and no write lock to be waited for.
+    tombstoned.retain(|uuid| registry.thinks_alive(*uuid));
+    if tombstoned.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(registry.change(|c| c.retention_bury(&tombstoned))?)
+}
+
+/// What speaks against a purge, as far as the record of an archived tenant tells. The catalogue is asked once more at
+/// the commit point; this spares the wait for open contexts.
+fn refused_by_record(record: &TenantRecord) -> Option<PurgeError> {
+    let id = record.id;
+    if record.legal_hold.is_some() {
+        return Some(PurgeError::OnHold { id });
+    }
+    match record.delete_after {
+        None => Some(PurgeError::NotScheduled { id }),
+        Some(delete_after) if SystemTime::now() < delete_after => {
+            Some(PurgeError::NotYet { id, delete_after })
+        }
+        Some(_) => None,
+    }
+}
+
+fn purge<C: Backend>(
+    registry: &Registry<C>,
+    id: &TenantId,
+    confirmation: &str,
+    options: &PurgeOptions,
+) -> Result<Certificate, PurgeError> {
+    let tenant = registry.tenant(id)?;
+    let id = tenant.record().id;
+    if confirmation != id.as_str() {
+        return Err(PurgeError::NotConfirmed { id });
+    }
+    let asked = PurgeAsked {
+        backups: options.backups,
+        clock_checked: options.clock_checked,
+        unannounced: false,
+    };
+    purge_as_asked(registry, &tenant, asked)
+}
+
+/// Removes an archived tenant that was created by what is being undone: nobody was ever told of it, and it has no date.
+/// A legal hold holds all the same.
+pub(crate) fn purge_unannounced<C: Backend>(
+    registry: &Registry<C>,
+    id: &TenantId,
+) -> Result<(), PurgeError> {
+    let tenant = registry.tenant(id)?;
+    let asked = PurgeAsked {
+        backups: BackupsOnPurge::default(),
+        clock_checked: false,
+        unannounced: true,
+    };
+    purge_as_asked(registry, &tenant, asked).map(drop)
+}
+
+fn purge_as_asked<C: Backend>(
+    registry: &Registry<C>,
+    tenant: &Tenant<C>,
+    asked: PurgeAsked,
+) -> Result<Certificate, PurgeError> {
+    registry.reload()?;
+    let record = tenant.record();
+    if record.status == Status::Archived {
+        if let Some(refused) = refused_by_record(&record)
+            && !asked.unannounced
+        {
+            return Err(refused);
+        }
+        // Drained before anything is begun, since from there on there is no way back. An archived tenant is closed.
+        drain(registry, tenant)?;
+    }
+    hit("purge.drained");
+    match begin_purge(registry, tenant, asked) {
+        Ok((operation, _running)) => {
+            hit("purge.begun");
+            Ok(finish(registry, &tenant.record(), &operation)?)
+        }
+        Err(PurgeError::Lifecycle(
+            error @ LifecycleError::WrongStatus {
+                status: Status::Deleted,
+                ..
+            },
+        )) => {
+            // Somebody else was faster, or what was left half done has been finished on the way.
+            let certificate = registry.common.storage.certificate(record.uuid)?;
+            certificate.ok_or(error.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The commit point. Settles what a dead process left open on the tenant first.
+fn begin_purge<'a, C: Backend>(
+    registry: &'a Registry<C>,
+    tenant: &Tenant<C>,
+    asked: PurgeAsked,
+) -> Result<(Operation, Running<'a, C>), PurgeError> {
+    let record = tenant.record();
+    let id = record.id;
+    let running = Running::new(registry);
+    let intent = Intent {
+        id: running.id(),
+        kind: OperationKind::Purge,
+        tenant_uuid: record.uuid,
+        instance: registry.common.storage.instance(),
+        from: &[Status::Archived],
+        during: Some(Status::Deleting),
+        new_generation: false,
+    };
+    let mut settled = false;
+    loop {
+        return Err(
+            match registry.change(|c| c.retention_begin_purge(&intent, &asked))? {
+                PurgeBegun::Done(operation) => return Ok((operation, running)),
+                PurgeBegun::Not(Changed::InProgress(operation)) if !settled => {
+                    settled = true;
+                    settle_if_dead(registry, &operation)?;
+                    continue;
+                }
+                PurgeBegun::Not(refused) => refusal(id, intent.during, refused).into(),
+                PurgeBegun::NotScheduled => PurgeError::NotScheduled { id },
+                PurgeBegun::Pinned(count) => PurgeError::PinnedBackups { id, count },
+                PurgeBegun::OnHold => PurgeError::OnHold { id },
+                PurgeBegun::NotYet(delete_after) => PurgeError::NotYet { id, delete_after },
+                PurgeBegun::ClockJump { last_seen, now } => {
+                    PurgeError::ClockJump { id, last_seen, now }
+                }
+            },
+        );
+    }
+}
+
+/// Everything after the commit point. Safe to repeat from wherever it was cut short.
+pub(super) fn finish<C: Backend>(
+    registry: &Registry<C>,
+    record: &TenantRecord,
+    operation: &Operation,
+) -> Result<Certificate, LifecycleError> {
+    let storage = &registry.common.storage;
+    let key = record.key();
+    // A stale process must not believe it wrote something. A database that is damaged or half removed cannot take
+    // a fence and needs none; a kept generation has one.
+    let _ = storage.fence(&key, record.generation, registry.settings.drain_timeout);
+    hit("purge.fenced");
+    let mut certificate = tombstone(registry, record, operation)?;
+    storage.write_tombstone(&certificate)?;
+    hit("purge.tombstone");
+    storage.remove_tenant(&key)?;
+    hit("purge.removed");
+    if certificate.backups == BackupsOnPurge::Remove {
+        remove_backups(registry, record)?;
+    }
+    hit("purge.backups");
+    certificate.completed_at = Some(now());
+    storage.write_tombstone(&certificate)?;
+    hit("purge.certified");
+    for kept in registry.ask(|c| c.catalog_generations(record.uuid))? {
+        registry.change(|c| c.catalog_forget_generation(record.uuid, kept.generation))?;
+    }
+    let gone = Outcome {
+        status: Status::Deleted,
+        generation: record.generation,
+        schema: None,
+        keep_old: false,
+    };
+    registry.change(|c| c.catalog_commit(operation, &gone))?;
+    hit("purge.committed");
+    close(registry, operation);
+    hit("purge.closed");
+    Ok(certificate)
+}
+
+/// Removes the backups of a tenant whose purge has begun. None comes to count after that, whoever is making one.
+fn remove_backups<C: Backend>(
+    registry: &Registry<C>,
+    record: &TenantRecord,
+) -> Result<(), LifecycleError> {
+    // What dead processes left half made, or half removed.
+    backup::recover(registry)?;
+    for stored in registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))? {
+        // None was when the purge began.
+        registry.change(|c| c.backup_pin(stored.id, false))?;
+        match backup::remove(registry, stored.id) {
+            // Somebody else removes it.
+            Err(BackupError::Unknown { .. }) => {}
+            removed => removed?,
+        }
+    }
+    Ok(())
+}
+
+/// As precise as it is written down.
+fn now() -> SystemTime {
+    from_millis(to_millis(SystemTime::now()))
+}
+
+/// What is about to be removed. What an attempt that was cut short, or an earlier purge of files that came back, has
+/// written down is kept: part of it is gone already.
+fn tombstone<C: Backend>(
+    registry: &Registry<C>,
+    record: &TenantRecord,
+    operation: &Operation,
+) -> Result<Certificate, LifecycleError> {
+    let storage = &registry.common.storage;
+    let (found, bytes) = storage.inventory(&record.key())?.unwrap_or_default();
+    let before = match storage.certificate(record.uuid) {
+        // It cannot be read, so it is made anew.
+        Err(StorageError::Certificate { .. }) => None,
+        before => before?,
+    };
+    let mut certificate = match before {
+        Some(begun) if begun.operation == operation.id => return Ok(begun),
+        Some(before) => before,
+        None => Certificate {
+            format: CERTIFICATE_FORMAT,
+            uuid: record.uuid,
+            id: record.id,
+            catalog: storage.catalog_uuid(),
+            operation: operation.id,
+            generations: Vec::new(),
+            bytes: 0,
+            backups: BackupsOnPurge::Keep,
+            backups_removed: 0,
+            begun_at: now(),
+            completed_at: None,
+        },
+    };
+    certificate.operation = operation.id;
+    certificate.completed_at = None;
+    certificate.backups = registry.ask(|c| c.retention_backups_on_purge(record.uuid))?;
+    if certificate.backups == BackupsOnPurge::Remove {
+        let backups = registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))?;
+        certificate.backups_removed += backups.len() as u64;
+    }
+    certificate.generations.extend(found);
+    certificate.bytes += bytes;
+    Ok(certificate)
+}

@@ -1,0 +1,112 @@
+//! The end of a tenant, decided: a date from which on it may be purged, and the legal hold that stands in the way.
+//!
+//! Each is one transaction on the catalogue and needs no journal.
+use std::time::SystemTime;
+
+use super::settling;
+use crate::backend::Backend;
+use crate::catalog::Retention;
+use crate::display_name::DisplayName;
+use crate::error::RetentionError;
+use crate::tenancy::Tenancy;
+use crate::tenant_id::TenantId;
+
+impl<C: Backend> Tenancy<C> {
+    /// Deletes an archived tenant: from the date this returns on, it may be [purged](Self::purge).
+    ///
+    /// Until then nothing of it is removed: it stays archived, closed to everybody, and [`undelete`](Self::undelete)
+    /// takes the deletion back. Called again, the date is set anew. `confirmation` is the tenant's id as it was
+    /// created, typed by whoever decides.
+    ///
+    /// The time of a [`Retention`] in days begins now; where the clock is behind a time the catalogue has seen, it
+    /// begins then.
+    ///
+    /// # Errors
+    /// See [`RetentionError`].
+    ///
+    /// # Example
+    /// ```
+    /// # use diesel_tenants::{Retention, prelude::*};
+    /// # diesel::table! { users { id -> Integer, } }
+    /// # diesel::table! { patients { id -> Integer, } }
+    /// # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
+    /// # let directory = tempfile::tempdir()?;
+    /// # let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES).sqlite(directory.path().join("data")).init().open()?;
+    /// # let id: TenantId = "TH001".parse()?;
+    /// # tenancy.create(&id, NewTenant::named("Teaching Hospital"))?;
+    /// tenancy.suspend(&id)?;
+    /// tenancy.archive(&id)?;
+    /// let date = tenancy.delete(&id, "TH001", Retention::days(90))?;
+    /// assert!(tenancy.purge(&id, "TH001").is_err(), "its data is kept until {date:?}");
+    /// tenancy.undelete(&id)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn delete(
+        &self,
+        id: &TenantId,
+        confirmation: &str,
+        retention: Retention,
+    ) -> Result<SystemTime, RetentionError> {
+        let tenant = self.registry.tenant(id)?;
+        let record = tenant.record();
+        if confirmation != record.id.as_str() {
+            return Err(RetentionError::NotConfirmed { id: record.id });
+        }
+        let uuid = record.uuid;
+        settling(&self.registry, record.id, None, |c| {
+            c.retention_schedule(uuid, retention)
+        })?;
+        // Somebody may have taken it back in the meantime; it was deleted all the same.
+        let date = tenant.record().delete_after;
+        Ok(date.unwrap_or_else(SystemTime::now))
+    }
+
+    /// Takes a deletion back: the tenant is archived and kept.
+    ///
+    /// So does [`unarchive`](Self::unarchive) on its way. Nothing to do for a tenant that was not deleted.
+    ///
+    /// # Errors
+    /// See [`RetentionError`].
+    pub fn undelete(&self, id: &TenantId) -> Result<(), RetentionError> {
+        let record = self.registry.tenant(id)?.record();
+        let uuid = record.uuid;
+        Ok(settling(&self.registry, record.id, None, |c| {
+            c.retention_cancel(uuid)
+        })?)
+    }
+
+    /// Puts a tenant under a legal hold: nothing of its data is removed until [`release_hold`](Self::release_hold).
+    ///
+    /// It may be used, archived and deleted meanwhile, and it is not [purged](Self::purge), whatever the date. Of a
+    /// hold and a purge at the same moment one wins: either the tenant is on hold and whole, or this fails. Called
+    /// again, the reason is replaced.
+    ///
+    /// `reason` is 1 to 200 characters by the rules of a [`DisplayName`]; it stands in
+    /// [`TenantRecord::legal_hold`](crate::TenantRecord::legal_hold).
+    ///
+    /// # Errors
+    /// See [`RetentionError`]; [`LifecycleError::WrongStatus`](crate::LifecycleError::WrongStatus) where it is being
+    /// purged.
+    pub fn hold(&self, id: &TenantId, reason: &str) -> Result<(), RetentionError> {
+        let record = self.registry.tenant(id)?.record();
+        let (id, uuid) = (record.id, record.uuid);
+        let reason: DisplayName = reason
+            .parse()
+            .map_err(|source| RetentionError::HoldReason { id, source })?;
+        Ok(settling(&self.registry, id, None, |c| {
+            c.retention_hold(uuid, Some(reason.as_str()))
+        })?)
+    }
+
+    /// Lifts a legal hold. Nothing to do where there is none.
+    ///
+    /// # Errors
+    /// See [`RetentionError`].
+    pub fn release_hold(&self, id: &TenantId) -> Result<(), RetentionError> {
+        let record = self.registry.tenant(id)?.record();
+        let uuid = record.uuid;
+        Ok(settling(&self.registry, record.id, None, |c| {
+            c.retention_hold(uuid, None)
+        })?)
+    }
+}

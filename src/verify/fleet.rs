@@ -1,0 +1,203 @@
+//! All tenants, and the directories that are nobody's.
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::{Health, Verification, VerifyError, VerifyOptions, verify_tenant};
+use crate::backend::{Backend, Storage};
+use crate::catalog::Status;
+use crate::catalog::health::NewHealth;
+use crate::tenancy::Tenancy;
+use crate::tenant_id::TenantId;
+
+/// A directory among those of the tenants that belongs to none of them.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Orphan {
+    /// Its name below `tenants/`.
+    pub name: String,
+    /// The deleted tenant whose it was, if one is known.
+    pub deleted_tenant: Option<TenantId>,
+}
+
+impl fmt::Display for Orphan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.deleted_tenant {
+            Some(id) => write!(
+                f,
+                "{:?} belongs to tenant `{id}`, which was deleted: its data is still there",
+                self.name
+            ),
+            None => write!(
+                f,
+                "{:?} belongs to no tenant of this catalogue; adopt it or move it away",
+                self.name
+            ),
+        }
+    }
+}
+
+/// How far a run over the fleet is: one tenant more.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FleetProgress<'a> {
+    /// Tenants that were looked at, this one included.
+    pub done: usize,
+    /// How many there are.
+    pub total: usize,
+    /// The tenant.
+    pub id: TenantId,
+    /// What was found out about it.
+    pub result: &'a Result<Verification, VerifyError>,
+}
+
+/// What was found out about a whole fleet.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FleetVerification {
+    /// The shared database.
+    pub shared: Verification,
+    /// Each tenant that could be looked at, ordered by id.
+    pub tenants: Vec<Verification>,
+    /// Those that could not, and why.
+    pub failed: Vec<(TenantId, VerifyError)>,
+    /// Directories that are no tenant's.
+    pub orphans: Vec<Orphan>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl FleetVerification {
+    /// How many tenants have each health; those that could not be looked at are not counted.
+    pub fn counts(&self) -> BTreeMap<Health, usize> {
+        let mut counts = BTreeMap::new();
+        for tenant in &self.tenants {
+            *counts.entry(tenant.status).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Whether everything is as it should be: every database ready, nothing left over.
+    pub fn is_ready(&self) -> bool {
+        self.shared.is_ready()
+            && self.tenants.iter().all(Verification::is_ready)
+            && self.failed.is_empty()
+            && self.orphans.is_empty()
+    }
+}
+
+/// Results are kept in the catalogue in groups of this many, each one transaction.
+const GROUP: usize = 64;
+
+impl<C: Backend> Tenancy<C> {
+    /// Verifies the shared database and every tenant that has a database, several at once, and looks for directories
+    /// that are nobody's.
+    ///
+    /// `progress` is called on this thread after each tenant. A tenant that cannot be looked at does not stop the
+    /// others. As many connections of the budget are taken as there are [workers](VerifyOptions::workers); where the
+    /// service uses them all, the tenants are waited for like any other caller's.
+    ///
+    /// # Errors
+    /// See [`VerifyError`]; those of single tenants are in the result.
+    pub fn verify_fleet(
+        &self,
+        options: &VerifyOptions,
+        mut progress: impl FnMut(FleetProgress<'_>),
+    ) -> Result<FleetVerification, VerifyError> {
+        let started = Instant::now();
+        let registry = &self.registry;
+        let records = registry.tenants()?;
+        let total = records.len();
+        let budget = registry.pools.config().max_connections();
+        let workers = options.workers.min(budget).min(total).max(1);
+        let next = AtomicUsize::new(0);
+        let mut tenants = Vec::new();
+        let mut failed = Vec::new();
+        let mut group = Vec::new();
+        std::thread::scope(|threads| {
+            let (send, results) = mpsc::sync_channel(workers);
+            for _ in 0..workers {
+                let (send, records, next) = (send.clone(), &records, &next);
+                threads.spawn(move || {
+                    while let Some(record) = records.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let result = verify_tenant(registry, record, options);
+                        if send.send((record.id, result)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(send);
+            for (done, (id, result)) in results.into_iter().enumerate() {
+                let result = match result {
+                    Ok((found, uuid)) => {
+                        group.push(NewHealth::of(uuid, &found));
+                        Ok(found)
+                    }
+                    Err(error) => Err(error),
+                };
+                progress(FleetProgress {
+                    done: done + 1,
+                    total,
+                    id,
+                    result: &result,
+                });
+                match result {
+                    Ok(found) => tenants.push(found),
+                    Err(error) => failed.push((id, error)),
+                }
+                if options.remember && group.len() == GROUP {
+                    registry.change(|c| c.health_put(&group))?;
+                    group.clear();
+                }
+            }
+            if options.remember && !group.is_empty() {
+                registry.change(|c| c.health_put(&group))?;
+            }
+            Ok::<_, VerifyError>(())
+        })?;
+        tenants.sort_by_key(|found| found.id.map(|id| id.folded()));
+        failed.sort_by_key(|(id, _)| id.folded());
+        Ok(FleetVerification {
+            shared: self.verify_shared(options)?,
+            tenants,
+            failed,
+            orphans: self.orphans()?,
+            took: started.elapsed(),
+        })
+    }
+
+    /// Directories among those of the tenants that belong to no tenant of this catalogue. Opens and changes nothing.
+    ///
+    /// # Errors
+    /// See [`VerifyError`].
+    pub fn orphans(&self) -> Result<Vec<Orphan>, VerifyError> {
+        // In this order: a tenant stands in the catalogue before it has a directory.
+        let names = self.registry.common.storage.tenant_directories()?;
+        let records = self.registry.ask(|c| c.catalog_changed_since(-1))?;
+        let storage = &self.registry.common.storage;
+        let owners: HashMap<String, (TenantId, Status)> = records
+            .iter()
+            .map(|record| {
+                (
+                    storage.directory_name(&record.key()),
+                    (record.id, record.status),
+                )
+            })
+            .collect();
+        let orphan = |name: String| match owners.get(&name) {
+            None => Some(Orphan {
+                name,
+                deleted_tenant: None,
+            }),
+            Some((id, Status::Deleted)) => Some(Orphan {
+                name,
+                deleted_tenant: Some(*id),
+            }),
+            Some(_) => None,
+        };
+        Ok(names.into_iter().filter_map(orphan).collect())
+    }
+}

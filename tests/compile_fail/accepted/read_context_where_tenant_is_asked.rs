@@ -1,0 +1,10 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+fn clear(ctx: &mut TenantContext) -> QueryResult<usize> {
+    diesel::delete(patients::table).execute(ctx)
+}
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    clear(ctx)
+}

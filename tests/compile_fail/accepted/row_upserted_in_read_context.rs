@@ -1,0 +1,11 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<usize> {
+    diesel::insert_into(wards::table)
+        .values((wards::id.eq(1), wards::name.eq("A")))
+        .on_conflict(wards::id)
+        .do_update()
+        .set(wards::name.eq("B"))
+        .execute(ctx)
+}

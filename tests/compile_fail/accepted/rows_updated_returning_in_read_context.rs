@@ -1,0 +1,9 @@
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut TenantContext) -> QueryResult<Vec<String>> {
+    diesel::update(patients::table.find(7))
+        .set(patients::name.eq("Ada"))
+        .returning(patients::name)
+        .load(ctx)
+}

@@ -1,0 +1,11 @@
+//~ E0277
+//~ message: this statement writes, and a `ReadContext` only reads
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut ReadContext) -> QueryResult<usize> {
+    diesel::insert_or_ignore_into(wards::table)
+        .values((wards::id.eq(1), wards::name.eq("A")))
+        .execute(ctx)
+}

@@ -1,0 +1,14 @@
+//~ E0277
+//~ message: this statement writes, and a `ReadContext` only reads
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut ReadContext) -> QueryResult<usize> {
+    diesel::insert_into(wards::table)
+        .values((wards::id.eq(1), wards::name.eq("A")))
+        .on_conflict(wards::id)
+        .do_update()
+        .set(wards::name.eq("B"))
+        .execute(ctx)
+}

@@ -1,0 +1,9 @@
+//~ E0277
+//~ message: this statement writes, and a `ReadContext` only reads
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut ReadContext) -> QueryResult<usize> {
+    diesel::delete(patients::table.filter(patients::id.gt(7))).execute(ctx)
+}

@@ -1,0 +1,12 @@
+//~ E0277
+//~ message: this statement writes, and a `ReadContext` only reads
+
+use diesel_tenants::prelude::*;
+use schema::*;
+
+pub fn case(ctx: &mut ReadContext) -> QueryResult<usize> {
+    diesel::update(patients::table)
+        .set(patients::name.eq("Ada"))
+        .into_boxed()
+        .execute(ctx)
+}

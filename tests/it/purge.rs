@@ -1,0 +1,795 @@
+//! A purged tenant is gone, and nothing brings it back.
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel_tenants::backend::ConnectError;
+use diesel_tenants::error::{LifecycleError, PurgeError};
+use diesel_tenants::{
+    BackupFilter, BackupOptions, BackupsOnPurge, OpenError, PurgeOptions, Retention, prelude::*,
+};
+
+use crate::actors::{Actor, say, told};
+use crate::app::{Fleet, admit, builder, delete_at_once, fleet, fleet_with, names};
+use crate::crashes::{self, Operation, copy};
+use crate::faults::{break_catalogue, mend_catalogue};
+use crate::world;
+
+fn id(id: &str) -> TenantId {
+    id.parse().unwrap()
+}
+
+/// The parts of this module; see [`actors`](crate::actors).
+pub(crate) fn act(part: &str, root: &Path) -> bool {
+    match part {
+        "purge" => {
+            let tenancy = builder(root).open().unwrap();
+            let options = PurgeOptions::default().backups(BackupsOnPurge::Remove);
+            tenancy.purge_with(&id("TH001"), "TH001", &options).unwrap();
+            say("purged");
+        }
+        "purge twice" => {
+            let tenancy = builder(root).open().unwrap();
+            let uuid = tenancy.tenants().unwrap()[0].uuid;
+            say("ready");
+            told();
+            let first = tenancy.purge(&id("TH001"), "TH001");
+            say(match &first {
+                Ok(_) => "purged".to_owned(),
+                Err(error) => format!("{error:?}"),
+            });
+            told();
+            if first.is_err() {
+                tenancy.purge(&id("TH001"), "TH001").unwrap();
+            }
+            let certificate = tenancy.certificate(&uuid).unwrap().unwrap();
+            assert!(certificate.completed_at.is_some());
+            say("done");
+        }
+        // Purges, or puts a hold on, the tenant that is named, when told.
+        "purge when told" => when_told(root, |tenancy, id| match tenancy.purge(id, id.as_str()) {
+            Ok(_) => "purged",
+            Err(PurgeError::OnHold { .. }) => "held",
+            Err(PurgeError::NotYet { .. }) => "not yet",
+            Err(PurgeError::NotScheduled { .. }) => "not scheduled",
+            Err(other) if other.is_retryable() => "in progress",
+            Err(_) => "gone",
+        }),
+        "hold when told" => when_told(root, |tenancy, id| match tenancy.hold(id, "race") {
+            Ok(()) => "holds",
+            Err(_) => "too late",
+        }),
+        _ => return false,
+    }
+    true
+}
+
+fn when_told(root: &Path, act: impl Fn(&Tenancy, &TenantId) -> &'static str) {
+    let tenancy = builder(root).open().unwrap();
+    say("ready");
+    loop {
+        let name = told();
+        if name.is_empty() {
+            return;
+        }
+        say(act(&tenancy, &id(&name)));
+    }
+}
+
+/// TH001 with three rows, a kept generation, a backup of that, and due.
+fn due(root: &Path) {
+    crashes::with_rows(root);
+    let tenancy = builder(root).open().unwrap();
+    tenancy.recreate(&id("TH001"), "TH001").unwrap();
+    let mut ctx = tenancy.tenant(&id("TH001")).unwrap();
+    for name in ["one", "two", "three"] {
+        admit(&mut ctx, name).unwrap();
+    }
+    drop(ctx);
+    delete_at_once(&tenancy, &id("TH001"));
+}
+
+const PURGE: Operation = Operation {
+    part: "purge",
+    before: due,
+    outcome: |tenancy| match tenancy.tenants().unwrap().as_slice() {
+        [] => {
+            // What was asked for is done by whoever finishes it.
+            let left = tenancy.backups(&BackupFilter::all()).unwrap();
+            assert!(left.is_empty(), "{left:?}");
+            true
+        }
+        [tenant] => {
+            assert_eq!(tenant.status, Status::Archived);
+            tenancy.unarchive(&tenant.id).unwrap();
+            tenancy.resume(&tenant.id).unwrap();
+            assert_eq!(world::rows(tenancy), ["one", "two", "three"]);
+            false
+        }
+        more => panic!("{more:?}"),
+    },
+};
+
+#[cfg(feature = "failpoints")]
+#[test]
+fn purge_at_every_step() {
+    crashes::failpoints::every_step(&PURGE, 15);
+}
+
+#[test]
+fn killed_and_failing_at_any_system_call() {
+    if !crashes::strace_works() {
+        return;
+    }
+    let kills = crashes::kill_at_system_calls(&PURGE);
+    assert!(kills >= 15, "{kills}: the sweep did not get far");
+    let failures = crashes::fail_at_system_calls("purge twice", &PURGE);
+    assert!(failures >= 4, "{failures}: the sweep did not get far");
+}
+
+#[test]
+fn the_power_may_fail_at_any_moment() {
+    if crashes::strace_works() {
+        let failures = crate::power::fail_power(&PURGE);
+        assert!(failures >= 10, "{failures}: the sweep did not get far");
+    }
+}
+
+/// A fleet with a tenant that is due; it has a row.
+fn one_due() -> (Fleet, TenantHandle) {
+    let fleet = fleet();
+    let tenant = fleet.create("TH001");
+    admit(&mut tenant.enter().unwrap(), "of the deleted one").unwrap();
+    delete_at_once(&fleet.tenancy, &id("TH001"));
+    (fleet, tenant)
+}
+
+fn shared_sql(tenancy: &Tenancy, sql: &str) {
+    let mut shared = tenancy.shared().unwrap();
+    let done = shared.unrouted("test", |raw| raw.connection().batch_execute(sql));
+    done.unwrap();
+}
+
+#[test]
+fn purging_needs_a_deleted_tenant_and_its_id() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    let purge = |confirmation: &str| fleet.tenancy.purge(&id("th001"), confirmation);
+    let active = purge("TH001").unwrap_err();
+    assert!(
+        matches!(
+            active,
+            PurgeError::Lifecycle(LifecycleError::WrongStatus {
+                status: Status::Active,
+                ..
+            })
+        ),
+        "{active:?}"
+    );
+    delete_at_once(&fleet.tenancy, &id("TH001"));
+    for wrong in ["", "th001", "yes", "TH001 "] {
+        let error = purge(wrong).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "purging needs the tenant's id, `TH001`, typed exactly as confirmation"
+        );
+    }
+    purge("TH001").unwrap();
+    let gone = fleet.tenancy.tenant(&id("TH001"));
+    assert!(matches!(gone, Err(OpenError::UnknownTenant { .. })));
+    world::check(&fleet.root);
+}
+
+#[test]
+fn a_certificate_says_what_was_removed() {
+    let (fleet, tenant) = one_due();
+    fleet.tenancy.undelete(&id("TH001")).unwrap();
+    fleet.tenancy.unarchive(&id("TH001")).unwrap();
+    fleet.tenancy.resume(&id("TH001")).unwrap();
+    fleet.tenancy.recreate(&id("TH001"), "TH001").unwrap();
+    delete_at_once(&fleet.tenancy, &id("TH001"));
+    let certificate = fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
+    let uuid = tenant.record().unwrap().uuid;
+    assert_eq!((certificate.uuid, certificate.id), (uuid, id("TH001")));
+    let generations: Vec<_> = certificate
+        .generations
+        .iter()
+        .map(|g| g.generation)
+        .collect();
+    assert_eq!(generations, [1, 2]);
+    let bytes: u64 = certificate.generations.iter().map(|g| g.bytes).sum();
+    assert!(
+        bytes >= 8 * 4096 && certificate.bytes >= bytes,
+        "{certificate:?}"
+    );
+    assert!(certificate.completed_at.unwrap() >= certificate.begun_at);
+    // It is read back as it was, by another process too, and is nobody's business but the owner's.
+    let read = fleet.again().certificate(&uuid).unwrap();
+    assert_eq!(read.as_ref(), Some(&certificate));
+    assert_eq!(
+        fleet.tenancy.certificate(&uuid::Uuid::now_v7()).unwrap(),
+        None
+    );
+    use std::os::unix::fs::PermissionsExt;
+    let file = tombstone(&fleet, uuid);
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        !text.contains("Hospital") && !text.contains("of the deleted one"),
+        "{text}"
+    );
+}
+
+fn tombstone(fleet: &Fleet, uuid: uuid::Uuid) -> PathBuf {
+    let tombstones = fleet.root.join("tombstones");
+    tombstones.join(format!("{}.json", uuid.simple()))
+}
+
+/// Every byte below the root, and what the patients of a purged tenant were called.
+#[test]
+fn no_byte_of_a_purged_tenant_is_left() {
+    const CANARY: &str = "CANARY-7f3a-patient";
+    for backups in [BackupsOnPurge::Remove, BackupsOnPurge::Keep] {
+        let fleet = fleet();
+        let tenant = fleet.create("TH001");
+        let other = fleet.create("OTHER");
+        admit(&mut other.enter().unwrap(), "somebody else").unwrap();
+        let fill = || {
+            let mut ctx = tenant.enter().unwrap();
+            for n in 0..50 {
+                admit(&mut ctx, &format!("{CANARY} {n}")).unwrap();
+            }
+            ctx
+        };
+        // In a generation that is kept, in a backup, and in the free pages and the WAL of one that is in use.
+        drop(fill());
+        fleet.tenancy.recreate(&id("TH001"), "TH001").unwrap();
+        diesel::delete(crate::app::patients::table)
+            .execute(&mut fill())
+            .unwrap();
+        // A scan opens files, and closing them drops this process' locks: so a copy is scanned.
+        let hits = |name: &str| {
+            let aside = fleet.root.with_file_name(name);
+            copy(&fleet.root, &aside);
+            let hits = files_with(&aside, CANARY.as_bytes());
+            let in_backups = |path: &&PathBuf| path.starts_with(aside.join("backups"));
+            let backups = hits.iter().filter(in_backups).count();
+            (hits.len() - backups, backups)
+        };
+        let before = hits("before");
+        assert!(before.0 >= 2 && before.1 == 1, "{before:?}");
+        delete_at_once(&fleet.tenancy, &id("TH001"));
+        let options = PurgeOptions::default().backups(backups);
+        let purged = fleet.tenancy.purge_with(&id("TH001"), "TH001", &options);
+        let purged = purged.unwrap();
+        let kept = usize::from(backups == BackupsOnPurge::Keep);
+        assert_eq!(hits("after"), (0, kept));
+        assert_eq!(purged.backups, backups);
+        assert_eq!(purged.backups_removed, 1 - kept as u64);
+        assert_eq!(names(&mut other.enter().unwrap()), ["somebody else"]);
+        world::check(&fleet.root);
+    }
+}
+
+fn files_with(directory: &Path, needle: &[u8]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, needle));
+        } else if std::fs::read(&path)
+            .unwrap()
+            .windows(needle.len())
+            .any(|bytes| bytes == needle)
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn a_pinned_backup_stands_in_the_way_of_a_purge_that_removes_it() {
+    let (fleet, _tenant) = one_due();
+    let backup = |options| fleet.tenancy.backup(&id("TH001"), &options).unwrap();
+    backup(BackupOptions::new());
+    let pinned = backup(BackupOptions::new().pinned(true));
+    let remove = PurgeOptions::default().backups(BackupsOnPurge::Remove);
+    let purge = || fleet.tenancy.purge_with(&id("TH001"), "TH001", &remove);
+    let refused = purge().unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "1 backups of tenant `TH001` are pinned; unpin them, or purge with `BackupsOnPurge::Keep`"
+    );
+    assert_eq!(fleet.tenancy.tenants().unwrap()[0].status, Status::Archived);
+    fleet.tenancy.pin_backup(pinned.id, false).unwrap();
+    assert_eq!(purge().unwrap().backups_removed, 2);
+    let left = fleet.tenancy.backups(&BackupFilter::all()).unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    world::check(&fleet.root);
+}
+
+#[test]
+fn a_legal_hold_keeps_the_backups_too() {
+    let (fleet, _tenant) = one_due();
+    let options = BackupOptions::new();
+    let backup = fleet.tenancy.backup(&id("TH001"), &options).unwrap();
+    fleet.tenancy.hold(&id("TH001"), "court order").unwrap();
+    let held = fleet.tenancy.remove_backup(backup.id).unwrap_err();
+    assert!(held.to_string().contains("under a legal hold"), "{held}");
+    let left = fleet.tenancy.backups(&BackupFilter::all()).unwrap();
+    assert_eq!(left.len(), 1);
+    fleet.tenancy.release_hold(&id("TH001")).unwrap();
+    fleet.tenancy.remove_backup(backup.id).unwrap();
+}
+
+/// A backup that was begun before the purge and is finished after it would keep what is being removed.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_backup_that_is_being_made_does_not_outlive_the_purge() {
+    for backups in [BackupsOnPurge::Remove, BackupsOnPurge::Keep] {
+        let (fleet, _tenant) = one_due();
+        let gate = fleet.root.with_file_name("gate");
+        let mut backup = crate::actors::command("backup", &fleet.root);
+        let plan = format!("backup.described=pause:{}", gate.display());
+        backup.env("DIESEL_TENANTS_FAILPOINT", plan);
+        backup.stderr(std::process::Stdio::null());
+        let mut backup = Actor::from(backup);
+        while !gate.with_extension("reached").exists() {
+            std::thread::yield_now();
+        }
+        let options = PurgeOptions::default().backups(backups);
+        fleet
+            .tenancy
+            .purge_with(&id("TH001"), "TH001", &options)
+            .unwrap();
+        std::fs::write(&gate, "").unwrap();
+        let said = backup.hear();
+        backup.wait();
+        let kept = usize::from(backups == BackupsOnPurge::Keep);
+        assert_eq!(said.is_some(), kept == 1, "{said:?}");
+        let tenancy = world::check(&fleet.root);
+        assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), kept);
+    }
+}
+
+/// The catalogue of before, which knows nothing of the purge, and the files of before with it.
+#[test]
+fn an_old_catalogue_does_not_bring_a_purged_tenant_back() {
+    for with_files in [false, true] {
+        let (fleet, tenant) = one_due();
+        fleet.tenancy.undelete(&id("TH001")).unwrap();
+        fleet.tenancy.unarchive(&id("TH001")).unwrap();
+        fleet.tenancy.resume(&id("TH001")).unwrap();
+        let (uuid, file) = (tenant.record().unwrap().uuid, fleet.file(&tenant, 1));
+        drop(tenant);
+        let Fleet {
+            tenancy,
+            root,
+            _dir,
+        } = fleet;
+        drop(tenancy);
+        let old = root.with_file_name("old");
+        copy(&root, &old);
+        let tenancy = builder(&root).open().unwrap();
+        delete_at_once(&tenancy, &id("TH001"));
+        tenancy.purge(&id("TH001"), "TH001").unwrap();
+        drop(tenancy);
+
+        std::fs::copy(old.join("shared.sqlite3"), root.join("shared.sqlite3")).unwrap();
+        if with_files {
+            copy(
+                &old.join(file.parent().unwrap().strip_prefix(&root).unwrap()),
+                &root.join("tenants"),
+            );
+        }
+        let tenancy = builder(&root).open().unwrap();
+        let [buried] = tenancy.buried() else {
+            panic!("{:?}", tenancy.buried());
+        };
+        assert_eq!((buried.uuid, buried.status), (uuid, Status::Active));
+        assert!(tenancy.tenants().unwrap().is_empty());
+        let gone = tenancy.tenant(&id("TH001")).unwrap_err();
+        assert!(matches!(gone, OpenError::UnknownTenant { .. }), "{gone:?}");
+        // Whoever takes the id again gets nothing of it.
+        let new = NewTenant::named("again").reuse_retired_id();
+        let again = tenancy.create(&id("TH001"), new).unwrap();
+        assert!(names(&mut again.enter().unwrap()).is_empty());
+        let undead = tenancy.undead().unwrap();
+        assert_eq!(undead.len(), usize::from(with_files));
+        if with_files {
+            assert_eq!((undead[0].uuid, undead[0].id), (uuid, id("TH001")));
+            assert!(undead[0].bytes > 4096);
+            let wrong = tenancy.purge_undead(&uuid, "th001").unwrap_err();
+            assert!(matches!(wrong, PurgeError::NotConfirmed { .. }));
+            let certificate = tenancy.purge_undead(&uuid, "TH001").unwrap();
+            assert_eq!(certificate.generations.len(), 2, "those of both purges");
+            assert!(!file.exists());
+        }
+        let none = tenancy.purge_undead(&uuid, "TH001").unwrap_err();
+        assert!(matches!(none, PurgeError::NothingLeft { .. }), "{none:?}");
+        drop((again, tenancy));
+        // It is reported once: the catalogue has been set right.
+        assert_eq!(world::check(&root).tenants().unwrap().len(), 1);
+    }
+}
+
+/// A process that had the library open all the while, and a catalogue edited under it.
+#[test]
+fn a_purged_database_is_not_connected_to_whatever_the_catalogue_says() {
+    let (fleet, tenant) = one_due();
+    let aside = fleet.root.with_file_name("aside");
+    let directory = fleet.file(&tenant, 1).parent().unwrap().to_owned();
+    copy(&directory, &aside);
+    fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
+    copy(&aside, &directory);
+    shared_sql(
+        &fleet.tenancy,
+        "UPDATE __tenants_tenants SET status = 'active', change_seq = 1000;
+         UPDATE __tenants_catalog SET change_seq = 1000",
+    );
+    fleet.tenancy.tenants().unwrap();
+    let refused = tenant.enter().unwrap_err();
+    assert!(
+        matches!(refused, OpenError::Connect(ConnectError::Purged { .. })),
+        "{refused:?}"
+    );
+    // Nor is a new generation put in its place.
+    let refused = fleet.tenancy.recreate(&id("TH001"), "TH001").unwrap_err();
+    assert!(refused.to_string().contains("was purged"), "{refused}");
+    assert!(!fleet.file(&tenant, 2).exists());
+}
+
+#[test]
+fn a_tombstone_that_cannot_be_read_still_holds() {
+    let (fleet, tenant) = one_due();
+    let uuid = tenant.record().unwrap().uuid;
+    fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
+    std::fs::write(tombstone(&fleet, uuid), "{").unwrap();
+    let unreadable = fleet.tenancy.certificate(&uuid).unwrap_err();
+    assert!(
+        unreadable.to_string().contains("its tombstone"),
+        "{unreadable}"
+    );
+    shared_sql(
+        &fleet.tenancy,
+        "UPDATE __tenants_tenants SET status = 'active'",
+    );
+    let again = fleet.again();
+    assert_eq!(again.buried().len(), 1);
+    assert!(again.tenants().unwrap().is_empty());
+}
+
+/// The clock says that a month has passed since anything was seen to happen.
+#[test]
+fn a_clock_that_jumped_ahead_purges_nothing() {
+    const DAY: u64 = 24 * 60 * 60 * 1000;
+    for (days, purged) in [(6, true), (8, false), (400, false)] {
+        let (fleet, _tenant) = one_due();
+        let jump = format!(
+            "UPDATE __tenants_catalog SET clock_seen = clock_seen - {}",
+            days * DAY
+        );
+        shared_sql(&fleet.tenancy, &jump);
+        // Neither opening the library nor a change in the catalogue makes the time believed.
+        let tenancy = fleet.again();
+        tenancy.hold(&id("TH001"), "x").unwrap();
+        tenancy.release_hold(&id("TH001")).unwrap();
+        let result = tenancy.purge(&id("TH001"), "TH001");
+        if purged {
+            result.unwrap();
+            continue;
+        }
+        let jumped = result.unwrap_err();
+        assert!(matches!(jumped, PurgeError::ClockJump { .. }), "{jumped:?}");
+        assert!(
+            jumped.to_string().contains("i_checked_the_clock"),
+            "{jumped}"
+        );
+        assert_eq!(world::check(&fleet.root).tenants().unwrap().len(), 1);
+        let options = PurgeOptions::default().i_checked_the_clock();
+        tenancy.purge_with(&id("TH001"), "TH001", &options).unwrap();
+        // From here on it is.
+        fleet.create("B1");
+        delete_at_once(&tenancy, &id("B1"));
+        tenancy.purge(&id("B1"), "B1").unwrap();
+    }
+}
+
+#[test]
+fn the_date_holds_whatever_is_checked() {
+    let (fleet, _tenant) = one_due();
+    fleet
+        .tenancy
+        .delete(&id("TH001"), "TH001", Retention::days(1))
+        .unwrap();
+    let options = PurgeOptions::default().i_checked_the_clock();
+    let early = fleet
+        .tenancy
+        .purge_with(&id("TH001"), "TH001", &options)
+        .unwrap_err();
+    assert!(matches!(early, PurgeError::NotYet { .. }), "{early:?}");
+}
+
+/// Somebody sets a later date, after this process has read the earlier one.
+#[test]
+fn the_date_is_read_at_the_commit_point() {
+    let fleet = fleet_with(|b| b.freshness(Duration::from_secs(3600)));
+    fleet.create("TH001");
+    delete_at_once(&fleet.tenancy, &id("TH001"));
+    fleet
+        .again()
+        .delete(&id("TH001"), "TH001", Retention::days(1))
+        .unwrap();
+    let early = fleet.tenancy.purge(&id("TH001"), "TH001").unwrap_err();
+    assert!(matches!(early, PurgeError::NotYet { .. }), "{early:?}");
+}
+
+/// Whatever is decided while a purge waits for open contexts is read once more at its commit point.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_is_decided_until_the_commit_point_counts() {
+    type Change = fn(&Tenancy);
+    let changes: [(&str, Change); 4] = [
+        ("held", |t| t.hold(&id("TH001"), "court order").unwrap()),
+        ("not yet", |t| {
+            t.delete(&id("TH001"), "TH001", Retention::days(1)).unwrap();
+        }),
+        ("not scheduled", |t| t.undelete(&id("TH001")).unwrap()),
+        ("gone", |t| t.unarchive(&id("TH001")).unwrap()),
+    ];
+    for (expected, change) in changes {
+        let (fleet, tenant) = one_due();
+        let gate = fleet.root.with_file_name("gate");
+        let mut purge = crate::actors::command("purge when told", &fleet.root);
+        let plan = format!("purge.drained=pause:{}", gate.display());
+        purge.env("DIESEL_TENANTS_FAILPOINT", plan);
+        let mut purge = Actor::from(purge);
+        assert_eq!(purge.hear().unwrap(), "ready");
+        purge.tell("TH001");
+        while !gate.with_extension("reached").exists() {
+            std::thread::yield_now();
+        }
+        change(&fleet.tenancy);
+        std::fs::write(&gate, "").unwrap();
+        assert_eq!(purge.hear().unwrap(), expected);
+        assert!(fleet.file(&tenant, 1).exists());
+    }
+}
+
+/// Between the removal of the files and the end of the purge an old catalogue may come back, too.
+#[cfg(feature = "failpoints")]
+#[test]
+fn the_tombstone_stands_before_the_first_file_goes() {
+    let (fleet, tenant) = one_due();
+    let (file, uuid) = (fleet.file(&tenant, 1), tenant.record().unwrap().uuid);
+    let tombstone = tombstone(&fleet, uuid);
+    drop((fleet.tenancy, tenant));
+    let start = fleet.root.with_file_name("start");
+    copy(&fleet.root, &start);
+    for (point, stands, removed) in [
+        ("purge.fenced", false, false),
+        ("purge.tombstone", true, false),
+        ("purge.removed", true, true),
+    ] {
+        std::fs::remove_dir_all(&fleet.root).unwrap();
+        copy(&start, &fleet.root);
+        let mut purge = crate::actors::command("purge", &fleet.root);
+        purge.env("DIESEL_TENANTS_FAILPOINT", format!("{point}=kill"));
+        assert!(crashes::run(purge), "{point} was not reached");
+        let found = (tombstone.exists(), !file.exists());
+        assert_eq!(found, (stands, removed), "{point}");
+        world::check(&fleet.root);
+    }
+}
+
+/// A power failure keeps what was synced and loses what was not, whatever came first.
+#[test]
+fn the_tombstone_is_on_the_disk_before_the_first_file_goes() {
+    if !crashes::strace_works() {
+        return;
+    }
+    let (fleet, _tenant) = one_due();
+    let log = fleet.root.with_file_name("log");
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-qq", "-y", "-o"]).arg(&log);
+    strace.args([
+        "-e",
+        "trace=fsync,fdatasync,?rename,?renameat,?renameat2,unlink,unlinkat",
+    ]);
+    assert!(!crashes::run(crate::actors::command_under(
+        strace,
+        "purge",
+        &fleet.root
+    )));
+    let log = std::fs::read_to_string(log).unwrap();
+    let first = |what: &[&str]| {
+        let found = log.lines().position(|l| what.iter().all(|w| l.contains(w)));
+        found.unwrap_or_else(|| panic!("{what:?} not in\n{log}"))
+    };
+    let order = [
+        first(&["sync(", "/tombstones/.new-"]),
+        first(&["rename", "/tombstones/.new-"]),
+        first(&["fsync(", "/tombstones>"]),
+        first(&["unlink", "/g1.sqlite3\""]),
+        first(&["fsync(", "/tenants>"]),
+    ];
+    assert!(order.is_sorted(), "{order:?}\n{log}");
+}
+
+/// Side files that were left where a deleted tenant was: the one who takes its id next sees none of its rows.
+#[test]
+fn a_wal_of_the_deleted_one_beside_a_new_tenant_of_the_same_id() {
+    let fleet = fleet();
+    let tenant = fleet.create("TH001");
+    let mut ctx = tenant.enter().unwrap();
+    for n in 0..100 {
+        admit(&mut ctx, &format!("of the deleted one {n}")).unwrap();
+    }
+    let file = fleet.file(&tenant, 1);
+    let wal = std::fs::read(format!("{}-wal", file.display())).unwrap();
+    assert!(wal.len() > 4096);
+    drop(ctx);
+    delete_at_once(&fleet.tenancy, &id("TH001"));
+    fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
+    assert!(!file.parent().unwrap().exists());
+    std::fs::create_dir(file.parent().unwrap()).unwrap();
+    std::fs::write(format!("{}-wal", file.display()), wal).unwrap();
+
+    let new = NewTenant::named("again").reuse_retired_id();
+    let again = fleet.tenancy.create(&id("TH001"), new).unwrap();
+    assert!(names(&mut again.enter().unwrap()).is_empty());
+    let [undead] = fleet.tenancy.undead().unwrap().try_into().unwrap();
+    assert!(undead.generations.is_empty() && undead.bytes > 4096);
+    fleet.tenancy.purge_undead(&undead.uuid, "TH001").unwrap();
+    world::check(&fleet.root);
+}
+
+#[test]
+fn a_tenant_whose_database_is_lost_is_purged() {
+    type Lose = fn(&Path);
+    let ways: [Lose; 3] = [
+        |file| std::fs::remove_file(file).unwrap(),
+        |file| std::fs::write(file, [7; 8192]).unwrap(),
+        |file| std::fs::remove_dir_all(file.parent().unwrap()).unwrap(),
+    ];
+    for lose in ways {
+        let (fleet, tenant) = one_due();
+        lose(&fleet.file(&tenant, 1));
+        fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
+        world::check(&fleet.root);
+    }
+}
+
+#[test]
+fn a_purge_that_meets_an_open_context_has_not_begun() {
+    let fleet = fleet_with(|b| b.drain_timeout(Duration::from_millis(20)));
+    let tenant = fleet.create("A1");
+    let mut open = tenant.enter().unwrap();
+    admit(&mut open, "kept").unwrap();
+    delete_at_once(&fleet.tenancy, &id("A1"));
+    let busy = fleet.tenancy.purge(&id("A1"), "A1").unwrap_err();
+    assert!(
+        matches!(busy, PurgeError::Lifecycle(LifecycleError::Busy { .. })),
+        "{busy:?}"
+    );
+    assert!(busy.is_retryable());
+    assert_eq!(fleet.tenancy.recover().unwrap(), 0);
+    fleet.tenancy.tenants().unwrap();
+    assert_eq!(tenant.record().unwrap().status, Status::Archived);
+    assert_eq!(names(&mut open), ["kept"]);
+    drop(open);
+    fleet.tenancy.purge(&id("A1"), "A1").unwrap();
+    world::check(&fleet.root);
+}
+
+#[test]
+fn a_purge_left_half_done_is_finished_by_the_next_one() {
+    let (fleet, _tenant) = one_due();
+    break_catalogue(&fleet, "NEW.status = 'deleted'");
+    fleet.tenancy.purge(&id("TH001"), "TH001").unwrap_err();
+    // There is no way back any more.
+    let late = fleet.tenancy.hold(&id("TH001"), "too late").unwrap_err();
+    assert!(late.to_string().contains("deleting"), "{late}");
+    mend_catalogue(&fleet);
+    let certificate = fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
+    assert_eq!(
+        certificate.generations.len(),
+        1,
+        "what the first attempt found"
+    );
+    world::check(&fleet.root);
+}
+
+#[test]
+fn what_is_due_is_purged_only_if_it_is_named() {
+    let fleet = fleet();
+    for code in ["A1", "B1", "C1", "D1", "E1"] {
+        fleet.create(code);
+    }
+    for code in ["A1", "B1", "C1", "D1"] {
+        delete_at_once(&fleet.tenancy, &id(code));
+    }
+    fleet.tenancy.hold(&id("C1"), "court order").unwrap();
+    let due: Vec<_> = fleet.tenancy.due().unwrap().iter().map(|r| r.id).collect();
+    assert_eq!(due, [id("A1"), id("B1"), id("D1")]);
+    let mut seen = Vec::new();
+    let report = fleet
+        .tenancy
+        .purge_due(
+            ["A1", "b1", "C1", "E1", "Z9", "no id"],
+            &PurgeOptions::default(),
+            |id, result| seen.push((*id, result.is_ok())),
+        )
+        .unwrap();
+    let purged: Vec<_> = report.purged.iter().map(|c| c.id).collect();
+    assert_eq!(purged, [id("A1")]);
+    let failed: Vec<_> = report.failed.iter().map(|(id, e)| (*id, e)).collect();
+    assert!(
+        matches!(
+            failed.as_slice(),
+            [
+                (b1, PurgeError::NotConfirmed { .. }),
+                (c1, PurgeError::OnHold { .. }),
+                (e1, PurgeError::Lifecycle(LifecycleError::WrongStatus { .. })),
+            ] if (b1.as_str(), c1.as_str(), e1.as_str()) == ("b1", "C1", "E1")
+        ),
+        "{failed:?}"
+    );
+    assert_eq!(report.unknown, ["Z9", "no id"]);
+    assert_eq!(report.not_named, [id("D1")]);
+    assert_eq!(seen.len(), 4);
+    let left: Vec<_> = fleet
+        .tenancy
+        .tenants()
+        .unwrap()
+        .iter()
+        .map(|r| r.id)
+        .collect();
+    assert_eq!(left, [id("B1"), id("C1"), id("D1"), id("E1")]);
+    world::check(&fleet.root);
+}
+
+/// Either the tenant is on hold and whole, or it is purged and the hold has failed.
+#[test]
+fn of_a_purge_and_a_hold_at_once_one_wins() {
+    let fleet = fleet();
+    let mut actors = [
+        Actor::spawn("purge when told", &fleet.root),
+        Actor::spawn("hold when told", &fleet.root),
+        Actor::spawn("purge when told", &fleet.root),
+    ];
+    for actor in &mut actors {
+        assert_eq!(actor.hear().unwrap(), "ready");
+    }
+    let mut held = 0;
+    for round in 0..30 {
+        let name = format!("T{round}");
+        let tenant = fleet.create(&name);
+        admit(&mut tenant.enter().unwrap(), "kept").unwrap();
+        delete_at_once(&fleet.tenancy, &id(&name));
+        // Each begins first at times.
+        for turn in 0..3 {
+            actors[(round + turn) % 3].tell(&name);
+        }
+        let said: Vec<_> = actors.iter_mut().map(|a| a.hear().unwrap()).collect();
+        fleet.tenancy.tenants().unwrap();
+        let record = tenant.record().unwrap();
+        if said[1] == "holds" {
+            held += 1;
+            assert_eq!([&said[0], &said[2]], ["held"; 2], "{said:?}");
+            assert_eq!(record.status, Status::Archived);
+            assert!(fleet.file(&tenant, 1).exists());
+        } else {
+            assert_eq!(said[1], "too late");
+            assert!(!said.contains(&"held".to_owned()), "{said:?}");
+            assert!(said.contains(&"purged".to_owned()), "{said:?}");
+            assert_eq!(record.status, Status::Deleted);
+            assert!(!fleet.file(&tenant, 1).exists());
+        }
+    }
+    println!("{held} of 30 were held");
+    drop(actors);
+    world::check(&fleet.root);
+}

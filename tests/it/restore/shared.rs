@@ -1,0 +1,206 @@
+//! The shared database from a backup: an old catalogue must not undo what happened since.
+use super::*;
+use diesel_tenants::BackupSetOptions;
+use diesel_tenants::SetupError;
+
+/// A data directory nobody has open, whose shared database was backed up before much else happened.
+fn then_and_now(root: &Path) {
+    let tenancy = builder(root).open().unwrap();
+    let tenant = tenancy.create(&id(), NewTenant::named("x")).unwrap();
+    admit(&mut tenant.enter().unwrap(), "before").unwrap();
+    let set = tenancy
+        .backup_all(&BackupSetOptions::new(), |_| {})
+        .unwrap();
+    let backup = &set.members[0];
+    admit(&mut tenant.enter().unwrap(), "after").unwrap();
+    tenancy
+        .restore(&id(), &BackupRef::from(backup), &confirmed())
+        .unwrap();
+    admit(&mut tenant.enter().unwrap(), "newest").unwrap();
+    let new = tenancy
+        .create(&"TH002".parse().unwrap(), NewTenant::named("y"))
+        .unwrap();
+    admit(&mut new.enter().unwrap(), "only here").unwrap();
+}
+
+fn shared_backup(root: &Path) -> PathBuf {
+    let backups = diesel_tenants::Backups::<SqliteConnection>::at(root.join("backups")).unwrap();
+    let shared = backups.list().iter().find(|b| b.tenant.is_none());
+    shared.unwrap().path.clone()
+}
+
+pub(super) fn play(root: &Path) {
+    builder(root).restore_shared(shared_backup(root)).unwrap();
+}
+
+/// What must be so whenever the restore is finished.
+fn finished(root: &Path) {
+    let tenancy = builder(root).open().unwrap();
+    assert_eq!(world::rows(&tenancy), ["before", "newest"]);
+    assert_eq!(tenancy.tenants().unwrap()[0].generation, 2);
+    assert_eq!(tenancy.old_generations(&id()).unwrap().len(), 1);
+    let orphans = tenancy.reclaimable().unwrap();
+    assert_eq!(orphans.len(), 1);
+    let new = NewTenant::named("found again");
+    let found = tenancy.reclaim_orphan(orphans[0].uuid, new).unwrap();
+    assert_eq!(names(&mut found.enter().unwrap()), ["only here"]);
+    assert!(tenancy.reclaimable().unwrap().is_empty());
+    // The backup it was made of was still being made in its own catalogue, and so was its set.
+    assert_eq!(tenancy.backups(&BackupFilter::shared()).unwrap().len(), 1);
+    assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), 3);
+    tenancy.undo(&id(), "TH001").unwrap();
+    assert_eq!(world::rows(&tenancy), ["before", "after"]);
+    drop((found, tenancy));
+    world::check(root);
+}
+
+#[test]
+fn what_happened_since_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    then_and_now(&root);
+    let backup = shared_backup(&root);
+    let open = builder(&root).open().unwrap();
+    let error = builder(&root).restore_shared(&backup).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the data directory is open 1 times; end those processes first"
+    );
+    assert_eq!(world::rows(&open), ["before", "newest"]);
+    drop(open);
+    let restored = builder(&root).restore_shared(&backup).unwrap();
+    let (tenant, from, to) = restored.moved[0];
+    assert_eq!((tenant.id, from, to), (id(), 1, 2));
+    assert_eq!(restored.orphans[0].id, "TH002".parse().unwrap());
+    assert!(restored.missing.is_empty());
+    assert_eq!(restored.backups, 1);
+    assert!(restored.aside.unwrap().exists());
+    finished(&root);
+}
+
+#[test]
+fn a_lost_or_damaged_shared_database_is_replaced() {
+    for lost in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        then_and_now(&root);
+        match lost {
+            true => fs::remove_file(root.join("shared.sqlite3")).unwrap(),
+            false => fs::write(root.join("shared.sqlite3"), "x".repeat(4096)).unwrap(),
+        }
+        assert!(builder(&root).open().is_err());
+        let restored = builder(&root).restore_shared(shared_backup(&root)).unwrap();
+        assert_eq!(restored.aside.is_none(), lost);
+        finished(&root);
+    }
+}
+
+/// A purge leaves a mark beside the catalogue. An old catalogue does not bring the tenant back.
+#[test]
+fn a_tenant_that_was_purged_is_no_orphan() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    then_and_now(&root);
+    let tenancy = builder(&root).open().unwrap();
+    let uuid = tenancy
+        .handle(&"TH002".parse().unwrap())
+        .unwrap()
+        .record()
+        .unwrap()
+        .uuid;
+    drop(tenancy);
+    let tombstones = root.join("tombstones");
+    fs::create_dir_all(&tombstones).unwrap();
+    fs::set_permissions(
+        &tombstones,
+        std::os::unix::fs::PermissionsExt::from_mode(0o700),
+    )
+    .unwrap();
+    fs::write(tombstones.join(format!("{}.json", uuid.simple())), "{}").unwrap();
+    let restored = builder(&root).restore_shared(shared_backup(&root)).unwrap();
+    assert!(restored.orphans.is_empty());
+    assert!(
+        builder(&root)
+            .open()
+            .unwrap()
+            .reclaimable()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn other_backups_are_refused_and_nothing_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    then_and_now(&root);
+    let backups = diesel_tenants::Backups::<SqliteConnection>::at(root.join("backups")).unwrap();
+    let tenants = backups.list().iter().find(|b| b.tenant.is_some()).unwrap();
+    let error = builder(&root).restore_shared(&tenants.path).unwrap_err();
+    assert!(matches!(error, RestoreError::NotShared { .. }), "{error}");
+    let (elsewhere, _, _) = backed_up();
+    let foreign = elsewhere
+        .tenancy
+        .backup_shared(&BackupOptions::new())
+        .unwrap();
+    let error = builder(&root).restore_shared(&foreign.path).unwrap_err();
+    assert!(
+        matches!(error, RestoreError::WrongCatalog { .. }),
+        "{error}"
+    );
+    let shared = shared_backup(&root).join("db.sqlite3");
+    let mut bytes = fs::read(&shared).unwrap();
+    bytes[5000] ^= 1;
+    fs::write(&shared, bytes).unwrap();
+    let error = builder(&root)
+        .restore_shared(shared_backup(&root))
+        .unwrap_err();
+    assert!(
+        matches!(
+            error.invalid_backup(),
+            Some(InvalidBackup::HashMismatch { .. })
+        ),
+        "{error}"
+    );
+    let tenancy = builder(&root).open().unwrap();
+    assert_eq!(world::rows(&tenancy), ["before", "newest"]);
+    assert!(!root.join(".restore-shared.sqlite3").exists());
+}
+
+#[cfg(feature = "failpoints")]
+#[test]
+fn killed_at_every_step_it_is_finished_by_calling_it_again() {
+    const FAILPOINT: &str = "DIESEL_TENANTS_FAILPOINT";
+    let points = [
+        "staged",
+        "begun",
+        "checkpointed",
+        "aside",
+        "published",
+        "reconciled",
+        "closed",
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let start = dir.path().join("start");
+    then_and_now(&start);
+    for (number, point) in points.iter().enumerate() {
+        let root = dir.path().join(point);
+        crashes::copy(&start, &root);
+        let mut command = crate::actors::command("restore shared", &root);
+        command.env(FAILPOINT, format!("restore-shared.{point}=kill"));
+        assert!(crashes::run(command), "{point} was not reached");
+        match builder(&root).open() {
+            Ok(tenancy) => {
+                assert!(number == 0 || number == points.len() - 1, "{point}");
+                assert_eq!(world::rows(&tenancy), ["before", "newest"]);
+            }
+            Err(diesel_tenants::Error::Setup(SetupError::SharedRestoreUnfinished)) => {
+                assert!((1..points.len() - 1).contains(&number), "{point}");
+            }
+            Err(error) => panic!("{point}: {error:?}"),
+        }
+        play(&root);
+        finished(&root);
+        fs::remove_dir_all(root).unwrap();
+    }
+}

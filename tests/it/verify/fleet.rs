@@ -1,0 +1,131 @@
+//! A whole fleet: within the budget of connections, with what is nobody's, and remembered.
+use std::fs;
+
+use diesel_tenants::PoolConfig;
+use diesel_tenants::verify::{Health, VerifyOptions};
+
+use super::{everything, fleet, id, run};
+use crate::app;
+
+#[test]
+fn a_fleet_is_verified_within_the_budget() {
+    let tenants = match std::env::var("DIESEL_TENANTS_SWEEP").as_deref() {
+        Ok("full") => 1000,
+        _ => 60,
+    };
+    let budget = 3;
+    let pool = PoolConfig::default().with_max_connections(budget).unwrap();
+    let fleet = app::fleet_with(|builder| builder.pool(pool));
+    for number in 0..tenants {
+        fleet.create(&format!("T{number:04}"));
+    }
+    let broken: [diesel_tenants::TenantId; 2] = ["T0003", "T0041"].map(|id| id.parse().unwrap());
+    for id in &broken {
+        use diesel::connection::SimpleConnection;
+        let mut ctx = fleet.tenancy.tenant(id).unwrap();
+        ctx.unrouted("damage", |raw| {
+            raw.connection().batch_execute("DROP TABLE archive")
+        })
+        .unwrap();
+    }
+    let opened = fleet.tenancy.stats().opened;
+    let (mut done, mut most) = (0, 0);
+    let options = VerifyOptions::default().workers(16);
+    let tenancy = fleet.tenancy.clone();
+    let found = fleet
+        .tenancy
+        .verify_fleet(&options, |progress| {
+            done += 1;
+            assert_eq!((progress.done, progress.total), (done, tenants));
+            most = most.max(tenancy.stats().open);
+        })
+        .unwrap();
+    assert!(
+        done == tenants && (1..=budget).contains(&most),
+        "{done} {most}"
+    );
+    assert!(
+        found.failed.is_empty() && found.orphans.is_empty() && found.shared.is_ready(),
+        "{found:?}"
+    );
+    let wrong: Vec<_> = found
+        .tenants
+        .iter()
+        .filter(|tenant| !tenant.is_ready())
+        .map(|t| t.id.unwrap())
+        .collect();
+    assert_eq!(wrong, broken);
+    assert_eq!(found.counts()[&Health::Ready], tenants - 2);
+    // Each was opened once, by the pool.
+    assert_eq!(fleet.tenancy.stats().opened - opened, tenants as u64);
+
+    // A list of all tenants with their icons: one question, no tenant's database.
+    let kept = fleet.tenancy.health_of_all().unwrap();
+    assert_eq!(kept.len(), tenants);
+    assert_eq!(kept[&broken[0]].status, Health::Incomplete);
+    assert_eq!(
+        kept[&broken[0]].findings.last().unwrap().kind,
+        "missing_table"
+    );
+    println!("{tenants} tenants in {:?}", found.took);
+}
+
+#[test]
+fn directories_that_are_nobodys_are_found() {
+    let fleet = fleet();
+    let gone = fleet.create("B1");
+    let directory = fleet.file(&gone, 1).parent().unwrap().to_owned();
+    let tenancy = &fleet.tenancy;
+    let b = "B1".parse().unwrap();
+    tenancy.suspend(&b).unwrap();
+    tenancy.archive(&b).unwrap();
+    tenancy
+        .delete(&b, "B1", diesel_tenants::Retention::NONE)
+        .unwrap();
+    tenancy.purge(&b, "B1").unwrap();
+    assert!(tenancy.orphans().unwrap().is_empty());
+    fs::create_dir(&directory).unwrap();
+    fs::create_dir(fleet.root.join("tenants/c1-00000000")).unwrap();
+    let orphans = tenancy.orphans().unwrap();
+    assert_eq!(orphans.len(), 2);
+    assert!(
+        orphans[0]
+            .to_string()
+            .ends_with("belongs to tenant `B1`, which was deleted: its data is still there")
+    );
+    assert!(
+        orphans[1]
+            .to_string()
+            .starts_with("\"c1-00000000\" belongs to no tenant of this catalogue")
+    );
+    let found = tenancy
+        .verify_fleet(&VerifyOptions::default(), |_| {})
+        .unwrap();
+    assert!(found.orphans == orphans && !found.is_ready());
+}
+
+#[test]
+fn what_was_found_is_kept_until_the_database_is_another() {
+    let fleet = fleet();
+    assert_eq!(fleet.tenancy.health(&id()).unwrap(), None);
+    let quiet = VerifyOptions::default().remember(false);
+    fleet.tenancy.verify(&id(), &quiet).unwrap();
+    assert_eq!(fleet.tenancy.health(&id()).unwrap(), None);
+    run(&fleet.tenancy, "DROP VIEW busy");
+    fleet
+        .tenancy
+        .verify(&id(), &VerifyOptions::default())
+        .unwrap();
+    let kept = app::fleet_again(&fleet, everything())
+        .health(&id())
+        .unwrap()
+        .unwrap();
+    assert_eq!(kept.status, Health::Incomplete);
+    assert_eq!(kept.findings[0].kind, "missing_view");
+    fleet.tenancy.compact(&id()).unwrap();
+    assert_eq!(
+        fleet.tenancy.health(&id()).unwrap(),
+        None,
+        "it was another file"
+    );
+}
