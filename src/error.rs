@@ -91,7 +91,7 @@ pub enum Error {
     Verify(#[from] VerifyError),
     /// Of repairing one.
     #[error(transparent)]
-    Repair(#[from] RepairError),
+    Repair(Box<RepairError>),
     /// Of a run over the fleet.
     #[error(transparent)]
     Fleet(#[from] FleetError),
@@ -121,13 +121,25 @@ pub enum Error {
     Export(#[from] crate::export::ExportError),
     /// Of importing a tenant.
     #[error(transparent)]
-    Import(#[from] crate::import::ImportError),
+    Import(Box<crate::import::ImportError>),
     /// Of a tenant id.
     #[error(transparent)]
     TenantId(#[from] TenantIdError),
     /// Of a statement.
     #[error(transparent)]
     Query(#[from] diesel::result::Error),
+}
+
+impl From<RepairError> for Error {
+    fn from(error: RepairError) -> Self {
+        Self::Repair(Box::new(error))
+    }
+}
+
+impl From<crate::import::ImportError> for Error {
+    fn from(error: crate::import::ImportError) -> Self {
+        Self::Import(Box::new(error))
+    }
 }
 
 impl Error {
@@ -534,5 +546,14 @@ impl LifecycleError {
             Self::Migrate { source, .. } => source.is_retryable(),
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// From 128 bytes on clippy warns everybody who returns it (`result_large_err`).
+    #[test]
+    fn the_error_of_everything_is_not_too_large_to_return() {
+        assert!(std::mem::size_of::<super::Error>() < 128);
     }
 }

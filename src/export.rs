@@ -74,7 +74,7 @@ impl<C: Backend> Tenancy<C> {
     /// Works for active, suspended and archived tenants, while others write; what is exported is one snapshot, and none
     /// of the pool's connections is used. The files have mode 0600, the directories 0700. Nothing is at `directory` until
     /// all of it is on the disk: it must not exist yet, its parent must, and it must not be inside the data directory,
-    /// except below its `backups`.
+    /// except below its `exports`.
     ///
     /// # Errors
     /// See [`ExportError`].

@@ -10,12 +10,12 @@
 //! | … or this worker joins the run there is | `fleet.joined` | goes on with the run |
 //! | … after ending another that was interrupted | `fleet.superseded` | begins its own |
 //! | a few tenants claimed | `fleet.claimed` | gives them back and takes them again |
-//! | each is migrated, an operation of its own | those of [`lifecycle`](crate::lifecycle) | finds it migrated or not, never half |
+//! | each is migrated, an operation of its own | `migrate-tenant.…`, `migrate.…` | finds it migrated or not, never half |
 //! | what became of it is recorded | `fleet.recorded` | leaves it alone |
 //! | claims of dead workers given back | `fleet.released` | takes them |
 //! | the last worker finishes the run | `fleet.left` | finds nothing to do |
 //!
-//! A run with nothing to do writes nothing and opens no tenant's database: see [`plan`](self::FleetPlan).
+//! A run with nothing to do writes nothing and opens no tenant's database: see [`FleetPlan`].
 use uuid::Uuid;
 
 use crate::backend::Backend;

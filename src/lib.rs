@@ -382,6 +382,7 @@ pub mod fleet;
 mod hooks;
 pub mod id;
 pub mod import;
+mod inventory;
 mod lifecycle;
 pub mod migrate;
 #[cfg(feature = "hospital")]
@@ -429,6 +430,7 @@ pub use error::{
 };
 pub use fanout::{Aggregate, FanOut, FanOutReport, TenantResult, VisitOutcome};
 pub use fleet::{FleetError, FleetReport, MigrateFleet};
+pub use inventory::Unfinished;
 pub use lifecycle::{
     Compacted, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead, Usage,
 };

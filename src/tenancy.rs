@@ -341,6 +341,11 @@ pub struct Builder<C: Backend = DefaultConnection, S = ()> {
 }
 
 impl<C: Backend, S> Builder<C, S> {
+    /// The routing table it was made with.
+    pub fn routes(&self) -> &'static RoutingTable {
+        self.routes
+    }
+
     /// Migrations of the shared database; [`open`](Builder::open) applies those that are pending.
     #[must_use]
     pub fn shared_migrations(mut self, set: impl Into<MigrationSet>) -> Self {

@@ -80,6 +80,28 @@ impl TenantId {
         FoldedTenantId(text)
     }
 
+    /// An id for a customer of this name: its initials and the first number, from 001, that is not `taken`.
+    ///
+    /// `Downtown Medical Center` becomes `DMC001`; a single word gives its first three letters, `Charité` becomes
+    /// `CHA001`. Words written small, such as *of*, are skipped where there are others. What is not ASCII is left out; a
+    /// name of which nothing is left becomes `T001`. `taken` is asked for one id after the other until it says no.
+    ///
+    /// # Example
+    /// ```
+    /// use diesel_tenants::TenantId;
+    ///
+    /// let taken: TenantId = "dmc001".parse()?;
+    /// let id = TenantId::suggest("Downtown Medical Center", |id| *id == taken);
+    /// assert_eq!(id.as_str(), "DMC002");
+    /// # Ok::<(), diesel_tenants::TenantIdError>(())
+    /// ```
+    pub fn suggest(name: &str, mut taken: impl FnMut(&Self) -> bool) -> Self {
+        let initials = initials(name);
+        let mut numbered = (1_u64..).filter_map(|n| Self::parse(&format!("{initials}{n:03}")).ok());
+        let free = numbered.find(|id| !taken(id));
+        free.expect("there are more numbers than tenants")
+    }
+
     fn parse(text: &str) -> Result<Self, TenantIdError> {
         if text.is_empty() {
             return Err(TenantIdError::Empty);
@@ -282,6 +304,32 @@ impl InlineText {
     }
 }
 
+/// What a suggested id begins with: 1 to 8 upper case letters.
+fn initials(name: &str) -> String {
+    const MOST: usize = 8;
+    const OF_ONE_WORD: usize = 3;
+    // The apostrophe is part of a word: `St. Mary's` has two.
+    let words = name.split(|c: char| !(c.is_alphanumeric() || matches!(c, '\'' | '’')));
+    let letters =
+        |word: &str| -> String { word.chars().filter(char::is_ascii_alphabetic).collect() };
+    let words: Vec<String> = words.map(letters).filter(|word| !word.is_empty()).collect();
+    let is_name = |word: &&String| word.starts_with(|c: char| c.is_ascii_uppercase());
+    let mut chosen: Vec<&String> = words.iter().filter(is_name).collect();
+    if chosen.is_empty() {
+        chosen = words.iter().collect();
+    }
+    let initials: String = match chosen[..] {
+        [] => "T".to_owned(),
+        [word] => word.chars().take(OF_ONE_WORD).collect(),
+        _ => chosen
+            .iter()
+            .take(MOST)
+            .filter_map(|word| word.chars().next())
+            .collect(),
+    };
+    initials.to_ascii_uppercase()
+}
+
 fn fold(byte: u8) -> u8 {
     match byte {
         b'-' => b'_',
@@ -471,6 +519,50 @@ mod tests {
             ids.map(|id| id.to_string()),
             ["a0", "A_", "AB", "ab0", "ab-c", "abc", "b1"]
         );
+    }
+
+    #[test]
+    fn a_suggestion_is_made_of_the_initials() {
+        for (name, expected) in [
+            ("Downtown Medical Center", "DMC001"),
+            ("downtown medical center", "DMC001"),
+            ("Hospital of the University", "HU001"),
+            ("St. Mary's Hospital", "SMH001"),
+            ("O'Brien & \"Söhne\" 医院", "OS001"),
+            ("Charité", "CHA001"),
+            ("É", "T001"),
+            ("医院 🏥", "T001"),
+            ("24/7 Care", "CAR001"),
+            ("", "T001"),
+            ("A B C D E F G H I J K L", "ABCDEFGH001"),
+        ] {
+            assert_eq!(
+                TenantId::suggest(name, |_| false).as_str(),
+                expected,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_suggestion_takes_the_first_number_that_is_free() {
+        let mut taken: Vec<TenantId> = vec![id("dmc001"), id("DMC003")];
+        let mut next = || {
+            let suggested = TenantId::suggest("Downtown Medical Center", |id| taken.contains(id));
+            taken.push(suggested);
+            suggested.to_string()
+        };
+        assert_eq!([next(), next(), next()], ["DMC002", "DMC004", "DMC005"]);
+        let many = TenantId::suggest("Downtown Medical Center", |id| id.as_str().len() == 6);
+        assert_eq!(many.as_str(), "DMC1000");
+    }
+
+    #[test]
+    fn a_suggestion_is_never_a_reserved_word() {
+        for word in RESERVED_WORDS {
+            let suggested = TenantId::suggest(word, |_| false);
+            assert_eq!(suggested.as_str().parse(), Ok(suggested), "{word}");
+        }
     }
 
     #[test]

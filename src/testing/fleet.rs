@@ -360,5 +360,11 @@ pub enum TestFleetError {
     Directory(#[source] std::io::Error),
     /// The library could not be opened on it.
     #[error(transparent)]
-    Open(#[from] Error),
+    Open(Box<Error>),
+}
+
+impl From<Error> for TestFleetError {
+    fn from(error: Error) -> Self {
+        Self::Open(Box::new(error))
+    }
 }

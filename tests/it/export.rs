@@ -214,7 +214,7 @@ fn a_place_that_is_taken_or_not_allowed_is_refused() {
             .export(&id("B1"), home.join("b"), ExportFormat::Ndjson)
             .is_err()
     );
-    export(&fleet.root.join("backups/x")).unwrap();
+    export(&fleet.root.join("exports/x")).unwrap();
 
     // What a process that died left is cleared away; what a living one has is not touched.
     let left = home.join(".new-out");
@@ -526,7 +526,7 @@ fn a_suspended_tenant_can_be_exported() {
 }
 
 fn place(root: &Path) -> PathBuf {
-    root.join("backups/out")
+    root.join("exports/out")
 }
 
 /// The parts that child processes play here.

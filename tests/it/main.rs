@@ -24,6 +24,7 @@ mod files;
 mod fleet;
 mod hospital;
 mod instances;
+mod inventory;
 mod lifecycle;
 mod migrate;
 mod models;

@@ -208,11 +208,12 @@ fn a_fixture_that_cannot_run_is_an_error() {
     let refused = builder()
         .shared_fixture("INSERT INTO nothing VALUES (1)")
         .open();
+    let Err(diesel_tenants::testing::TestFleetError::Open(error)) = refused else {
+        panic!("a fixture that fails was taken");
+    };
     assert!(matches!(
-        refused,
-        Err(diesel_tenants::testing::TestFleetError::Open(
-            diesel_tenants::Error::Setup(SetupError::MigrateShared(_))
-        ))
+        *error,
+        diesel_tenants::Error::Setup(SetupError::MigrateShared(_))
     ));
     let fleet = builder()
         .fixture("INSERT INTO nothing VALUES (1)")

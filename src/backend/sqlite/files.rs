@@ -553,6 +553,17 @@ pub fn first_entry(directory: &Path) -> Result<Option<PathBuf>, FileError> {
     Ok(first.map(|entry| entry.path()))
 }
 
+/// Bytes an ordinary user may still write to the file system `path` is on, and bytes in all.
+///
+/// # Errors
+/// The operating system's.
+pub(super) fn space(path: &Path) -> Result<(u64, u64), FileError> {
+    let found = rustix::fs::statvfs(path)
+        .map_err(|error| FileError::new(FileAction::Inspect, path, error))?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok((bytes(found.f_bavail), bytes(found.f_blocks)))
+}
+
 /// Bytes of a database on disk, its WAL included. Nothing is opened.
 ///
 /// # Errors

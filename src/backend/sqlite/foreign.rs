@@ -232,7 +232,7 @@ fn scratch_path(storage: &SqliteStorage, key: &TenantKey) -> PathBuf {
 
 impl Transfer<SqliteConnection> for SqliteStorage {
     fn refuse_inside(&self, directory: &Path) -> Result<(), StorageError> {
-        Ok(self.root().check_outside(directory)?)
+        Ok(self.root().check_outside_for_export(directory)?)
     }
 
     fn shape(&self, conn: &mut SqliteConnection) -> QueryResult<Shape> {

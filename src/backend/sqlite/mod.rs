@@ -29,6 +29,7 @@ mod schema;
 mod shared;
 mod storage;
 mod tombstones;
+mod whereabouts;
 pub(crate) mod workflow_keys;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
@@ -39,6 +40,7 @@ pub use shared::SharedRestoreError;
 pub(crate) use shared::{Marker, SharedRestore};
 pub(crate) use storage::Settings;
 pub use storage::SqliteStorage;
+pub use whereabouts::{DatabaseFile, DiskSpace};
 
 use super::{Backend, Symptom};
 

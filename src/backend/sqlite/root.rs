@@ -7,6 +7,7 @@
 //! <root>/instances/   one locked file per running instance
 //! <root>/locks/       lock files
 //! <root>/backups/
+//! <root>/exports/
 //! <root>/tombstones/  one record per purged tenant
 //! ```
 //!
@@ -26,12 +27,13 @@ use super::files::{self, FileAction, FileError, FileKind, LONGEST_DATABASE_PATH,
 pub use super::root_error::{BackupDirError, FoundInstead, InvalidRoot, NotFolded, RootError};
 
 /// The directories of the layout.
-const DIRECTORIES: [&str; 6] = [
+const DIRECTORIES: [&str; 7] = [
     "tenants",
     "templates",
     "instances",
     "locks",
     "backups",
+    "exports",
     "tombstones",
 ];
 
@@ -299,20 +301,36 @@ impl Root {
         Ok(false)
     }
 
+    /// Where exports may go below the data directory.
+    pub fn exports(&self) -> PathBuf {
+        self.path.join("exports")
+    }
+
     /// Checks that a directory for backups is not among the live files: it is outside the data directory, or
     /// is [`Root::backups`] or below it. The directory need not exist yet; links are followed.
     ///
     /// # Errors
     /// See [`BackupDirError`].
     pub fn check_outside(&self, dir: impl AsRef<Path>) -> Result<(), BackupDirError> {
-        let dir = dir.as_ref();
+        self.check_outside_but(dir.as_ref(), &self.backups())
+    }
+
+    /// The same for a directory of exports, which may be [`Root::exports`] or below it.
+    ///
+    /// # Errors
+    /// See [`BackupDirError`].
+    pub fn check_outside_for_export(&self, dir: impl AsRef<Path>) -> Result<(), BackupDirError> {
+        self.check_outside_but(dir.as_ref(), &self.exports())
+    }
+
+    fn check_outside_but(&self, dir: &Path, allowed: &Path) -> Result<(), BackupDirError> {
         let root = identity(&self.path)?;
-        let backups = identity(&self.backups())?;
+        let allowed = identity(allowed)?;
         // Directories are compared by device and inode, not by spelling: the same one may be mounted twice, and
         // some file systems do not tell upper from lower case.
         for ancestor in nearest_existing(dir)?.ancestors() {
             let found = identity(ancestor)?;
-            if found.is_some() && found == backups {
+            if found.is_some() && found == allowed {
                 return Ok(());
             }
             if found.is_some() && found == root {

@@ -133,7 +133,8 @@ fn ten_thousand_tenants_that_need_nothing_are_not_opened() {
                    created_at, changed_at";
     let fill = format!(
         "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 9999)
-         INSERT INTO __tenants_tenants
+         INSERT INTO __tenants_tenants (uuid, tenant_id, folded_id, display_name, subdomain, status, generation,
+             schema_version, schema_fingerprint, plan, placement, created_at, changed_at, change_seq, ledger_digest)
          SELECT randomblob(16), 'N' || x, 'n' || x, {columns}, change_seq + x, ledger_digest
          FROM n, __tenants_tenants WHERE tenant_id = 'Model';
          UPDATE __tenants_catalog SET change_seq = change_seq + 9999"

@@ -325,10 +325,7 @@ fn over_a_deleted_tenant() {
         .create(&id(), NewTenant::named("new").reuse_retired_id())
         .unwrap();
     let error = restore().unwrap_err();
-    assert!(
-        matches!(error, RestoreError::WrongTenantBackup { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, RestoreError::Purged { .. }), "{error}");
     let new = NewTenant::named("brought back");
     // What was purged is not brought back under another id either.
     let error = tenancy

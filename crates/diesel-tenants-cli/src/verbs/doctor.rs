@@ -1,0 +1,328 @@
+//! `doctor`
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use console::style;
+use diesel::QueryResult;
+use diesel::dsl::sql;
+use diesel::sql_types::Text;
+use diesel_tenants::migrate::SchemaMismatch;
+use diesel_tenants::pool::fd_budget;
+use diesel_tenants::verify::Health;
+use diesel_tenants::{BackupFilter, RunQueryDsl as _, Status, Tenancy, TenantId};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Document;
+use crate::show;
+use crate::value::{Span, text};
+
+/// Look over the whole fleet and say what to do next
+///
+/// Finishes or undoes what dead processes left half done, as every command does, and then lists what is not as it should
+/// be, each with the command that puts it right. Exit code 3 where there is something. It opens no tenant's database:
+/// `verify --all` does, and what that found last is part of this.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// How old the newest backup of a tenant may be
+    #[arg(long, value_name = "AGE", default_value = "2d", value_parser = text::<Span>())]
+    backup_age: Span,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Examined {
+    data: String,
+    tenants: usize,
+    findings: Vec<Finding>,
+    sqlite_version: String,
+    /// The most connections a process with these limits keeps open.
+    max_connections: usize,
+    disk_free_bytes: u64,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Finding {
+    /// unfinished, failed, missing, behind, ahead, not-ready, backup-missing, backup-old, due, undead, buried,
+    /// orphan-directory, descriptors or disk.
+    kind: &'static str,
+    tenant: Option<String>,
+    message: String,
+    /// The command to run next, or what to do.
+    next: String,
+}
+
+/// What is gathered while everything is looked at.
+struct Findings<'a> {
+    app: &'a App<'a>,
+    found: Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn of(&mut self, id: TenantId, kind: &'static str, message: impl Into<String>, command: &str) {
+        let next = self.app.command(command);
+        self.add(Some(id), kind, message, next);
+    }
+
+    fn add(
+        &mut self,
+        id: Option<TenantId>,
+        kind: &'static str,
+        message: impl Into<String>,
+        next: impl Into<String>,
+    ) {
+        self.found.push(Finding {
+            kind,
+            tenant: id.map(|id| id.to_string()),
+            message: message.into(),
+            next: next.into(),
+        });
+    }
+}
+
+impl Doctor {
+    pub(crate) fn run(&self, app: &App<'_>) -> Result<Exit, Failure> {
+        let tenancy = app.open()?;
+        let mut findings = Findings {
+            app,
+            found: Vec::new(),
+        };
+        unfinished(&tenancy, &mut findings)?;
+        tenants(&tenancy, &mut findings)?;
+        backups(&tenancy, self.backup_age.0, &mut findings)?;
+        ends(&tenancy, &mut findings)?;
+        let disk = surroundings(&tenancy, &mut findings)?;
+        app.emit(&Examined {
+            data: show::path(tenancy.data_directory()),
+            tenants: tenancy.tenants()?.len(),
+            findings: findings.found,
+            sqlite_version: sqlite_version(&tenancy)?,
+            max_connections: tenancy.stats().max_connections,
+            disk_free_bytes: disk,
+        })
+    }
+}
+
+/// What other processes are doing, and what dead ones left that could not be settled.
+fn unfinished(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
+    // Opening has tried already; this attempt says why it could not be done.
+    let why = tenancy
+        .recover()
+        .err()
+        .map(|error| Failure::from(error).on_one_line());
+    for operation in tenancy.unfinished()? {
+        let (id, kind) = (operation.tenant, operation.kind);
+        if operation.alive {
+            let message = format!("{kind} of {id} is under way in another process");
+            findings.add(Some(id), "unfinished", message, "wait for it");
+            continue;
+        }
+        let why = why.as_deref().unwrap_or("it can be settled now");
+        let message = format!("{kind} of {id} was cut short: {why}");
+        findings.of(id, "unfinished", message, &format!("verify {id}"));
+    }
+    Ok(())
+}
+
+/// Each tenant as the catalogue and the file system have it, and as it was verified last.
+fn tenants(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
+    let health = tenancy.health_of_all()?;
+    for record in tenancy.tenants()? {
+        let id = record.id;
+        if record.status == Status::Failed {
+            let message = format!("{id} could be neither created nor removed");
+            findings.of(id, "failed", message, &format!("show {id}"));
+            continue;
+        }
+        if tenancy.database_file(&id)?.bytes.is_none() {
+            let message = format!("the database of {id} is missing");
+            findings.of(id, "missing", message, &format!("backups {id}"));
+            continue;
+        }
+        match tenancy
+            .tenant_migrations()
+            .gate(record.schema_version.as_deref())
+        {
+            Ok(()) => {}
+            Err(SchemaMismatch::Ahead { found, .. }) => {
+                let message = format!("{id} is at {found}, which this program does not know");
+                findings.add(Some(id), "ahead", message, "deploy the newer program");
+            }
+            Err(_) => {
+                let at = show::or_dash(record.schema_version.as_ref());
+                let message = format!("{id} is at {at} and misses migrations");
+                findings.of(id, "behind", message, &format!("migrate {id}"));
+            }
+        }
+        if let Some(last) = health.get(&id)
+            && last.status != Health::Ready
+        {
+            let when = show::ago(last.checked_at);
+            let message = format!("{id} was {} when it was verified, {when}", last.status);
+            findings.of(id, "not-ready", message, &format!("verify {id}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is a backup of everything that is young enough.
+fn backups(tenancy: &Tenancy, most: Duration, findings: &mut Findings<'_>) -> Result<(), Failure> {
+    let mut newest: HashMap<Option<Uuid>, SystemTime> = HashMap::new();
+    for backup in tenancy.backups(&BackupFilter::all())? {
+        let of = newest
+            .entry(backup.tenant.map(|tenant| tenant.uuid))
+            .or_insert(backup.taken_at);
+        *of = backup.taken_at.max(*of);
+    }
+    let mut check = |of: Option<(Uuid, TenantId)>| {
+        let id = of.map(|(_, id)| id);
+        let (whose, command) = match id {
+            Some(id) => (id.to_string(), format!("backup {id}")),
+            None => (
+                "the shared database".to_owned(),
+                "backup --shared".to_owned(),
+            ),
+        };
+        let next = findings.app.command(&command);
+        match newest.get(&of.map(|(uuid, _)| uuid)) {
+            None => findings.add(id, "backup-missing", format!("{whose} has no backup"), next),
+            Some(taken) if taken.elapsed().is_ok_and(|age| age > most) => {
+                let message = format!(
+                    "the newest backup of {whose} was taken {}",
+                    show::ago(*taken)
+                );
+                findings.add(id, "backup-old", message, next);
+            }
+            Some(_) => {}
+        }
+    };
+    check(None);
+    for record in tenancy.tenants()? {
+        if record.status != Status::Failed {
+            check(Some((record.uuid, record.id)));
+        }
+    }
+    Ok(())
+}
+
+/// Tenants at their end, and those that should be past it.
+fn ends(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
+    for record in tenancy.due()? {
+        let id = record.id;
+        findings.of(
+            id,
+            "due",
+            format!("the retention of {id} is over"),
+            &format!("purge {id}"),
+        );
+    }
+    for undead in tenancy.undead()? {
+        let size = show::bytes(undead.bytes);
+        let message = format!(
+            "{} was deleted, and {size} of it are there ({})",
+            undead.id, undead.uuid
+        );
+        findings.of(
+            undead.id,
+            "undead",
+            message,
+            &format!("purge {} --uuid {}", undead.id, undead.uuid),
+        );
+    }
+    for record in tenancy.buried() {
+        let message = format!(
+            "{} had been purged before this shared database was restored; it was set to deleted again",
+            record.id
+        );
+        findings.add(
+            Some(record.id),
+            "buried",
+            message,
+            "nothing; it is said once",
+        );
+    }
+    for orphan in tenancy.orphans()? {
+        findings.add(
+            None,
+            "orphan-directory",
+            orphan.to_string(),
+            "look what it is, then move it out of the data directory",
+        );
+    }
+    Ok(())
+}
+
+/// The process's limits and the disk. Returns the bytes that are free.
+fn surroundings(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<u64, Failure> {
+    let (connections, enough_for) = (tenancy.stats().max_connections, fd_budget(Some(0)));
+    if connections > enough_for {
+        let message = format!(
+            "up to {connections} connections are allowed, the limit of open files is enough for {enough_for}"
+        );
+        findings.add(
+            None,
+            "descriptors",
+            message,
+            "raise `ulimit -n` or lower `max_connections`",
+        );
+    }
+    // Room for a copy of everything, which is what a backup of all tenants needs.
+    let mut needed = tenancy.shared_file()?.bytes.unwrap_or(0);
+    for record in tenancy.tenants()? {
+        needed += tenancy.database_file(&record.id)?.bytes.unwrap_or(0);
+    }
+    let disk = tenancy.disk_space()?;
+    if disk.free < needed {
+        let (free, needed) = (show::bytes(disk.free), show::bytes(needed));
+        let message = format!(
+            "{free} are free on the disk of the data directory, a copy of everything has {needed}"
+        );
+        let next = findings.app.command("stats");
+        findings.add(None, "disk", message, next);
+    }
+    Ok(disk.free)
+}
+
+fn sqlite_version(tenancy: &Tenancy) -> Result<String, Failure> {
+    let version: QueryResult<String> =
+        tenancy.shared()?.unrouted("which SQLite is linked", |raw| {
+            diesel::select(sql::<Text>("sqlite_version()")).get_result(raw)
+        });
+    Ok(version?)
+}
+
+impl Document for Examined {
+    const SCHEMA: &'static str = "doctor/1";
+
+    fn write(&self, f: &mut dyn fmt::Write) -> fmt::Result {
+        for finding in &self.findings {
+            writeln!(f, "{} {}", style("!").red().bold(), finding.message)?;
+            writeln!(f, "    {}", finding.next)?;
+        }
+        let tenants = show::count(self.tenants, "tenant");
+        match self.findings.len() {
+            0 => write!(f, "{tenants}, nothing to do")?,
+            n => write!(f, "{tenants}, {}", show::count(n, "finding"))?,
+        }
+        writeln!(
+            f,
+            " (SQLite {}, at most {} connections, {} free)",
+            self.sqlite_version,
+            self.max_connections,
+            show::bytes(self.disk_free_bytes),
+        )
+    }
+
+    fn exit(&self) -> Exit {
+        match self.findings.is_empty() {
+            true => Exit::Done,
+            false => Exit::Findings,
+        }
+    }
+}

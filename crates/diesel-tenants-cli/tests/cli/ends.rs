@@ -1,0 +1,245 @@
+//! The end of a tenant, and what is kept of it.
+use crate::program::{Place, stable};
+
+fn archived(place: &Place, id: &str) {
+    place.create(id);
+    for verb in ["suspend", "archive"] {
+        place.run([verb, id]).done();
+    }
+}
+
+#[test]
+fn a_tenant_is_deleted_brought_back_held_and_purged() {
+    let place = Place::new();
+    archived(&place, "TH001");
+    let yes = ["--yes-i-mean", "TH001"];
+    let purge = || place.run(["purge", "TH001"].into_iter().chain(yes));
+
+    let refused = purge();
+    assert!(
+        refused
+            .refused(4)
+            .starts_with("error: tenant `TH001` has no date from which on it may be purged"),
+        "{refused:?}"
+    );
+    assert!(
+        refused.stderr.ends_with("hint: `tenants delete TH001`\n"),
+        "{refused:?}"
+    );
+
+    let deleted = place.run(["delete", "TH001"].into_iter().chain(yes));
+    assert_eq!(
+        stable(deleted.done()),
+        "deleted TH001; its data is kept until TIME\nnext:\n tenants undelete TH001\n tenants purge TH001 --yes-i-mean TH001\n"
+    );
+    assert!(
+        purge()
+            .refused(4)
+            .starts_with("error: tenant `TH001` is kept until ")
+    );
+    assert_eq!(
+        place.run(["undelete", "TH001"]).done(),
+        "TH001 is archived and kept\n"
+    );
+    assert_eq!(place.json(["undelete", "TH001"]).0["status"], "archived");
+
+    let (document, code) = place.json(
+        ["delete", "TH001", "--retain-days", "0"]
+            .into_iter()
+            .chain(yes),
+    );
+    assert_eq!((document["id"].as_str(), code), (Some("TH001"), 0));
+    assert_eq!(
+        place
+            .run(["hold", "TH001", "--reason", "case 12/2026"])
+            .done(),
+        "TH001 is under a legal hold: case 12/2026\n"
+    );
+    assert_eq!(
+        purge().refused(4),
+        "error: tenant `TH001` is under a legal hold; nothing of it may be removed\n\
+         hint: `tenants show TH001` says why, `tenants release TH001` lifts it\n"
+    );
+    assert!(stable(place.run(["show", "TH001"]).done()).contains(" legal hold case 12/2026\n"));
+    assert_eq!(place.run(["due"]).done(), "no tenant may be purged now\n");
+    assert_eq!(
+        place.json(["release", "TH001"]).0["hold"],
+        serde_json::Value::Null
+    );
+    assert_eq!(
+        place.json(["hold", "TH001", "--reason", "x"]).0["hold"],
+        "x"
+    );
+    assert_eq!(
+        place.run(["release", "TH001"]).done(),
+        "TH001 is under no legal hold\n"
+    );
+    assert_eq!(place.json(["due"]).0["tenants"][0]["id"], "TH001");
+    assert!(
+        place
+            .run(["due"])
+            .done()
+            .ends_with("next:\n  tenants purge TH001 --yes-i-mean TH001\n")
+    );
+
+    assert_eq!(
+        stable(purge().done()),
+        "purged TH001\n uuid UUID\n generations 1\n size SIZE\n backups kept until their own retention ends\n completed TIME\n"
+    );
+    place.run(["show", "TH001"]).refused(6);
+    let again = place.run(["create", "TH001", "--name", "Another"]);
+    assert_eq!(
+        again.refused(4),
+        "error: the id `TH001` belonged to a tenant that was deleted\n\
+         hint: choose another id, or `--reuse-retired-id` for a new and empty tenant\n"
+    );
+    place
+        .run(["create", "TH001", "--name", "Another", "--reuse-retired-id"])
+        .done();
+}
+
+#[test]
+fn a_suggested_id_is_not_that_of_a_deleted_tenant() {
+    let place = Place::new();
+    archived(&place, "DMC001");
+    let yes = ["--yes-i-mean", "DMC001"];
+    place
+        .run(
+            ["delete", "DMC001", "--retain-days", "0"]
+                .into_iter()
+                .chain(yes),
+        )
+        .done();
+    assert_eq!(
+        place
+            .json(["purge", "DMC001", "--with-backups"].into_iter().chain(yes))
+            .1,
+        0
+    );
+    let suggested = place.run(["create", "--name", "Downtown Medical Center"]);
+    assert!(
+        suggested.refused(2).contains("`DMC002` is free"),
+        "{suggested:?}"
+    );
+}
+
+#[test]
+fn what_was_put_back_of_a_purged_tenant_is_found_and_removed() {
+    let place = Place::new();
+    archived(&place, "TH001");
+    let path = place.run(["path", "TH001"]).done().trim().to_owned();
+    let copy = place.path().join("copy");
+    std::fs::copy(&path, &copy).expect("nobody has it open");
+    let yes = ["--yes-i-mean", "TH001"];
+    place
+        .run(
+            ["delete", "TH001", "--retain-days", "0"]
+                .into_iter()
+                .chain(yes),
+        )
+        .done();
+    let uuid = place.json(["purge", "TH001"].into_iter().chain(yes)).0["uuid"]
+        .as_str()
+        .expect("a uuid")
+        .to_owned();
+    let directory = std::path::Path::new(&path).parent().expect("a directory");
+    std::fs::create_dir_all(directory).expect("it can be made");
+    std::fs::copy(&copy, &path).expect("it can be put back");
+
+    let (document, code) = place.json(["doctor"]);
+    assert_eq!(code, 3);
+    let undead = document["findings"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|finding| finding["kind"] == "undead");
+    let next = undead.expect("it is found")["next"]
+        .as_str()
+        .expect("a command")
+        .to_owned();
+    assert_eq!(next, format!("tenants purge TH001 --uuid {uuid}"));
+    place.run(["purge", "TH001", "--uuid", &uuid]).refused(4);
+    place
+        .run(["purge", "TH001", "--uuid", &uuid].into_iter().chain(yes))
+        .done();
+    assert!(!std::path::Path::new(&path).exists());
+}
+
+#[test]
+fn a_tenant_is_recreated_with_its_id_typed_and_the_old_data_kept() {
+    let place = Place::new();
+    place.create("TH001");
+    place.admit("TH001");
+    let recreated = place.run(["recreate", "TH001", "--yes-i-mean", "TH001"]);
+    assert_eq!(
+        stable(recreated.done()),
+        "recreated TH001: its database is new and empty\n database data/tenants/th001-XXXXXXXX/g2.sqlite3\n \
+         generation 2\n kept generation 1\n backup UUID\nnext:\n tenants undo TH001\n"
+    );
+    assert_eq!(place.patients("TH001"), 0);
+    let (document, code) = place.json([
+        "recreate",
+        "TH001",
+        "--without-backup",
+        "--yes-i-mean",
+        "TH001",
+    ]);
+    assert_eq!(
+        (
+            document["backup"].as_str(),
+            document["kept_generation"].as_u64(),
+            code
+        ),
+        (None, Some(2), 0)
+    );
+    place.run(["undo", "TH001", "--yes-i-mean", "TH001"]).done();
+}
+
+#[test]
+fn a_destructive_command_wants_the_id_exactly_and_never_all() {
+    let place = Place::new();
+    place.create("TH001");
+    place.run(["backup", "TH001"]).done();
+    let verbs: [&[&str]; 5] = [
+        &["restore", "TH001", "latest"],
+        &["undo", "TH001"],
+        &["recreate", "TH001"],
+        &["delete", "TH001"],
+        &["purge", "TH001"],
+    ];
+    place
+        .run(["recreate", "TH001", "--yes-i-mean", "TH001"])
+        .done();
+    let before = place.json(["show", "TH001"]).0;
+    for verb in verbs {
+        let (document, code) = place.json(verb);
+        assert_eq!(
+            (document["error"]["kind"].as_str(), code),
+            (Some("refused"), 4),
+            "{verb:?}"
+        );
+        for not_quite in ["th001", "TH002", "", "TH001 ", "all", "--all"] {
+            let ran = place.run(
+                verb.iter()
+                    .copied()
+                    .chain([format!("--yes-i-mean={not_quite}").as_str()]),
+            );
+            assert_eq!(
+                ran.refused(4),
+                "error: `--yes-i-mean` does not name tenant `TH001`; nothing was done\n\
+                 hint: add `--yes-i-mean TH001` if you do mean it\n",
+                "{verb:?}"
+            );
+        }
+        let all = place.run([verb[0], "--all", "--yes-i-mean", "TH001"]);
+        let message = format!("error: `{}` never takes --all: name one tenant\n", verb[0]);
+        assert_eq!(all.refused(2), message);
+        let all = place.run(
+            verb.iter()
+                .copied()
+                .chain(["--all", "--yes-i-mean", "TH001"]),
+        );
+        assert_eq!(all.refused(2), message);
+    }
+    assert_eq!(place.json(["show", "TH001"]).0, before);
+}
