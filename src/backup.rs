@@ -31,7 +31,7 @@ use crate::catalog::backups::{BackupState, BackupsOf, StoredBackup, StoredFacts}
 use crate::error::CatalogError;
 use crate::failpoint::hit;
 use crate::lifecycle::Running;
-use crate::registry::{Registry, Tenant};
+use crate::registry::{Registry, Tenant, Writer};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
@@ -318,7 +318,7 @@ fn place(backup: &StoredBackup) -> BackupPlace {
 /// Changes what the catalogue knows of backups, which no cache holds.
 fn write<C: Backend, T>(
     registry: &Registry<C>,
-    f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
+    f: impl FnOnce(&mut Writer<'_, C>) -> diesel::QueryResult<T>,
 ) -> Result<T, CatalogError> {
     registry.change(f)
 }

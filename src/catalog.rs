@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use diesel::result::QueryResult;
 use uuid::Uuid;
 
+use crate::access::Principal;
 use crate::backend::TenantKey;
 use crate::display_name::DisplayName;
 use crate::subdomain::Subdomain;
@@ -22,7 +23,7 @@ pub use retention::{BackupsOnPurge, Certificate, PurgedGeneration, Retention, Re
 pub(crate) use retention::{NewNames, PurgeAsked, PurgeBegun, Renamed};
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 7;
+pub(crate) const FORMAT: i32 = 9;
 
 /// Where a tenant is in its life.
 ///
@@ -325,7 +326,8 @@ pub struct OldGeneration {
     pub replaced_at: SystemTime,
 }
 
-/// What the engine asks of the catalogue. Each method is one transaction. Implemented by this crate only.
+/// What the engine asks of the catalogue. Each method is one transaction, and those that change something enter into the
+/// audit log, in the same one, that `by` did it. Implemented by this crate only.
 #[doc(hidden)]
 pub trait CatalogStore {
     /// Makes the tables and the catalogue row if they are not there, and brings those of an older build up to this
@@ -345,15 +347,26 @@ pub trait CatalogStore {
         record: &TenantRecord,
         operation: &Operation,
         reuse_id: bool,
+        by: &Principal,
     ) -> QueryResult<Inserted>;
     /// Takes a tenant that was never active out of the catalogue, with its journal.
-    fn catalog_forget(&mut self, tenant: Uuid) -> QueryResult<()>;
+    fn catalog_forget(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<()>;
     /// Changes the status at once, if it may become `to` and no operation is open.
-    fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed>;
+    fn catalog_transition(
+        &mut self,
+        tenant: Uuid,
+        to: Status,
+        by: &Principal,
+    ) -> QueryResult<Changed>;
 
-    fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun>;
+    fn catalog_begin(&mut self, intent: &Intent<'_>, by: &Principal) -> QueryResult<Begun>;
     /// The commit point of an operation. It stays open, so that what is left to clean up is not forgotten.
-    fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()>;
+    fn catalog_commit(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        by: &Principal,
+    ) -> QueryResult<()>;
     /// The same for an operation that has read the tenant's ledger and leaves nothing to clean up: it is closed, too.
     fn catalog_commit_ledger(
         &mut self,
@@ -361,13 +374,24 @@ pub trait CatalogStore {
         outcome: &Outcome,
         ledger_digest: &str,
         closed_as: &str,
+        by: &Principal,
     ) -> QueryResult<()>;
     /// Closes an operation. Closing a closed one changes nothing.
-    fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()>;
+    fn catalog_close(
+        &mut self,
+        operation: &Operation,
+        outcome: &str,
+        by: &Principal,
+    ) -> QueryResult<()>;
     /// The generations that were kept, newest first.
     fn catalog_generations(&mut self, tenant: Uuid) -> QueryResult<Vec<OldGeneration>>;
     /// No longer counts a generation among the kept ones. Its database must be gone.
-    fn catalog_forget_generation(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()>;
+    fn catalog_forget_generation(
+        &mut self,
+        tenant: Uuid,
+        generation: u64,
+        by: &Principal,
+    ) -> QueryResult<()>;
     /// Makes `by` the instance that works on an open operation, if it still belongs to the one that was found dead.
     fn catalog_take_over(&mut self, operation: &Operation, by: Uuid) -> QueryResult<bool>;
 }
@@ -441,8 +465,10 @@ diesel::table! {
     }
 }
 
+pub(crate) mod audit;
 pub(crate) mod backups;
 pub(crate) mod health;
 pub(crate) mod reference;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+pub(crate) mod workflows;

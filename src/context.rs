@@ -245,6 +245,15 @@ impl<C: Backend> SharedContext<C> {
 macro_rules! context {
     ($Context:ident, $Marker:ident) => {
         impl<C: Backend> $Context<C> {
+            /// The library's own statements on this context's connection, in the transaction that is open.
+            pub(crate) fn on_connection<T>(
+                &mut self,
+                f: impl FnOnce(&mut C) -> QueryResult<T>,
+            ) -> QueryResult<T> {
+                let (conn, database) = self.0.parts()?;
+                f(conn).map_err(|e| database.explain(e))
+            }
+
             /// Runs `f` in a transaction that may write, and commits if it returns `Ok`.
             ///
             /// On SQLite this is `BEGIN IMMEDIATE`: it waits for the write lock up to the busy timeout (default

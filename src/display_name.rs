@@ -110,6 +110,11 @@ impl DisplayName {
     }
 }
 
+/// Ends a line, starts or ends a run of text in the other direction, or is shown as something else than text.
+pub(crate) fn misleads(c: char) -> bool {
+    c.is_control() || is_bidi_control(c) || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 /// Starts or ends a run of text in the other direction, also past the end of the name.
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -14,15 +14,20 @@ use crate::subdomain::{Subdomain, SubdomainError};
 use crate::tenant_id::{TenantId, TenantIdError};
 use crate::verify::VerifyError;
 
+mod access;
+mod audit;
 mod in_query;
 mod purge;
 mod quota;
 mod recreate;
 mod rename;
 mod retention;
+mod workflow;
 
 pub use crate::fanout::{FanOutError, VisitError};
 pub use crate::reference::{PushError, ReferenceError, ReferenceListError};
+pub use access::AccessError;
+pub use audit::AuditError;
 pub(crate) use in_query::missing_table;
 pub use in_query::{
     ContextPoisoned, MissingTable, QuotaExceeded, ReadOnlyTransaction, StaleGeneration,
@@ -33,6 +38,7 @@ pub use quota::{QuotaError, QuotaOutOfRange};
 pub use recreate::RecreateError;
 pub use rename::RenameError;
 pub use retention::RetentionError;
+pub use workflow::{OwnError, Unreadable, WorkflowError};
 
 /// Any error of this library, for a function that does several things.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +56,15 @@ pub enum Error {
     /// Of an operation on a tenant.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    /// Of letting somebody in.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// Of the audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Of a workflow.
+    #[error(transparent)]
+    Workflow(Box<WorkflowError<OwnError>>),
     /// Of deleting a tenant or of a legal hold.
     #[error(transparent)]
     Retention(#[from] RetentionError),
@@ -134,6 +149,8 @@ impl Error {
             Self::Open(error) => error.is_retryable(),
             Self::Create(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
+            Self::Access(error) => error.is_retryable(),
+            Self::Workflow(error) => error.is_retryable(),
             Self::Retention(error) => error.is_retryable(),
             Self::Purge(error) => error.is_retryable(),
             Self::Recreate(error) => error.is_retryable(),
@@ -149,7 +166,8 @@ impl Error {
             Self::Adopt(error) => error.is_retryable(),
             Self::Export(error) => error.is_retryable(),
             Self::Import(error) => error.is_retryable(),
-            Self::Setup(_)
+            Self::Audit(_)
+            | Self::Setup(_)
             | Self::FanOut(_)
             | Self::Reference(_)
             | Self::ReferenceList(_)

@@ -23,8 +23,10 @@ use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::audit::AuditNote;
 use crate::backend::transfer::{Shape, TableShape, Transfer as _};
 use crate::backend::{Backend, Storage as _};
+use crate::catalog::audit::Draft;
 use crate::failpoint::hit;
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
@@ -111,6 +113,19 @@ impl<C: Backend> Tenancy<C> {
         storage.refuse_inside(directory.as_ref())?;
         let mut opened = storage.connect_tenant(&record.key(), record.generation)?;
         let out = NewDirectory::begin(directory.as_ref())?;
+        // Entered before anything is handed out, and not where it goes: paths name people.
+        let begun = AuditNote::of_library("export.begin")
+            .about(record.key())
+            .generation(record.generation)
+            .with(
+                "layout",
+                match format {
+                    ExportFormat::Ndjson => "ndjson",
+                    ExportFormat::Sqlite => "sqlite",
+                },
+            );
+        let begun = Draft::new(self.registry.acting(), &begun);
+        self.registry.write(|c| c.audit_append(&[begun]))?;
         hit("export.begun");
         let conn = &mut opened.conn;
         let mut manifest = Manifest {

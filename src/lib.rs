@@ -361,7 +361,9 @@
 #[cfg(not(feature = "sqlite"))]
 compile_error!("diesel-tenants needs a backend: enable the `sqlite` feature (it is a default one)");
 
+pub mod access;
 pub mod adopt;
+pub mod audit;
 pub mod backend;
 mod backup;
 mod base_domains;
@@ -377,6 +379,7 @@ pub mod export;
 mod failpoint;
 mod fanout;
 pub mod fleet;
+mod hooks;
 pub mod id;
 pub mod import;
 mod inventory;
@@ -403,6 +406,7 @@ mod tenant_id;
 pub mod testing;
 mod value;
 pub mod verify;
+pub mod workflow;
 
 pub use backup::{
     BackupError, BackupFilter, BackupOptions, BackupProgress, BackupReason, BackupRecord,
@@ -421,8 +425,8 @@ pub use context::{
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
 pub use error::{
-    CreateError, Error, LifecycleError, OpenError, PurgeError, QuotaError, RecreateError,
-    RenameError, RetentionError, SetupError, WrongScope,
+    AccessError, AuditError, CreateError, Error, LifecycleError, OpenError, PurgeError, QuotaError,
+    RecreateError, RenameError, RetentionError, SetupError, WorkflowError, WrongScope,
 };
 pub use fanout::{Aggregate, FanOut, FanOutReport, TenantResult, VisitOutcome};
 pub use fleet::{FleetError, FleetReport, MigrateFleet};

@@ -22,7 +22,7 @@ use crate::catalog::{
 use crate::error::LifecycleError;
 use crate::failpoint::hit;
 use crate::migrate::{self, Applied, MigrateOptions};
-use crate::registry::{Registry, Tenant};
+use crate::registry::{Registry, Tenant, Writer};
 use crate::tenant_id::TenantId;
 
 mod generation;
@@ -33,8 +33,8 @@ mod rename;
 mod retention;
 
 pub(crate) use generation::{Next, Old, Staged, next_generation};
-pub(crate) use purge::bury;
 pub use purge::{PurgeOptions, PurgeReport, Undead};
+pub(crate) use purge::{bury, purge_unannounced};
 pub use quota::Usage;
 pub use recreate::{RecreateOptions, Recreated};
 pub use rename::Rename;
@@ -97,7 +97,7 @@ fn settling<C: Backend>(
     registry: &Registry<C>,
     id: TenantId,
     to: Option<Status>,
-    mut change: impl FnMut(&mut C) -> diesel::QueryResult<Changed>,
+    mut change: impl FnMut(&mut Writer<'_, C>) -> diesel::QueryResult<Changed>,
 ) -> Result<(), LifecycleError> {
     let mut settled = false;
     loop {

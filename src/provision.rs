@@ -34,6 +34,7 @@ pub struct NewTenant {
     plan: Option<String>,
     quota: Option<u64>,
     reuse_retired_id: bool,
+    uuid: Option<Uuid>,
 }
 
 impl NewTenant {
@@ -45,6 +46,7 @@ impl NewTenant {
             plan: None,
             quota: None,
             reuse_retired_id: false,
+            uuid: None,
         }
     }
 
@@ -70,6 +72,12 @@ impl NewTenant {
     /// Takes the id of a deleted tenant. The new tenant has a uuid and an empty database of its own.
     pub fn reuse_retired_id(mut self) -> Self {
         self.reuse_retired_id = true;
+        self
+    }
+
+    /// The uuid it is to have, which nobody has or had: so that who asked for it knows it again after a crash.
+    pub(crate) fn with_uuid(mut self, uuid: Uuid) -> Self {
+        self.uuid = Some(uuid);
         self
     }
 }
@@ -115,7 +123,7 @@ where
 
     let now = SystemTime::now();
     let record = TenantRecord {
-        uuid: Uuid::now_v7(),
+        uuid: new.uuid.unwrap_or_else(Uuid::now_v7),
         id,
         display_name,
         subdomain,

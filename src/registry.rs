@@ -4,26 +4,49 @@
 //! catalogue one small question on the registry's own connection, and loads what has changed.
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
+use crate::access::Principal;
+use crate::audit::{AuditPolicy, Buffer};
 use crate::backend::{Backend, ConnectError, DefaultConnection, Storage, Whose};
 use crate::catalog::{Status, TenantRecord};
 use crate::clock::Coarse;
 use crate::context::{SharedContext, TenantContext};
 use crate::database::{Common, Connector, Database, Gate};
 use crate::error::{CatalogError, LifecycleError, OpenError};
+use crate::hooks::Hooks;
 use crate::migrate::{MigrateOptions, SchemaMismatch};
 use crate::pool::{CheckoutError, Closed, PoolSet};
 use crate::subdomain::Subdomain;
 use crate::tenancy::SchemaPolicy;
 use crate::tenant_id::{FoldedTenantId, TenantId};
 
+mod writer;
+
+pub(crate) use writer::Writer;
+
+/// The registry, and in whose name this handle on it acts. Everything else is the [`Core`]'s, which it derefs to.
 pub(crate) struct Registry<C: Backend> {
+    core: Arc<Core<C>>,
+    acting: Arc<Principal>,
+}
+
+impl<C: Backend> Deref for Registry<C> {
+    type Target = Core<C>;
+
+    fn deref(&self) -> &Core<C> {
+        &self.core
+    }
+}
+
+/// What all handles on one open library have in common.
+pub(crate) struct Core<C: Backend> {
     pub(crate) common: Arc<Common<C>>,
     pub(crate) pools: PoolSet<Connector<C>>,
     pub(crate) shared: Arc<Database<C>>,
@@ -38,7 +61,20 @@ pub(crate) struct Registry<C: Backend> {
     /// Operations a thread of this process works on right now.
     pub(crate) running: Mutex<HashSet<Uuid>>,
     /// Tenants the catalogue thought alive although they were purged, as they were found when it was opened.
-    pub(crate) buried: Vec<TenantRecord>,
+    pub(crate) buried: OnceLock<Vec<TenantRecord>>,
+    pub(crate) hooks: Hooks<C>,
+    /// Openings that are not in the audit log yet.
+    pub(crate) openings: Buffer,
+}
+
+/// The library is closed: what waits in memory is written. Nobody is left to tell if that fails.
+impl<C: Backend> Drop for Core<C> {
+    fn drop(&mut self) {
+        let writer = &self.writer;
+        let _ = self
+            .openings
+            .flush(|batch| writer.lock().audit_append(batch));
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -89,6 +125,7 @@ impl<C: Backend> Registry<C> {
         common: Arc<Common<C>>,
         pools: PoolSet<Connector<C>>,
         settings: Settings,
+        hooks: Hooks<C>,
     ) -> Result<Self, OpenError> {
         let catalog = |source| OpenError::Catalog(CatalogError::Connect(source));
         let mut conn = common.storage.connect_shared().map_err(catalog)?;
@@ -98,7 +135,7 @@ impl<C: Backend> Registry<C> {
             .catalog_changed_since(-1)
             .map_err(|e| OpenError::Catalog(e.into()))?;
         let shared = Arc::new(Database::new(Arc::clone(&common), pools.clone(), None, 1));
-        let registry = Self {
+        let core = Core {
             common,
             pools,
             shared,
@@ -114,18 +151,38 @@ impl<C: Backend> Registry<C> {
                 unfinished: HashSet::new(),
             }),
             running: Mutex::new(HashSet::new()),
-            buried: Vec::new(),
+            buried: OnceLock::new(),
+            hooks,
+            openings: Buffer::default(),
+        };
+        let registry = Self {
+            core: Arc::new(core),
+            acting: Arc::new(Principal::of_process()),
         };
         registry.reader.lock().seen = registry.apply(records);
         Ok(registry)
     }
 
+    /// The same registry, with another one named in the audit log.
+    pub(crate) fn acting_as(&self, principal: Principal) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            acting: Arc::new(principal),
+        }
+    }
+
+    /// Who is named in the audit log for what is done through this handle.
+    pub(crate) fn acting(&self) -> &Principal {
+        &self.acting
+    }
+
     /// Runs a catalogue change and brings the cache up to it.
     pub(crate) fn change<T>(
         &self,
-        f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
+        f: impl FnOnce(&mut Writer<'_, C>) -> diesel::QueryResult<T>,
     ) -> Result<T, CatalogError> {
-        let value = f(&mut self.writer.lock())?;
+        let by = &self.acting;
+        let value = self.write(|conn| f(&mut Writer { conn, by }))?;
         self.reload()?;
         Ok(value)
     }
@@ -133,9 +190,19 @@ impl<C: Backend> Registry<C> {
     /// Runs a change of the catalogue that concerns nothing the cache holds.
     pub(crate) fn note<T>(
         &self,
-        f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
+        f: impl FnOnce(&mut Writer<'_, C>) -> diesel::QueryResult<T>,
     ) -> diesel::QueryResult<T> {
-        f(&mut self.writer.lock())
+        let by = &self.acting;
+        let conn = &mut *self.writer.lock();
+        f(&mut Writer { conn, by })
+    }
+
+    /// Writes something to the shared database that the cache does not hold.
+    pub(crate) fn write<T>(
+        &self,
+        f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
+    ) -> Result<T, CatalogError> {
+        Ok(f(&mut self.writer.lock())?)
     }
 
     /// Asks the catalogue something the cache does not hold.
@@ -395,6 +462,18 @@ impl<C: Backend> Registry<C> {
     }
 
     pub(crate) fn enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
+        let context = self.enter_unnoted(tenant)?;
+        if self.hooks.audit.policy == AuditPolicy::All {
+            let note = crate::audit::opening(context.generation());
+            let noted = self.note_opening(tenant, self.acting(), note);
+            noted.map_err(OpenError::Catalog)?;
+        }
+        Ok(context)
+    }
+
+    /// Opens a context; whether and how it is entered into the audit log is up to the caller.
+    #[inline]
+    pub(crate) fn enter_unnoted(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
         let entered = self.try_enter(tenant);
         crate::observe::context(tenant.database.tenant_id(), entered.is_ok());
         entered

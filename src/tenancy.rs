@@ -10,6 +10,7 @@ use crate::catalog::{Status, TenantRecord};
 use crate::context::{SharedContext, TenantContext};
 use crate::database::Common;
 use crate::error::{CreateError, Error, LifecycleError, OpenError, QuotaOutOfRange, SetupError};
+use crate::hooks::Hooks;
 use crate::lifecycle::{self, Compacted};
 use crate::migrate::{self, Applied, MigrateOptions, MigrationSet};
 use crate::pool::{PoolConfig, PoolSet, PoolStats};
@@ -19,6 +20,7 @@ use crate::router::RoutingTable;
 use crate::scope::ScopeKind;
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
+use crate::workflow;
 
 /// The library, opened: the shared database, the catalogue of tenants and the pools of all of them.
 ///
@@ -69,6 +71,7 @@ impl<C: Backend> Tenancy<C> {
             freshness: DEFAULT_FRESHNESS,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             schema_policy: SchemaPolicy::Refuse,
+            hooks: Hooks::default(),
             plan_quotas: HashMap::new(),
             connection: std::marker::PhantomData,
         }
@@ -241,14 +244,16 @@ impl<C: Backend> Tenancy<C> {
         lifecycle::migrate_one(&self.registry, &tenant, MigrateOptions::default())
     }
 
-    /// Finishes or undoes what dead processes left half done, and returns how many operations that were.
+    /// Finishes or undoes what dead processes left half done, and returns how many operations and runs of
+    /// [workflows](crate::workflow) that were.
     ///
     /// [`open`](Builder::open) does this; call it for a process that runs for months.
     ///
     /// # Errors
     /// The first operation that could be neither finished nor undone; the others were tried all the same.
     pub fn recover(&self) -> Result<usize, LifecycleError> {
-        lifecycle::recover(&self.registry)
+        let operations = lifecycle::recover(&self.registry)?;
+        Ok(operations + workflow::recover(&self.registry)?)
     }
 
     /// The queries of one tenant in this process, since it first opened the tenant (feature `query-stats`).
@@ -330,6 +335,7 @@ pub struct Builder<C: Backend = DefaultConnection, S = ()> {
     freshness: Duration,
     drain_timeout: Duration,
     schema_policy: SchemaPolicy,
+    pub(crate) hooks: Hooks<C>,
     plan_quotas: HashMap<String, u64>,
     connection: std::marker::PhantomData<fn() -> C>,
 }
@@ -416,6 +422,7 @@ impl Builder<diesel::SqliteConnection, ()> {
             freshness: self.freshness,
             drain_timeout: self.drain_timeout,
             schema_policy: self.schema_policy,
+            hooks: self.hooks,
             plan_quotas: self.plan_quotas,
             connection: self.connection,
         }
@@ -506,12 +513,14 @@ fn open_with<C: Backend, S>(
         schema_policy: builder.schema_policy,
         plan_quotas: builder.plan_quotas,
     };
-    let mut registry = Registry::open(common, pools, settings)?;
+    let registry = Registry::open(common, pools, settings, builder.hooks)?;
     // Before anything is recovered: what an old catalogue wants done to a purged tenant is not to be done.
-    registry.buried = lifecycle::bury(&registry)?;
+    let buried = lifecycle::bury(&registry)?;
+    let _ = registry.buried.set(buried);
     let registry = Arc::new(registry);
     // What cannot be recovered is one tenant's trouble: it stays in its status, and the others must be reachable.
     let _ = lifecycle::recover(&registry);
+    let _ = workflow::recover(&registry);
     Ok(Tenancy { registry })
 }
 

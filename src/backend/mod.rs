@@ -8,10 +8,12 @@ use diesel::connection::{AnsiTransactionManager, Connection, LoadConnection};
 use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
+use crate::catalog::audit::AuditStore;
 use crate::catalog::backups::BackupStore;
 use crate::catalog::health::HealthStore;
 use crate::catalog::reference::ReferenceStore;
 use crate::catalog::runs::RunStore;
+use crate::catalog::workflows::WorkflowStore;
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration, RetentionStore};
 use crate::migrate::{MigrateConnection, MigrationSet};
 use crate::reference::ledger::ReferenceLedger;
@@ -40,6 +42,8 @@ pub trait Backend:
     Connection<TransactionManager = AnsiTransactionManager>
     + LoadConnection
     + CatalogStore
+    + AuditStore
+    + WorkflowStore
     + RetentionStore
     + HealthStore
     + BackupStore

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use diesel::result::QueryResult;
 use uuid::Uuid;
 
+use crate::access::Principal;
 use crate::backend::{OnDisk, TenantKey};
 use crate::catalog::{Inserted, TenantRecord};
 
@@ -186,7 +187,7 @@ pub enum GivenUp {
 #[doc(hidden)]
 pub trait BackupStore {
     /// Inserts a backup that is being made.
-    fn backup_begin(&mut self, backup: &StoredBackup) -> QueryResult<()>;
+    fn backup_begin(&mut self, backup: &StoredBackup, by: &Principal) -> QueryResult<()>;
     /// The commit point of a backup: it counts from here on. False where it is not being made any more, or
     /// its tenant is being purged with its backups.
     fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool>;
@@ -198,15 +199,30 @@ pub trait BackupStore {
     /// Those that are being made or removed.
     fn backup_unfinished(&mut self) -> QueryResult<Vec<StoredBackup>>;
     /// Keeps one that counts from being pruned, or no longer does. False where there is none.
-    fn backup_pin(&mut self, id: Uuid, pinned: bool) -> QueryResult<bool>;
+    fn backup_pin(&mut self, id: Uuid, pinned: bool, by: &Principal) -> QueryResult<bool>;
     /// The commit point of removing one that counts and is neither pinned nor of a tenant under a legal hold. False
     /// where there is none.
-    fn backup_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool>;
+    fn backup_begin_removal(
+        &mut self,
+        id: Uuid,
+        instance: Uuid,
+        by: &Principal,
+    ) -> QueryResult<bool>;
 
     /// Brings a catalogue that was restored from a backup in line with the databases on the disk.
-    fn reconcile(&mut self, catalog: Uuid, found: &[OnDisk]) -> QueryResult<OnDiskReport>;
+    fn reconcile(
+        &mut self,
+        catalog: Uuid,
+        found: &[OnDisk],
+        by: &Principal,
+    ) -> QueryResult<OnDiskReport>;
     /// Puts a tenant that was found on the disk into the catalogue, active.
-    fn reclaim(&mut self, record: &TenantRecord, found: &OnDisk) -> QueryResult<Inserted>;
+    fn reclaim(
+        &mut self,
+        record: &TenantRecord,
+        found: &OnDisk,
+        by: &Principal,
+    ) -> QueryResult<Inserted>;
     /// Inserts a backup that counts, or lets one count that was being made.
     fn backup_adopt(&mut self, backup: &StoredBackup, facts: &StoredFacts) -> QueryResult<()>;
 
@@ -214,14 +230,19 @@ pub trait BackupStore {
     /// The commit point of a set. False where it is not being made any more.
     fn set_end(&mut self, id: Uuid, at: SystemTime, complete: bool) -> QueryResult<bool>;
     /// The commit point of removing a set. False where it is being made or removed already.
-    fn set_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool>;
+    fn set_begin_removal(&mut self, id: Uuid, instance: Uuid, by: &Principal) -> QueryResult<bool>;
     /// Takes a set out of the catalogue. Its manifest must be gone; its members stay.
     fn set_forget(&mut self, id: Uuid) -> QueryResult<()>;
     /// All sets, newest first, those that are being made included.
     fn set_list(&mut self) -> QueryResult<Vec<StoredSet>>;
 
     /// The commit point of removing an old generation: it cannot be undone to any more.
-    fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<GivenUp>;
+    fn generation_give_up(
+        &mut self,
+        tenant: Uuid,
+        generation: u64,
+        by: &Principal,
+    ) -> QueryResult<GivenUp>;
     fn generations_given_up(&mut self) -> QueryResult<Vec<(Uuid, u64)>>;
     /// The files of a generation that was given up are gone.
     fn generation_given_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()>;

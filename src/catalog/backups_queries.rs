@@ -6,20 +6,23 @@ use std::time::SystemTime;
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use super::audit_queries::note;
 use super::queries::{
-    all_tenants, forget_tenant, insert_tenant, now, number, open_operation, set_status, unreadable,
-    uuid,
+    about, all_tenants, close, close_quietly, forget_tenant, insert_tenant, now, number,
+    open_operation, set_status, tenant, unreadable, uuid,
 };
 use super::retention_queries::{comes_too_late, is_on_hold};
 use super::{Conn, write};
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::backend::{OnDisk, TenantKey};
 use crate::catalog::backups::{
     BackupState, BackupStore, BackupsOf, GivenUp, OnDiskReport, StoredBackup, StoredFacts,
     StoredSet, backup_sets, backups, discards,
 };
 use crate::catalog::{
-    CatalogStore, Inserted, Operation, OperationKind, Status, TenantRecord, from_millis,
-    generations, operations, tenants, to_millis,
+    Inserted, Operation, OperationKind, Status, TenantRecord, from_millis, generations, operations,
+    tenants, to_millis,
 };
 
 #[derive(Queryable, Insertable)]
@@ -121,6 +124,7 @@ fn reconcile_tenant(
     record: &TenantRecord,
     found: Option<&OnDisk>,
     report: &mut OnDiskReport,
+    by: &Principal,
 ) -> QueryResult<()> {
     // These had reached their commit point, and are finished by whoever opens the library.
     if matches!(record.status, Status::Deleting | Status::Deleted) {
@@ -128,12 +132,12 @@ fn reconcile_tenant(
     }
     let operation = open_operation(conn, record.uuid)?;
     if let Some(operation) = &operation {
-        conn.catalog_close(operation, "the catalogue was restored")?;
+        close_quietly(conn, operation, "the catalogue was restored")?;
     }
     let newest = found.and_then(|found| found.newest.as_ref());
     let (Some(found), Some((generation, version, fingerprint))) = (found, newest) else {
         return match record.status {
-            Status::Provisioning | Status::Failed => forget_tenant(conn, record.uuid),
+            Status::Provisioning | Status::Failed => forget_tenant(conn, record.uuid, by),
             _ => {
                 report.missing.push(record.key());
                 set_settled(conn, record, operation.as_ref())
@@ -150,6 +154,8 @@ fn reconcile_tenant(
     if *generation != record.generation {
         let moved = (record.key(), record.generation, *generation);
         report.moved.push(moved);
+        let found = about(record, "tenant.found").with("to_generation", *generation);
+        note(conn, by, &found)?;
     }
     set_settled(conn, record, operation.as_ref())?;
     keep_numbers(conn, record, *generation, found)
@@ -216,12 +222,29 @@ fn keep_numbers(
         .map(drop)
 }
 
+fn insert_backup(conn: &mut Conn, backup: &StoredBackup) -> QueryResult<()> {
+    diesel::insert_into(backups::table)
+        .values(BackupRow::write(backup))
+        .execute(conn)
+        .map(drop)
+}
+
+/// What is done to a backup, for the audit log.
+fn about_backup(backup: &StoredBackup, action: &'static str) -> AuditNote {
+    let it = AuditNote::of_library(action).subject(backup.id);
+    match backup.tenant {
+        Some(tenant) => it.about(tenant),
+        None => it,
+    }
+}
+
 impl BackupStore for Conn {
-    fn backup_begin(&mut self, backup: &StoredBackup) -> QueryResult<()> {
-        diesel::insert_into(backups::table)
-            .values(BackupRow::write(backup))
-            .execute(self)
-            .map(drop)
+    fn backup_begin(&mut self, backup: &StoredBackup, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| {
+            insert_backup(conn, backup)?;
+            let begun = about_backup(backup, "backup.begin");
+            note(conn, by, &begun.with("why", backup.reason.as_str()))
+        })
     }
 
     fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool> {
@@ -278,15 +301,33 @@ impl BackupStore for Conn {
         read(backups::table.filter(unfinished).load(self)?)
     }
 
-    fn backup_pin(&mut self, id: Uuid, pinned: bool) -> QueryResult<bool> {
-        let changed = diesel::update(backups::table.find(id.as_bytes().as_slice()))
-            .filter(backups::state.eq(BackupState::Good.as_str()))
-            .set(backups::pinned.eq(pinned))
-            .execute(self)?;
-        Ok(changed == 1)
+    fn backup_pin(&mut self, id: Uuid, pinned: bool, by: &Principal) -> QueryResult<bool> {
+        write(self, |conn| {
+            let backup = match conn.backup_find(id)? {
+                Some(backup) if backup.state == BackupState::Good => backup,
+                _ => return Ok(false),
+            };
+            if backup.pinned == pinned {
+                return Ok(true);
+            }
+            diesel::update(backups::table.find(id.as_bytes().as_slice()))
+                .set(backups::pinned.eq(pinned))
+                .execute(conn)?;
+            let action = match pinned {
+                true => "backup.pin",
+                false => "backup.unpin",
+            };
+            note(conn, by, &about_backup(&backup, action))?;
+            Ok(true)
+        })
     }
 
-    fn backup_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool> {
+    fn backup_begin_removal(
+        &mut self,
+        id: Uuid,
+        instance: Uuid,
+        by: &Principal,
+    ) -> QueryResult<bool> {
         write(self, |conn| {
             if is_on_hold(conn, id)? {
                 return Ok(false);
@@ -299,11 +340,22 @@ impl BackupStore for Conn {
                     backups::instance.eq(instance.as_bytes().as_slice()),
                 ))
                 .execute(conn)?;
+            match conn.backup_find(id)? {
+                Some(backup) if begun == 1 => {
+                    note(conn, by, &about_backup(&backup, "backup.remove"))?;
+                }
+                _ => {}
+            }
             Ok(begun == 1)
         })
     }
 
-    fn reconcile(&mut self, catalog: Uuid, found: &[OnDisk]) -> QueryResult<OnDiskReport> {
+    fn reconcile(
+        &mut self,
+        catalog: Uuid,
+        found: &[OnDisk],
+        by: &Principal,
+    ) -> QueryResult<OnDiskReport> {
         write(self, |conn| {
             let mut report = OnDiskReport::default();
             let known = all_tenants(conn)?;
@@ -312,7 +364,7 @@ impl BackupStore for Conn {
                     .iter()
                     .find(|found| found.key.uuid == record.uuid && found.catalog == catalog);
                 if found.is_none_or(|found| !found.tombstone) {
-                    reconcile_tenant(conn, record, found, &mut report)?;
+                    reconcile_tenant(conn, record, found, &mut report, by)?;
                 }
             }
             let is_orphan = |found: &&OnDisk| {
@@ -324,11 +376,21 @@ impl BackupStore for Conn {
                 .filter(is_orphan)
                 .map(|found| found.key)
                 .collect();
+            let restored = AuditNote::of_library("catalog.restore")
+                .with("moved", report.moved.len())
+                .with("missing", report.missing.len())
+                .with("orphans", report.orphans.len());
+            note(conn, by, &restored)?;
             Ok(report)
         })
     }
 
-    fn reclaim(&mut self, record: &TenantRecord, found: &OnDisk) -> QueryResult<Inserted> {
+    fn reclaim(
+        &mut self,
+        record: &TenantRecord,
+        found: &OnDisk,
+        by: &Principal,
+    ) -> QueryResult<Inserted> {
         let operation = Operation {
             id: Uuid::now_v7(),
             tenant_uuid: record.uuid,
@@ -339,9 +401,9 @@ impl BackupStore for Conn {
             to_generation: record.generation,
         };
         write(self, |conn| {
-            let inserted = insert_tenant(conn, record, &operation, false)?;
+            let inserted = insert_tenant(conn, record, &operation, false, by)?;
             if matches!(inserted, Inserted::Done) {
-                conn.catalog_close(&operation, "reclaimed")?;
+                close(conn, &operation, "reclaimed", by)?;
                 keep_numbers(conn, record, record.generation, found)?;
             }
             Ok(inserted)
@@ -350,7 +412,7 @@ impl BackupStore for Conn {
 
     fn backup_adopt(&mut self, backup: &StoredBackup, facts: &StoredFacts) -> QueryResult<()> {
         if self.backup_find(backup.id)?.is_none() {
-            self.backup_begin(backup)?;
+            insert_backup(self, backup)?;
         }
         self.backup_commit(backup.id, facts).map(drop)
     }
@@ -380,15 +442,21 @@ impl BackupStore for Conn {
         Ok(ended == 1)
     }
 
-    fn set_begin_removal(&mut self, id: Uuid, instance: Uuid) -> QueryResult<bool> {
-        let begun = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
-            .filter(backup_sets::ended_at.is_not_null())
-            .set((
-                backup_sets::ended_at.eq(None::<i64>),
-                backup_sets::instance.eq(instance.as_bytes().as_slice()),
-            ))
-            .execute(self)?;
-        Ok(begun == 1)
+    fn set_begin_removal(&mut self, id: Uuid, instance: Uuid, by: &Principal) -> QueryResult<bool> {
+        write(self, |conn| {
+            let begun = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
+                .filter(backup_sets::ended_at.is_not_null())
+                .set((
+                    backup_sets::ended_at.eq(None::<i64>),
+                    backup_sets::instance.eq(instance.as_bytes().as_slice()),
+                ))
+                .execute(conn)?;
+            if begun == 1 {
+                let removed = AuditNote::of_library("backup-set.remove").subject(id);
+                note(conn, by, &removed)?;
+            }
+            Ok(begun == 1)
+        })
     }
 
     fn set_forget(&mut self, id: Uuid) -> QueryResult<()> {
@@ -415,8 +483,13 @@ impl BackupStore for Conn {
         rows.into_iter().map(read).collect()
     }
 
-    fn generation_give_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<GivenUp> {
-        let key = (tenant.as_bytes().as_slice(), generation as i64);
+    fn generation_give_up(
+        &mut self,
+        uuid: Uuid,
+        generation: u64,
+        by: &Principal,
+    ) -> QueryResult<GivenUp> {
+        let key = (uuid.as_bytes().as_slice(), generation as i64);
         write(self, |conn| {
             let hold = tenants::table.find(key.0).select(tenants::legal_hold);
             if hold.get_result::<Option<String>>(conn)?.is_some() {
@@ -431,6 +504,10 @@ impl BackupStore for Conn {
                     discards::generation.eq(key.1),
                 ))
                 .execute(conn)?;
+            if let Some(record) = tenant(conn, uuid)? {
+                let given_up = about(&record, "generation.discard").generation(generation);
+                note(conn, by, &given_up)?;
+            }
             Ok(GivenUp::Done)
         })
     }

@@ -1,11 +1,15 @@
 //! The catalogue's statements. Mounted once per backend, whose module above names `Conn`, `STEPS`, `write` and
 //! `has_catalog`.
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use super::audit_queries::note;
 use super::{Conn, STEPS, has_catalog, write};
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::catalog::retention::BELIEVED_AHEAD;
 use crate::catalog::{
     Begun, CatalogStore, Changed, FORMAT, Inserted, Intent, OldGeneration, Operation,
@@ -241,7 +245,41 @@ pub(super) fn idle_tenant(
     Ok(Ok(record))
 }
 
-fn commit(conn: &mut Conn, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
+/// What is done to a tenant, for the audit log.
+pub(super) fn about(record: &TenantRecord, action: impl Into<Cow<'static, str>>) -> AuditNote {
+    AuditNote::of_library(action)
+        .about(record.key())
+        .generation(record.generation)
+}
+
+fn transition_word(from: Status, to: Status) -> &'static str {
+    match (from, to) {
+        (Status::Archived, Status::Suspended) => "tenant.unarchive",
+        (_, Status::Suspended) => "tenant.suspend",
+        (_, Status::Active) => "tenant.resume",
+        (_, Status::Archived) => "tenant.archive",
+        _ => "tenant.status",
+    }
+}
+
+/// How an operation ended, for the audit log: one that makes a generation and ends on the one it came from was undone.
+fn outcome_word(operation: &Operation, outcome: &Outcome) -> &'static str {
+    let undone =
+        operation.kind.makes_generation() && outcome.generation == operation.from_generation;
+    match outcome.status {
+        Status::Failed => "fail",
+        _ if undone => "undo",
+        _ => "commit",
+    }
+}
+
+/// Takes over what an operation has done, within a transaction.
+fn commit(
+    conn: &mut Conn,
+    operation: &Operation,
+    outcome: &Outcome,
+    by: &Principal,
+) -> QueryResult<()> {
     let id = operation.tenant_uuid.as_bytes().as_slice();
     if let Some((version, fingerprint)) = &outcome.schema {
         diesel::update(tenants::table.find(id))
@@ -266,18 +304,52 @@ fn commit(conn: &mut Conn, operation: &Operation, outcome: &Outcome) -> QueryRes
             ))
             .execute(conn)?;
     }
-    set_status(conn, operation.tenant_uuid, outcome.status)
+    set_status(conn, operation.tenant_uuid, outcome.status)?;
+    let Some(record) = tenant(conn, operation.tenant_uuid)? else {
+        return Ok(());
+    };
+    let word = outcome_word(operation, outcome);
+    let committed = about(&record, format!("{}.{word}", operation.kind));
+    let committed = match outcome.schema {
+        Some((Some(ref version), _)) => committed.with("schema", version.as_str()),
+        _ => committed,
+    };
+    note(conn, by, &committed.subject(operation.id))
 }
 
-fn close(conn: &mut Conn, operation: &Operation, outcome: &str) -> QueryResult<()> {
-    diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
+/// Closes an operation without an entry, within a transaction. False where it was closed already.
+pub(super) fn close_quietly(
+    conn: &mut Conn,
+    operation: &Operation,
+    outcome: &str,
+) -> QueryResult<bool> {
+    let closed = diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
         .filter(operations::finished_at.is_null())
         .set((
             operations::finished_at.eq(now()),
             operations::outcome.eq(outcome),
         ))
-        .execute(conn)
-        .map(drop)
+        .execute(conn)?;
+    Ok(closed == 1)
+}
+
+/// Closes an operation, within a transaction.
+pub(super) fn close(
+    conn: &mut Conn,
+    operation: &Operation,
+    outcome: &str,
+    by: &Principal,
+) -> QueryResult<()> {
+    let closed = close_quietly(conn, operation, outcome)?;
+    // That what was committed is cleared away needs no entry; that somebody else had to do it does.
+    if !closed || outcome == "done" {
+        return Ok(());
+    }
+    let Some(record) = tenant(conn, operation.tenant_uuid)? else {
+        return Ok(());
+    };
+    let settled = about(&record, format!("{}.{outcome}", operation.kind));
+    note(conn, by, &settled.subject(operation.id))
 }
 
 /// One more than any generation an operation on the tenant ever aimed at.
@@ -301,6 +373,7 @@ pub(super) fn insert_tenant(
     record: &TenantRecord,
     operation: &Operation,
     reuse_id: bool,
+    by: &Principal,
 ) -> QueryResult<Inserted> {
     let folded = record.id.folded();
     let namesakes = tenants::table
@@ -329,12 +402,17 @@ pub(super) fn insert_tenant(
     diesel::insert_into(operations::table)
         .values(OperationRow::write(operation, now()))
         .execute(conn)?;
+    let begun = about(record, "create.begin").subject(operation.id);
+    note(conn, by, &begun.with("reuse_id", retired))?;
     Ok(Inserted::Done)
 }
 
 /// Takes a tenant that was never active out, within a transaction.
-pub(super) fn forget_tenant(conn: &mut Conn, tenant: Uuid) -> QueryResult<()> {
-    let id = tenant.as_bytes().as_slice();
+pub(super) fn forget_tenant(conn: &mut Conn, uuid: Uuid, by: &Principal) -> QueryResult<()> {
+    let id = uuid.as_bytes().as_slice();
+    if let Some(record) = tenant(conn, uuid)? {
+        note(conn, by, &about(&record, "create.undo"))?;
+    }
     next_seq(conn)?;
     diesel::delete(operations::table.filter(operations::tenant_uuid.eq(id))).execute(conn)?;
     diesel::delete(generations::table.filter(generations::tenant_uuid.eq(id))).execute(conn)?;
@@ -400,20 +478,29 @@ impl CatalogStore for Conn {
         record: &TenantRecord,
         operation: &Operation,
         reuse_id: bool,
+        by: &Principal,
     ) -> QueryResult<Inserted> {
         write(self, |conn| {
-            insert_tenant(conn, record, operation, reuse_id)
+            insert_tenant(conn, record, operation, reuse_id, by)
         })
     }
 
-    fn catalog_forget(&mut self, tenant: Uuid) -> QueryResult<()> {
-        write(self, |conn| forget_tenant(conn, tenant))
+    fn catalog_forget(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| forget_tenant(conn, tenant, by))
     }
 
-    fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed> {
+    fn catalog_transition(
+        &mut self,
+        tenant: Uuid,
+        to: Status,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
         write(self, |conn| {
             match idle_tenant(conn, tenant, |from| from.may_become(to))? {
                 Ok(record) => {
+                    let changed = about(&record, transition_word(record.status, to));
+                    let changed = changed.with("from", record.status.as_str());
+                    note(conn, by, &changed.with("to", to.as_str()))?;
                     // Who brings an archived tenant back does not want it purged on the old date when it is archived
                     // again.
                     if record.status == Status::Archived {
@@ -428,7 +515,7 @@ impl CatalogStore for Conn {
         })
     }
 
-    fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun> {
+    fn catalog_begin(&mut self, intent: &Intent<'_>, by: &Principal) -> QueryResult<Begun> {
         let tenant = intent.tenant_uuid;
         write(self, |conn| {
             let record = match idle_tenant(conn, tenant, |status| intent.from.contains(&status))? {
@@ -453,12 +540,23 @@ impl CatalogStore for Conn {
             if let Some(status) = intent.during {
                 set_status(conn, tenant, status)?;
             }
+            let begun = about(&record, format!("{}.begin", intent.kind)).subject(operation.id);
+            let begun = match intent.new_generation {
+                true => begun.with("to_generation", operation.to_generation),
+                false => begun,
+            };
+            note(conn, by, &begun)?;
             Ok(Begun::Done(operation))
         })
     }
 
-    fn catalog_commit(&mut self, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
-        write(self, |conn| commit(conn, operation, outcome))
+    fn catalog_commit(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        by: &Principal,
+    ) -> QueryResult<()> {
+        write(self, |conn| commit(conn, operation, outcome, by))
     }
 
     fn catalog_commit_ledger(
@@ -467,19 +565,25 @@ impl CatalogStore for Conn {
         outcome: &Outcome,
         ledger_digest: &str,
         closed_as: &str,
+        by: &Principal,
     ) -> QueryResult<()> {
         let id = operation.tenant_uuid.as_bytes().as_slice();
         write(self, |conn| {
-            commit(conn, operation, outcome)?;
+            commit(conn, operation, outcome, by)?;
             diesel::update(tenants::table.find(id))
                 .set(tenants::ledger_digest.eq(ledger_digest))
                 .execute(conn)?;
-            close(conn, operation, closed_as)
+            close(conn, operation, closed_as, by)
         })
     }
 
-    fn catalog_close(&mut self, operation: &Operation, outcome: &str) -> QueryResult<()> {
-        close(self, operation, outcome)
+    fn catalog_close(
+        &mut self,
+        operation: &Operation,
+        outcome: &str,
+        by: &Principal,
+    ) -> QueryResult<()> {
+        write(self, |conn| close(conn, operation, outcome, by))
     }
 
     fn catalog_generations(&mut self, tenant: Uuid) -> QueryResult<Vec<OldGeneration>> {
@@ -502,11 +606,24 @@ impl CatalogStore for Conn {
         rows.into_iter().map(read).collect()
     }
 
-    fn catalog_forget_generation(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()> {
-        let key = (tenant.as_bytes().as_slice(), generation as i64);
-        diesel::delete(generations::table.find(key))
-            .execute(self)
-            .map(drop)
+    fn catalog_forget_generation(
+        &mut self,
+        uuid: Uuid,
+        generation: u64,
+        by: &Principal,
+    ) -> QueryResult<()> {
+        let key = (uuid.as_bytes().as_slice(), generation as i64);
+        write(self, |conn| {
+            let gone = diesel::delete(generations::table.find(key)).execute(conn)?;
+            match tenant(conn, uuid)? {
+                Some(record) if gone == 1 => note(
+                    conn,
+                    by,
+                    &about(&record, "generation.forget").generation(generation),
+                ),
+                _ => Ok(()),
+            }
+        })
     }
 
     fn catalog_take_over(&mut self, operation: &Operation, by: Uuid) -> QueryResult<bool> {

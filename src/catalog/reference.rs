@@ -2,6 +2,8 @@
 use diesel::result::QueryResult;
 use uuid::Uuid;
 
+use crate::access::Principal;
+
 /// What became of an attempt to make a version the one that is pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(hidden)]
@@ -37,6 +39,7 @@ pub trait ReferenceStore {
         name: &str,
         version: u64,
         digest: &[u8; 32],
+        by: &Principal,
     ) -> QueryResult<Announced>;
     /// The newest version of a list, if it was ever pushed.
     fn reference_newest(&mut self, name: &str) -> QueryResult<Option<u64>>;

@@ -6,7 +6,10 @@ use diesel::result::Error;
 use diesel::upsert::excluded;
 use uuid::Uuid;
 
+use super::audit_queries::note;
 use super::{Conn, write};
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::catalog::reference::{
     Announced, ReferenceStore, Sighting, reference_lists as lists, reference_tenants as tenants,
 };
@@ -23,6 +26,7 @@ impl ReferenceStore for Conn {
         name: &str,
         version: u64,
         digest: &[u8; 32],
+        by: &Principal,
     ) -> QueryResult<Announced> {
         write(self, |conn| {
             let known = lists::table
@@ -47,6 +51,10 @@ impl ReferenceStore for Conn {
                         lists::announced_at.eq(to_millis(SystemTime::now())),
                     ))
                     .execute(conn)?;
+                let announced = AuditNote::of_library("reference.announce")
+                    .with("list", name)
+                    .with("version", version);
+                note(conn, by, &announced)?;
             }
             Ok(Announced::Done)
         })

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Changed, Intent, Operation, TenantRecord};
+use crate::access::Principal;
 use crate::display_name::DisplayName;
 use crate::subdomain::Subdomain;
 use crate::tenant_id::TenantId;
@@ -185,6 +186,8 @@ pub enum PurgeBegun {
 pub struct PurgeAsked {
     pub backups: BackupsOnPurge,
     pub clock_checked: bool,
+    /// It was never announced to anybody: there is no date to wait for.
+    pub unannounced: bool,
 }
 
 /// What became of an attempt to change what a tenant is called.
@@ -211,28 +214,48 @@ pub trait RetentionStore {
     /// Moves the newest time that was seen to now, if now can be believed.
     fn retention_see_clock(&mut self) -> QueryResult<()>;
     /// Sets the date from which an archived tenant may be purged.
-    fn retention_schedule(&mut self, tenant: Uuid, until: Retention) -> QueryResult<Changed>;
+    fn retention_schedule(
+        &mut self,
+        tenant: Uuid,
+        until: Retention,
+        by: &Principal,
+    ) -> QueryResult<Changed>;
     /// Takes the date back.
-    fn retention_cancel(&mut self, tenant: Uuid) -> QueryResult<Changed>;
+    fn retention_cancel(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed>;
     /// Puts a tenant under a legal hold, or takes it off. Does not wait for an operation on it: one that removes data
     /// is told by the status.
-    fn retention_hold(&mut self, tenant: Uuid, reason: Option<&str>) -> QueryResult<Changed>;
+    fn retention_hold(
+        &mut self,
+        tenant: Uuid,
+        reason: Option<&str>,
+        by: &Principal,
+    ) -> QueryResult<Changed>;
     /// Begins a purge, if nothing stands in the way at this moment.
     fn retention_begin_purge(
         &mut self,
         intent: &Intent<'_>,
         asked: &PurgeAsked,
+        by: &Principal,
     ) -> QueryResult<PurgeBegun>;
     /// What was asked for when the purge began.
     fn retention_backups_on_purge(&mut self, tenant: Uuid) -> QueryResult<BackupsOnPurge>;
     /// Sets tenants that have a tombstone to deleted, and closes what an older catalogue says is being done to them.
     /// Returns them as they were.
-    fn retention_bury(&mut self, tombstoned: &[Uuid]) -> QueryResult<Vec<TenantRecord>>;
+    fn retention_bury(
+        &mut self,
+        tombstoned: &[Uuid],
+        by: &Principal,
+    ) -> QueryResult<Vec<TenantRecord>>;
     /// All deleted tenants, oldest first.
     fn retention_deleted(&mut self) -> QueryResult<Vec<TenantRecord>>;
 
-    fn rename(&mut self, tenant: Uuid, to: &NewNames) -> QueryResult<Renamed>;
-    fn set_quota(&mut self, tenant: Uuid, bytes: Option<u64>) -> QueryResult<Changed>;
+    fn rename(&mut self, tenant: Uuid, to: &NewNames, by: &Principal) -> QueryResult<Renamed>;
+    fn set_quota(
+        &mut self,
+        tenant: Uuid,
+        bytes: Option<u64>,
+        by: &Principal,
+    ) -> QueryResult<Changed>;
 }
 
 #[cfg(test)]

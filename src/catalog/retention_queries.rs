@@ -3,11 +3,13 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::Conn;
+use super::audit_queries::note;
 use super::queries::{
-    OperationRow, TenantRow, idle_tenant, next_seq, now, see_clock, set_status, subdomain_owner,
-    tenant, unreadable,
+    OperationRow, TenantRow, about, idle_tenant, next_seq, now, see_clock, set_status,
+    subdomain_owner, tenant, unreadable,
 };
 use super::write;
+use crate::access::Principal;
 use crate::catalog::backups::backups;
 use crate::catalog::retention::{BELIEVED_AHEAD, Until};
 use crate::catalog::{
@@ -98,11 +100,17 @@ impl RetentionStore for Conn {
         see_clock(self)
     }
 
-    fn retention_schedule(&mut self, tenant: Uuid, until: Retention) -> QueryResult<Changed> {
+    fn retention_schedule(
+        &mut self,
+        tenant: Uuid,
+        until: Retention,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
         write(self, |conn| {
-            if let Err(refused) = idle_tenant(conn, tenant, |s| s == Status::Archived)? {
-                return Ok(refused);
-            }
+            let record = match idle_tenant(conn, tenant, |s| s == Status::Archived)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(refused),
+            };
             let at = match until.0 {
                 Until::At(time) => to_millis(time),
                 // A clock that was set back would let the time run out before it has begun.
@@ -115,32 +123,53 @@ impl RetentionStore for Conn {
                 .set(tenants::delete_after.eq(at))
                 .execute(conn)?;
             touched(conn, tenant)?;
+            note(
+                conn,
+                by,
+                &about(&record, "tenant.delete").with("delete_after", at),
+            )?;
             Ok(Changed::Done)
         })
     }
 
-    fn retention_cancel(&mut self, tenant: Uuid) -> QueryResult<Changed> {
+    fn retention_cancel(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed> {
         write(self, |conn| {
-            if let Err(refused) = idle_tenant(conn, tenant, |s| s == Status::Archived)? {
-                return Ok(refused);
-            }
+            let record = match idle_tenant(conn, tenant, |s| s == Status::Archived)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(refused),
+            };
             diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
                 .set(tenants::delete_after.eq(None::<i64>))
                 .execute(conn)?;
             touched(conn, tenant)?;
+            if record.delete_after.is_some() {
+                note(conn, by, &about(&record, "tenant.undelete"))?;
+            }
             Ok(Changed::Done)
         })
     }
 
-    fn retention_hold(&mut self, tenant: Uuid, reason: Option<&str>) -> QueryResult<Changed> {
+    fn retention_hold(
+        &mut self,
+        tenant: Uuid,
+        reason: Option<&str>,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
         write(self, |conn| {
-            if let Err(refused) = with_data(conn, tenant)? {
-                return Ok(refused);
-            }
+            let record = match with_data(conn, tenant)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(refused),
+            };
             diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
                 .set(tenants::legal_hold.eq(reason))
                 .execute(conn)?;
             touched(conn, tenant)?;
+            // Without the reason: people are named in such.
+            match (record.legal_hold.is_some(), reason.is_some()) {
+                (_, true) => note(conn, by, &about(&record, "tenant.hold"))?,
+                (true, false) => note(conn, by, &about(&record, "tenant.release"))?,
+                (false, false) => {}
+            }
             Ok(Changed::Done)
         })
     }
@@ -149,6 +178,7 @@ impl RetentionStore for Conn {
         &mut self,
         intent: &Intent<'_>,
         asked: &PurgeAsked,
+        by: &Principal,
     ) -> QueryResult<PurgeBegun> {
         let id = intent.tenant_uuid;
         write(self, |conn| {
@@ -159,8 +189,10 @@ impl RetentionStore for Conn {
             if record.legal_hold.is_some() {
                 return Ok(PurgeBegun::OnHold);
             }
-            let Some(delete_after) = record.delete_after else {
-                return Ok(PurgeBegun::NotScheduled);
+            let delete_after = match record.delete_after {
+                Some(date) => to_millis(date),
+                None if asked.unannounced => i64::MIN,
+                None => return Ok(PurgeBegun::NotScheduled),
             };
             if asked.backups == BackupsOnPurge::Remove {
                 let pinned = backups::table
@@ -173,14 +205,16 @@ impl RetentionStore for Conn {
                 }
             }
             let (now, seen) = (now(), clock_seen(conn)?);
-            if now < to_millis(delete_after) {
-                return Ok(PurgeBegun::NotYet(delete_after));
+            if now < delete_after && !asked.unannounced {
+                return Ok(PurgeBegun::NotYet(from_millis(delete_after)));
             }
             if asked.clock_checked {
                 diesel::update(catalog::table)
                     .set(catalog::clock_seen.eq(now))
                     .execute(conn)?;
-            } else if now > seen.saturating_add(BELIEVED_AHEAD.as_millis() as i64) {
+            } else if now > seen.saturating_add(BELIEVED_AHEAD.as_millis() as i64)
+                && !asked.unannounced
+            {
                 let (last_seen, now) = (from_millis(seen), from_millis(now));
                 return Ok(PurgeBegun::ClockJump { last_seen, now });
             }
@@ -200,6 +234,11 @@ impl RetentionStore for Conn {
                 .set(tenants::backups_on_purge.eq(asked.backups.as_str()))
                 .execute(conn)?;
             set_status(conn, id, Status::Deleting)?;
+            let begun = about(&record, "purge.begin")
+                .subject(operation.id)
+                .with("backups", asked.backups.as_str())
+                .with("clock_checked", asked.clock_checked);
+            note(conn, by, &begun)?;
             Ok(PurgeBegun::Done(operation))
         })
     }
@@ -215,14 +254,21 @@ impl RetentionStore for Conn {
         }
     }
 
-    fn retention_bury(&mut self, tombstoned: &[Uuid]) -> QueryResult<Vec<TenantRecord>> {
+    fn retention_bury(
+        &mut self,
+        tombstoned: &[Uuid],
+        by: &Principal,
+    ) -> QueryResult<Vec<TenantRecord>> {
         write(self, |conn| {
             let mut alive = Vec::new();
             for uuid in tombstoned {
                 // One that is being removed is left to whoever removes it.
                 let over = |status| matches!(status, Status::Deleting | Status::Deleted);
                 match tenant(conn, *uuid)? {
-                    Some(record) if !over(record.status) => alive.push(record),
+                    Some(record) if !over(record.status) => {
+                        note(conn, by, &about(&record, "tenant.bury"))?;
+                        alive.push(record);
+                    }
                     _ => continue,
                 }
                 let id = uuid.as_bytes().as_slice();
@@ -254,11 +300,12 @@ impl RetentionStore for Conn {
             .collect()
     }
 
-    fn rename(&mut self, tenant: Uuid, to: &NewNames) -> QueryResult<Renamed> {
+    fn rename(&mut self, tenant: Uuid, to: &NewNames, by: &Principal) -> QueryResult<Renamed> {
         write(self, |conn| {
-            if let Err(refused) = with_data(conn, tenant)? {
-                return Ok(Renamed::Not(refused));
-            }
+            let record = match with_data(conn, tenant)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(Renamed::Not(refused)),
+            };
             let row = tenants::table.find(tenant.as_bytes().as_slice());
             if let Some(Some(subdomain)) = &to.subdomain
                 && let Some(owner) = subdomain_owner(conn, subdomain)?
@@ -277,19 +324,34 @@ impl RetentionStore for Conn {
                     .execute(conn)?;
             }
             touched(conn, tenant)?;
+            let renamed = about(&record, "tenant.rename")
+                .with("display_name", to.display_name.is_some())
+                .with("subdomain", to.subdomain.is_some());
+            note(conn, by, &renamed)?;
             Ok(Renamed::Done)
         })
     }
 
-    fn set_quota(&mut self, tenant: Uuid, bytes: Option<u64>) -> QueryResult<Changed> {
+    fn set_quota(
+        &mut self,
+        tenant: Uuid,
+        bytes: Option<u64>,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
         write(self, |conn| {
-            if let Err(refused) = with_data(conn, tenant)? {
-                return Ok(refused);
-            }
+            let record = match with_data(conn, tenant)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(refused),
+            };
             diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
                 .set(tenants::quota_bytes.eq(bytes.map(|bytes| bytes as i64)))
                 .execute(conn)?;
             touched(conn, tenant)?;
+            note(
+                conn,
+                by,
+                &about(&record, "tenant.quota").with("bytes", bytes),
+            )?;
             Ok(Changed::Done)
         })
     }

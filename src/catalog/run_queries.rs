@@ -5,8 +5,11 @@ use std::time::Duration;
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use super::audit_queries::note;
 use super::queries::{now, number, unreadable, uuid};
 use super::{Conn, write};
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::catalog::runs::{
     Claimed, Counts, REMEMBERED, Run, RunOutcome, RunResult, RunStore, RunTenant, RunWorker,
     TenantState, run_tenants, run_workers, runs,
@@ -256,7 +259,9 @@ fn release(conn: &mut Conn, run: Uuid, worker: Uuid) -> QueryResult<()> {
         .map(drop)
 }
 
-fn finish(conn: &mut Conn, run: Uuid, outcome: RunOutcome) -> QueryResult<()> {
+fn finish(conn: &mut Conn, run: Uuid, outcome: RunOutcome, by: &Principal) -> QueryResult<()> {
+    let finished = AuditNote::of_library("migrate-fleet.finish").subject(run);
+    note(conn, by, &finished.with("outcome", outcome.as_str()))?;
     diesel::delete(run_workers::table.filter(run_workers::run_id.eq(run.as_bytes().as_slice())))
         .execute(conn)?;
     diesel::update(runs::table.find(run.as_bytes().as_slice()))
@@ -289,6 +294,7 @@ impl RunStore for Conn {
         run: &Run,
         tenants: &[RunTenant],
         worker: RunWorker,
+        by: &Principal,
     ) -> QueryResult<bool> {
         write(self, |conn| {
             let open = runs::table
@@ -315,6 +321,14 @@ impl RunStore for Conn {
                 .execute(conn)?;
             insert_tenants(conn, run.id, tenants)?;
             enlist(conn, run.id, worker)?;
+            let begun = AuditNote::of_library("migrate-fleet.begin")
+                .subject(run.id)
+                .with("tenants", run.counts.total);
+            let begun = match &run.target_version {
+                Some(version) => begun.with("schema", version.as_str()),
+                None => begun,
+            };
+            note(conn, by, &begun)?;
             Ok(true)
         })
     }
@@ -356,7 +370,12 @@ impl RunStore for Conn {
         })
     }
 
-    fn runs_supersede(&mut self, run: Uuid, dead: &[RunWorker]) -> QueryResult<bool> {
+    fn runs_supersede(
+        &mut self,
+        run: Uuid,
+        dead: &[RunWorker],
+        by: &Principal,
+    ) -> QueryResult<bool> {
         write(self, |conn| {
             if open(conn, run)?.is_none() || workers(conn, run)? != dead {
                 return Ok(false);
@@ -364,7 +383,7 @@ impl RunStore for Conn {
             for worker in dead {
                 release(conn, run, worker.id)?;
             }
-            finish(conn, run, RunOutcome::Superseded)?;
+            finish(conn, run, RunOutcome::Superseded, by)?;
             Ok(true)
         })
     }
@@ -473,7 +492,7 @@ impl RunStore for Conn {
         })
     }
 
-    fn runs_leave(&mut self, run: Uuid, worker: Uuid) -> QueryResult<()> {
+    fn runs_leave(&mut self, run: Uuid, worker: Uuid, by: &Principal) -> QueryResult<()> {
         write(self, |conn| {
             release(conn, run, worker)?;
             let Some(found) = open(conn, run)? else {
@@ -489,7 +508,7 @@ impl RunStore for Conn {
             };
             match running {
                 true => Ok(()),
-                false => finish(conn, run, outcome),
+                false => finish(conn, run, outcome, by),
             }
         })
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use diesel::result::QueryResult;
 use uuid::Uuid;
 
+use crate::access::Principal;
 use crate::tenant_id::TenantId;
 
 /// The runs that are remembered. The oldest is forgotten, with its tenants, when one more begins.
@@ -228,6 +229,7 @@ pub trait RunStore {
         run: &Run,
         tenants: &[RunTenant],
         worker: RunWorker,
+        by: &Principal,
     ) -> QueryResult<bool>;
     /// Begins to work on an open run, and gives it those of `tenants` it does not have. Returns the run, or `None` if it
     /// was finished meanwhile.
@@ -238,7 +240,12 @@ pub trait RunStore {
         worker: RunWorker,
     ) -> QueryResult<Option<Run>>;
     /// Finishes a run whose workers are these and dead. False if it has others by now.
-    fn runs_supersede(&mut self, run: Uuid, workers: &[RunWorker]) -> QueryResult<bool>;
+    fn runs_supersede(
+        &mut self,
+        run: Uuid,
+        workers: &[RunWorker],
+        by: &Principal,
+    ) -> QueryResult<bool>;
 
     /// Claims up to `most` tenants of the wave that is being worked on.
     fn runs_claim(&mut self, run: Uuid, worker: Uuid, most: usize) -> QueryResult<Claimed>;
@@ -249,7 +256,7 @@ pub trait RunStore {
     /// Records what became of a tenant the worker has claimed, and ends the run if its rule says so. Returns the run.
     fn runs_record(&mut self, run: Uuid, worker: Uuid, tenant: &RunTenant) -> QueryResult<Run>;
     /// As [`runs_release`](Self::runs_release), and finishes the run if nothing is left to do or to wait for.
-    fn runs_leave(&mut self, run: Uuid, worker: Uuid) -> QueryResult<()>;
+    fn runs_leave(&mut self, run: Uuid, worker: Uuid, by: &Principal) -> QueryResult<()>;
 
     /// The runs that are remembered, newest first.
     fn runs_all(&mut self) -> QueryResult<Vec<Run>>;

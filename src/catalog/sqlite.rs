@@ -4,7 +4,10 @@ use diesel::prelude::*;
 pub(super) use diesel::SqliteConnection as Conn;
 
 use super::FORMAT;
+use crate::backend::sqlite::workflow_keys;
 
+#[path = "audit_queries.rs"]
+mod audit_queries;
 #[path = "backups_queries.rs"]
 mod backups_queries;
 #[path = "health_queries.rs"]
@@ -17,6 +20,8 @@ mod reference_queries;
 mod retention_queries;
 #[path = "run_queries.rs"]
 mod run_queries;
+#[path = "workflows_queries.rs"]
+mod workflows_queries;
 
 /// What makes the catalogue, one step for each format. What is written here is never edited afterwards.
 const STEPS: [&str; FORMAT as usize] = [
@@ -27,6 +32,8 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0005_retention/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0006_runs/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0007_reference/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0008_workflows/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0009_audit/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

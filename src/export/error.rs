@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use super::directory::ExportFileError;
 use crate::adopt::AdoptError;
 use crate::backend::{ConnectError, StorageError};
-use crate::error::OpenError;
+use crate::error::{CatalogError, OpenError};
 
 /// Why a tenant was not exported. Nothing is at the place it was to go.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,9 @@ pub enum ExportError {
     /// The tenant is not known, or the catalogue could not be asked.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// That it begins could not be entered into the audit log.
+    #[error(transparent)]
+    Audit(#[from] CatalogError),
     /// Its database could not be opened.
     #[error(transparent)]
     Connect(#[from] ConnectError),

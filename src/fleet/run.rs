@@ -17,7 +17,7 @@ use crate::catalog::runs::{Claimed, Counts, Run, RunOutcome, RunTenant, RunWorke
 use crate::error::CatalogError;
 use crate::failpoint::hit;
 use crate::lifecycle::Running;
-use crate::registry::Registry;
+use crate::registry::{Registry, Writer};
 
 /// How long a statement on the catalogue is tried again while others keep it locked. Each try waits for the busy
 /// timeout by itself.
@@ -161,7 +161,7 @@ fn is_at_work<C: Backend>(registry: &Registry<C>, worker: &RunWorker) -> Result<
 /// Asks the catalogue, and once more as long as it is locked.
 fn patiently<C: Backend, T>(
     registry: &Registry<C>,
-    mut ask: impl FnMut(&mut C) -> diesel::QueryResult<T>,
+    mut ask: impl FnMut(&mut Writer<'_, C>) -> diesel::QueryResult<T>,
 ) -> Result<T, FleetError> {
     let until = Instant::now() + CATALOGUE_PATIENCE;
     loop {

@@ -253,7 +253,7 @@ impl<C: Backend> Tenancy<C> {
     /// Tenants that were purged and that the catalogue thought alive when the library was opened: it is an old one,
     /// restored from a backup. They were set to deleted again; these are their records as they were found.
     pub fn buried(&self) -> &[TenantRecord] {
-        &self.registry.buried
+        self.registry.buried.get().map_or(&[], Vec::as_slice)
     }
 }
 
@@ -297,17 +297,47 @@ fn purge<C: Backend>(
     if confirmation != id.as_str() {
         return Err(PurgeError::NotConfirmed { id });
     }
+    let asked = PurgeAsked {
+        backups: options.backups,
+        clock_checked: options.clock_checked,
+        unannounced: false,
+    };
+    purge_as_asked(registry, &tenant, asked)
+}
+
+/// Removes an archived tenant that was created by what is being undone: nobody was ever told of it, and it has no date.
+/// A legal hold holds all the same.
+pub(crate) fn purge_unannounced<C: Backend>(
+    registry: &Registry<C>,
+    id: &TenantId,
+) -> Result<(), PurgeError> {
+    let tenant = registry.tenant(id)?;
+    let asked = PurgeAsked {
+        backups: BackupsOnPurge::default(),
+        clock_checked: false,
+        unannounced: true,
+    };
+    purge_as_asked(registry, &tenant, asked).map(drop)
+}
+
+fn purge_as_asked<C: Backend>(
+    registry: &Registry<C>,
+    tenant: &Tenant<C>,
+    asked: PurgeAsked,
+) -> Result<Certificate, PurgeError> {
     registry.reload()?;
     let record = tenant.record();
     if record.status == Status::Archived {
-        if let Some(refused) = refused_by_record(&record) {
+        if let Some(refused) = refused_by_record(&record)
+            && !asked.unannounced
+        {
             return Err(refused);
         }
         // Drained before anything is begun, since from there on there is no way back. An archived tenant is closed.
-        drain(registry, &tenant)?;
+        drain(registry, tenant)?;
     }
     hit("purge.drained");
-    match begin_purge(registry, &tenant, options) {
+    match begin_purge(registry, tenant, asked) {
         Ok((operation, _running)) => {
             hit("purge.begun");
             Ok(finish(registry, &tenant.record(), &operation)?)
@@ -330,7 +360,7 @@ fn purge<C: Backend>(
 fn begin_purge<'a, C: Backend>(
     registry: &'a Registry<C>,
     tenant: &Tenant<C>,
-    options: &PurgeOptions,
+    asked: PurgeAsked,
 ) -> Result<(Operation, Running<'a, C>), PurgeError> {
     let record = tenant.record();
     let id = record.id;
@@ -343,10 +373,6 @@ fn begin_purge<'a, C: Backend>(
         from: &[Status::Archived],
         during: Some(Status::Deleting),
         new_generation: false,
-    };
-    let asked = PurgeAsked {
-        backups: options.backups,
-        clock_checked: options.clock_checked,
     };
     let mut settled = false;
     loop {

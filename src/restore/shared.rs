@@ -17,6 +17,7 @@ use diesel::SqliteConnection;
 use uuid::Uuid;
 
 use super::{RestoreError, accept_schema};
+use crate::access::Principal;
 use crate::backend::sqlite::{Settings, SharedRestore, SharedRestoreError};
 use crate::backend::{Backend, BackupStorage, TenantKey};
 use crate::backup::{self, Manifest};
@@ -107,7 +108,9 @@ fn finish(
     let mut conn = place.connect(begun)?;
     let catalog = |error| RestoreError::Catalog(CatalogError::Query(error));
     let found = place.on_disk()?;
-    let report: OnDiskReport = conn.reconcile(begun.catalog, &found).map_err(catalog)?;
+    let report: OnDiskReport = conn
+        .reconcile(begun.catalog, &found, &Principal::of_process())
+        .map_err(catalog)?;
     let backups = backup::reconcile(&mut conn, &place.backups(), begun.catalog)?;
     drop(conn);
     hit("restore-shared.reconciled");

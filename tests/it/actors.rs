@@ -16,6 +16,7 @@ const MARK: &str = "actor says ";
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
 const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::adopt::play,
+    crate::audit::play,
     crate::backup::play,
     crate::export::play,
     crate::fanout::play,
@@ -27,6 +28,7 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::reference::play,
     crate::repair::play,
     crate::restore::play,
+    crate::workflow::play,
 ];
 
 /// A process that plays a part; killed when dropped.

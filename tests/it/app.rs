@@ -15,7 +15,7 @@ pub(crate) mod schema {
     diesel::joinable!(visits -> patients (patient_id));
     diesel::allow_tables_to_appear_in_same_query!(patients, visits, archive);
 }
-pub(crate) use schema::{patients, users};
+pub(crate) use schema::{hospitals, patients, users};
 
 routes! {
     pub(crate) static ROUTES;
@@ -62,6 +62,9 @@ pub(crate) fn builder(root: &Path) -> Builder<SqliteConnection, Sqlite> {
         .init()
         .shared_migrations(shared_migrations())
         .tenant_migrations(tenant_migrations())
+        .workflow(crate::workflow::Admission)
+        .workflow(crate::workflow::Onboarding)
+        .membership(crate::access::Members)
 }
 
 /// A data directory that is removed when the test ends, and the library opened on it.

@@ -132,6 +132,15 @@ pub(crate) mod failpoints {
 
     /// Kills the operation at each point it passes, and recovery at each of its own. `at_least` points are expected.
     pub(crate) fn every_step(operation: &Operation, at_least: usize) {
+        steps(operation, at_least, 1);
+    }
+
+    /// The same for an operation of many points: of those of recovery the ordinary run takes every n-th, others each time.
+    pub(crate) fn many_steps(operation: &Operation, at_least: usize) {
+        steps(operation, at_least, step());
+    }
+
+    fn steps(operation: &Operation, at_least: usize, stride: usize) {
         let dir = tempfile::tempdir().unwrap();
         let start = dir.path().join("start");
         (operation.before)(&start);
@@ -159,7 +168,9 @@ pub(crate) mod failpoints {
             // Recovery is killed at each of its own steps, too.
             let recovering = dir.path().join(format!("recovering-{number}"));
             copy(&left, &recovering);
-            for (second, point) in self::points("open", &recovering).iter().enumerate() {
+            let points = self::points("open", &recovering);
+            let some = points.iter().enumerate().skip(number % stride);
+            for (second, point) in some.step_by(stride) {
                 let again = dir.path().join(format!("again-{number}-{second}"));
                 copy(&left, &again);
                 assert!(killed_at("open", &again, point), "{point} was not reached");

@@ -5,9 +5,11 @@
     reason = "the rows of the hospital model are mounted on connections and on contexts"
 )]
 
+mod access;
 mod actors;
 mod adopt;
 mod app;
+mod audit;
 mod audited_files;
 mod backup;
 mod child;
@@ -46,4 +48,5 @@ mod soak;
 #[cfg(feature = "testing")]
 mod testing;
 mod verify;
+mod workflow;
 mod world;

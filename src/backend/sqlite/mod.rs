@@ -30,6 +30,7 @@ mod shared;
 mod storage;
 mod tombstones;
 mod whereabouts;
+pub(crate) mod workflow_keys;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;

@@ -1,0 +1,214 @@
+//! Runs of workflows: what the catalogue keeps of them, and what stands in the tenants' databases.
+use std::fmt;
+use std::str::FromStr;
+
+use diesel::result::QueryResult;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::tenant_id::TenantId;
+
+diesel::table! {
+    #[sql_name = "__tenants_workflows"]
+    workflows (id) {
+        id -> Binary,
+        name -> Text,
+        key -> Nullable<Text>,
+        tenant_id -> Text,
+        tenant_uuid -> Nullable<Binary>,
+        instance -> Binary,
+        state -> Text,
+        input -> Nullable<Text>,
+        digest -> Binary,
+        output -> Nullable<Text>,
+        started_at -> BigInt,
+        changed_at -> BigInt,
+        forget_at -> Nullable<BigInt>,
+        failed_step -> Nullable<Text>,
+        failure -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    #[sql_name = "__tenants_workflow_journal"]
+    journal (run, number) {
+        run -> Binary,
+        number -> Integer,
+        step -> Text,
+        phase -> Text,
+        result -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    #[sql_name = "__tenants_workflow_steps"]
+    keys (run, number) {
+        run -> Binary,
+        number -> Integer,
+        step -> Text,
+        phase -> Text,
+        result -> Nullable<Text>,
+    }
+}
+
+/// An enum that is stored as a word.
+macro_rules! stored_as_word {
+    ($Type:ident { $($Variant:ident = $word:literal),* $(,)? }) => {
+        impl $Type {
+            /// The word for it, as stored and printed.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$Variant => $word),* }
+            }
+        }
+
+        impl FromStr for $Type {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                match word {
+                    $($word => Ok(Self::$Variant),)*
+                    _ => Err(UnknownWord),
+                }
+            }
+        }
+
+        impl fmt::Display for $Type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+/// A word the journal of workflows does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the journal of workflows holds a word this build does not know; run the build that wrote it"
+)]
+#[non_exhaustive]
+pub struct UnknownWord;
+
+/// Where a run of a workflow is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RunState {
+    /// Under way, or left so by a process that died or could not go on. It is finished or undone by whoever finds it.
+    Running,
+    /// Finished; what its steps left in the tenant's database is still to be emptied.
+    Finished,
+    /// Finished.
+    Done,
+    /// Undone; what its steps left in the tenant's database is still to be emptied.
+    Reverted,
+    /// Undone. Nothing is left of it.
+    Undone,
+    /// It can be neither finished nor undone without somebody's help.
+    Stuck,
+}
+stored_as_word!(RunState {
+    Running = "running",
+    Finished = "finished",
+    Done = "done",
+    Reverted = "reverted",
+    Undone = "undone",
+    Stuck = "stuck",
+});
+
+/// What became of a step.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Something outside of the transaction is being done; what it made is looked for under the name in the result.
+    Begun,
+    Done,
+    Undone,
+    /// Not done, and never will be.
+    Void,
+}
+stored_as_word!(Phase {
+    Begun = "begun",
+    Done = "done",
+    Undone = "undone",
+    Void = "void",
+});
+
+/// A run, as the catalogue has it.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct RunRow {
+    pub id: Uuid,
+    pub name: String,
+    pub key: Option<String>,
+    pub tenant_id: TenantId,
+    pub tenant_uuid: Option<Uuid>,
+    pub instance: Uuid,
+    pub state: RunState,
+    pub input: Option<String>,
+    pub digest: Vec<u8>,
+    pub output: Option<String>,
+    pub started_at: i64,
+    pub changed_at: i64,
+    pub failed_step: Option<String>,
+    pub failure: Option<String>,
+}
+
+/// A step of a run, as the journal or the tenant's database has it.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct StepRow {
+    pub number: i32,
+    pub step: String,
+    pub phase: Phase,
+    pub result: Option<String>,
+}
+
+/// How a run ends.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Ending<'a> {
+    pub state: RunState,
+    /// What the same key gives from now on.
+    pub output: Option<&'a str>,
+    pub failed_step: Option<&'a str>,
+    pub failure: Option<&'static str>,
+    /// When it may be forgotten, if ever.
+    pub forget_at: Option<i64>,
+}
+
+/// What the engine asks of the journal of workflows. The methods are statements in the transaction that is open; where
+/// there is none, each is one by itself unless it says otherwise.
+#[doc(hidden)]
+pub trait WorkflowStore {
+    fn run_get(&mut self, id: Uuid) -> QueryResult<Option<RunRow>>;
+    /// The run that has this key, if one has it that was not undone.
+    fn run_of_key(&mut self, name: &str, key: &str) -> QueryResult<Option<RunRow>>;
+    /// Runs that are not over, oldest first.
+    fn workflows_open(&mut self) -> QueryResult<Vec<RunRow>>;
+    /// Enters a run. False where its key is taken.
+    fn run_insert(&mut self, run: &RunRow) -> QueryResult<bool>;
+    /// Makes `by` the instance that works on a run, if it is still in this state and belongs to the one it did.
+    fn run_take_over(&mut self, run: &RunRow, by: Uuid) -> QueryResult<bool>;
+    fn run_set_tenant(&mut self, id: Uuid, tenant: Uuid) -> QueryResult<()>;
+    /// Ends a run, takes out what it was given and made, and forgets those whose time has come. Several statements.
+    fn run_end(&mut self, id: Uuid, ending: &Ending<'_>) -> QueryResult<()>;
+    /// Says that a run needs help. What it was given stays.
+    fn run_stuck(&mut self, id: Uuid, step: &str, failure: &'static str) -> QueryResult<()>;
+    /// Marks a run that was finished or reverted as being all over.
+    fn run_tidied(&mut self, id: Uuid) -> QueryResult<()>;
+
+    fn journal(&mut self, run: Uuid) -> QueryResult<Vec<StepRow>>;
+    /// Enters a step, or what became of it.
+    fn journal_put(&mut self, run: Uuid, step: &StepRow) -> QueryResult<()>;
+
+    /// In a tenant's database: makes sure there is a place for keys.
+    fn keys_prepare(&mut self) -> QueryResult<()>;
+    /// In a tenant's database: the steps of a run.
+    fn keys(&mut self, run: Uuid) -> QueryResult<Vec<StepRow>>;
+    /// In a tenant's database: enters a step. Fails where it is there.
+    fn key_insert(&mut self, run: Uuid, step: &StepRow) -> QueryResult<()>;
+    /// In a tenant's database: says that a step was undone.
+    fn key_undone(&mut self, run: Uuid, number: i32) -> QueryResult<()>;
+    /// In a tenant's database, as one transaction: enters a step as void, unless it was done. Returns what it is.
+    fn key_void(&mut self, run: Uuid, number: i32, step: &str) -> QueryResult<StepRow>;
+    /// In a tenant's database: takes the results of a run's steps out. That they were done stays.
+    fn keys_empty(&mut self, run: Uuid) -> QueryResult<()>;
+}

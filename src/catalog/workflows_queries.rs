@@ -1,0 +1,306 @@
+//! The statements of the journal of workflows. Mounted once per backend, whose module above names `Conn`, `write` and
+//! `workflow_keys`.
+use std::time::SystemTime;
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::queries::{unreadable, uuid};
+use super::{Conn, workflow_keys, write};
+use crate::catalog::to_millis;
+use crate::catalog::workflows::{
+    Ending, Phase, RunRow, RunState, StepRow, WorkflowStore, journal, keys, workflows,
+};
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = workflows)]
+struct Stored {
+    id: Vec<u8>,
+    name: String,
+    key: Option<String>,
+    tenant_id: String,
+    tenant_uuid: Option<Vec<u8>>,
+    instance: Vec<u8>,
+    state: String,
+    input: Option<String>,
+    digest: Vec<u8>,
+    output: Option<String>,
+    started_at: i64,
+    changed_at: i64,
+    forget_at: Option<i64>,
+    failed_step: Option<String>,
+    failure: Option<String>,
+}
+
+impl Stored {
+    fn read(self) -> QueryResult<RunRow> {
+        Ok(RunRow {
+            id: uuid(&self.id)?,
+            name: self.name,
+            key: self.key,
+            tenant_id: self.tenant_id.parse().map_err(unreadable)?,
+            tenant_uuid: match self.tenant_uuid {
+                Some(bytes) => Some(uuid(&bytes)?),
+                None => None,
+            },
+            instance: uuid(&self.instance)?,
+            state: self.state.parse().map_err(unreadable)?,
+            input: self.input,
+            digest: self.digest,
+            output: self.output,
+            started_at: self.started_at,
+            changed_at: self.changed_at,
+            failed_step: self.failed_step,
+            failure: self.failure,
+        })
+    }
+
+    fn write(run: &RunRow) -> Self {
+        Self {
+            id: bytes(run.id),
+            name: run.name.clone(),
+            key: run.key.clone(),
+            tenant_id: run.tenant_id.as_str().to_owned(),
+            tenant_uuid: run.tenant_uuid.map(bytes),
+            instance: bytes(run.instance),
+            state: run.state.as_str().to_owned(),
+            input: run.input.clone(),
+            digest: run.digest.clone(),
+            output: run.output.clone(),
+            started_at: run.started_at,
+            changed_at: run.changed_at,
+            forget_at: None,
+            failed_step: run.failed_step.clone(),
+            failure: run.failure.clone(),
+        }
+    }
+}
+
+type StepColumns = (i32, String, String, Option<String>);
+
+fn read_step((number, step, phase, result): StepColumns) -> QueryResult<StepRow> {
+    Ok(StepRow {
+        number,
+        step,
+        phase: phase.parse().map_err(unreadable)?,
+        result,
+    })
+}
+
+fn bytes(uuid: Uuid) -> Vec<u8> {
+    uuid.as_bytes().to_vec()
+}
+
+fn now() -> i64 {
+    to_millis(SystemTime::now())
+}
+
+impl WorkflowStore for Conn {
+    fn run_get(&mut self, id: Uuid) -> QueryResult<Option<RunRow>> {
+        let row = workflows::table
+            .find(bytes(id))
+            .get_result::<Stored>(self)
+            .optional()?;
+        row.map(Stored::read).transpose()
+    }
+
+    fn run_of_key(&mut self, name: &str, key: &str) -> QueryResult<Option<RunRow>> {
+        let over = [RunState::Reverted, RunState::Undone].map(RunState::as_str);
+        let row = workflows::table
+            .filter(workflows::name.eq(name))
+            .filter(workflows::key.eq(key))
+            .filter(workflows::state.ne_all(over))
+            .get_result::<Stored>(self)
+            .optional()?;
+        row.map(Stored::read).transpose()
+    }
+
+    fn workflows_open(&mut self) -> QueryResult<Vec<RunRow>> {
+        let over = [RunState::Done, RunState::Undone].map(RunState::as_str);
+        workflows::table
+            .filter(workflows::state.ne_all(over))
+            .order(workflows::started_at)
+            .load::<Stored>(self)?
+            .into_iter()
+            .map(Stored::read)
+            .collect()
+    }
+
+    fn run_insert(&mut self, run: &RunRow) -> QueryResult<bool> {
+        let inserted = diesel::insert_into(workflows::table)
+            .values(Stored::write(run))
+            .on_conflict_do_nothing()
+            .execute(self)?;
+        Ok(inserted == 1)
+    }
+
+    fn run_take_over(&mut self, run: &RunRow, by: Uuid) -> QueryResult<bool> {
+        let taken = diesel::update(workflows::table.find(bytes(run.id)))
+            .filter(workflows::state.eq(run.state.as_str()))
+            .filter(workflows::instance.eq(bytes(run.instance)))
+            .set((
+                workflows::instance.eq(bytes(by)),
+                workflows::state.eq(RunState::Running.as_str()),
+                workflows::changed_at.eq(now()),
+            ))
+            .execute(self)?;
+        Ok(taken == 1)
+    }
+
+    fn run_set_tenant(&mut self, id: Uuid, tenant: Uuid) -> QueryResult<()> {
+        diesel::update(workflows::table.find(bytes(id)))
+            .set(workflows::tenant_uuid.eq(bytes(tenant)))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn run_end(&mut self, id: Uuid, ending: &Ending<'_>) -> QueryResult<()> {
+        let now = now();
+        diesel::update(workflows::table.find(bytes(id)))
+            .set((
+                workflows::state.eq(ending.state.as_str()),
+                workflows::input.eq(None::<String>),
+                workflows::output.eq(ending.output),
+                workflows::changed_at.eq(now),
+                workflows::forget_at.eq(ending.forget_at),
+                workflows::failed_step.eq(ending.failed_step),
+                workflows::failure.eq(ending.failure),
+            ))
+            .execute(self)?;
+        diesel::update(journal::table.filter(journal::run.eq(bytes(id))))
+            .set(journal::result.eq(None::<String>))
+            .execute(self)?;
+        let over = [RunState::Done, RunState::Undone].map(RunState::as_str);
+        diesel::delete(workflows::table)
+            .filter(workflows::forget_at.lt(now))
+            .filter(workflows::state.eq_any(over))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn run_stuck(&mut self, id: Uuid, step: &str, failure: &'static str) -> QueryResult<()> {
+        diesel::update(workflows::table.find(bytes(id)))
+            .set((
+                workflows::state.eq(RunState::Stuck.as_str()),
+                workflows::changed_at.eq(now()),
+                workflows::failed_step.eq(step),
+                workflows::failure.eq(failure),
+            ))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn run_tidied(&mut self, id: Uuid) -> QueryResult<()> {
+        for (from, to) in [
+            (RunState::Finished, RunState::Done),
+            (RunState::Reverted, RunState::Undone),
+        ] {
+            diesel::update(workflows::table.find(bytes(id)))
+                .filter(workflows::state.eq(from.as_str()))
+                .set(workflows::state.eq(to.as_str()))
+                .execute(self)?;
+        }
+        Ok(())
+    }
+
+    fn journal(&mut self, run: Uuid) -> QueryResult<Vec<StepRow>> {
+        journal::table
+            .filter(journal::run.eq(bytes(run)))
+            .order(journal::number)
+            .select((
+                journal::number,
+                journal::step,
+                journal::phase,
+                journal::result,
+            ))
+            .load::<StepColumns>(self)?
+            .into_iter()
+            .map(read_step)
+            .collect()
+    }
+
+    fn journal_put(&mut self, run: Uuid, step: &StepRow) -> QueryResult<()> {
+        diesel::insert_into(journal::table)
+            .values((
+                journal::run.eq(bytes(run)),
+                journal::number.eq(step.number),
+                journal::step.eq(&step.step),
+                journal::phase.eq(step.phase.as_str()),
+                journal::result.eq(&step.result),
+            ))
+            .on_conflict((journal::run, journal::number))
+            .do_update()
+            .set((
+                journal::phase.eq(step.phase.as_str()),
+                journal::result.eq(&step.result),
+            ))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn keys_prepare(&mut self) -> QueryResult<()> {
+        workflow_keys::prepare(self)
+    }
+
+    fn keys(&mut self, run: Uuid) -> QueryResult<Vec<StepRow>> {
+        if !workflow_keys::exist(self)? {
+            return Ok(Vec::new());
+        }
+        keys::table
+            .filter(keys::run.eq(bytes(run)))
+            .order(keys::number)
+            .select((keys::number, keys::step, keys::phase, keys::result))
+            .load::<StepColumns>(self)?
+            .into_iter()
+            .map(read_step)
+            .collect()
+    }
+
+    fn key_insert(&mut self, run: Uuid, step: &StepRow) -> QueryResult<()> {
+        diesel::insert_into(keys::table)
+            .values((
+                keys::run.eq(bytes(run)),
+                keys::number.eq(step.number),
+                keys::step.eq(&step.step),
+                keys::phase.eq(step.phase.as_str()),
+                keys::result.eq(&step.result),
+            ))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn key_undone(&mut self, run: Uuid, number: i32) -> QueryResult<()> {
+        diesel::update(keys::table.find((bytes(run), number)))
+            .set(keys::phase.eq(Phase::Undone.as_str()))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn key_void(&mut self, run: Uuid, number: i32, step: &str) -> QueryResult<StepRow> {
+        write(self, |conn| {
+            conn.keys_prepare()?;
+            let found = conn.keys(run)?.into_iter().find(|key| key.number == number);
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            let void = StepRow {
+                number,
+                step: step.to_owned(),
+                phase: Phase::Void,
+                result: None,
+            };
+            conn.key_insert(run, &void)?;
+            Ok(void)
+        })
+    }
+
+    fn keys_empty(&mut self, run: Uuid) -> QueryResult<()> {
+        if !workflow_keys::exist(self)? {
+            return Ok(());
+        }
+        diesel::update(keys::table.filter(keys::run.eq(bytes(run))))
+            .set(keys::result.eq(None::<String>))
+            .execute(self)
+            .map(drop)
+    }
+}

@@ -1,0 +1,418 @@
+//! Runs: begun, settled when their process died, ended.
+use std::any::TypeId;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::flow::{Boxed, Cause, Flow, Halt, Halted, connect, record_of, to_json, write};
+use super::undo::{self, NotUndone};
+use super::{IdempotencyKey, RunState, Workflow};
+use crate::backend::{Backend, Storage};
+use crate::catalog::to_millis;
+use crate::catalog::workflows::RunRow;
+use crate::error::{CatalogError, OwnError, Unreadable, WorkflowError};
+use crate::failpoint::hit;
+use crate::lifecycle::Running;
+use crate::registry::Registry;
+use crate::tenant_id::TenantId;
+
+/// A workflow that can be recovered, its types forgotten.
+pub(crate) trait Registered<C: Backend>: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn workflow(&self) -> TypeId;
+    /// Goes through a run again, which belongs to this thread: it is finished or undone afterwards.
+    fn settle(
+        &self,
+        registry: &Arc<Registry<C>>,
+        run: RunRow,
+    ) -> Result<(), WorkflowError<OwnError>>;
+}
+
+pub(super) struct Holder<W>(pub(super) W);
+
+impl<C: Backend, W: Workflow<C>> Registered<C> for Holder<W> {
+    fn name(&self) -> &'static str {
+        W::NAME
+    }
+
+    fn workflow(&self) -> TypeId {
+        TypeId::of::<W>()
+    }
+
+    fn settle(
+        &self,
+        registry: &Arc<Registry<C>>,
+        run: RunRow,
+    ) -> Result<(), WorkflowError<OwnError>> {
+        let boxed = |error: WorkflowError<W::Error>| error.map(OwnError::new);
+        let unfinished = |run: &RunRow, source: Boxed| WorkflowError::Unfinished {
+            name: run.name.clone(),
+            id: run.id,
+            step: "its journal".to_owned(),
+            source,
+        };
+        let journal = registry.ask(|conn| conn.journal(run.id))?;
+        let text = run.input.as_deref().unwrap_or_default();
+        let input: W::Input = match serde_json::from_str(text) {
+            Ok(input) => input,
+            Err(_) => {
+                let failure = "what it was given cannot be read";
+                return Err(boxed(stuck(registry, &run, "its journal", failure)));
+            }
+        };
+        let mut flow = Flow::again(registry, run.clone(), journal);
+        let driven = catch_unwind(AssertUnwindSafe(|| drive(&self.0, &mut flow, &input)));
+        // What panics here would do so each time the library is opened, and nobody could get at anything.
+        let Ok(driven) = driven else {
+            let failure = "going through it again panicked";
+            return Err(boxed(stuck(registry, &run, "a step", failure)));
+        };
+        match driven {
+            Ok(_) | Err(Stop::NotDone) => Ok(()),
+            // Somebody who ended it while this thread looked.
+            Err(Stop::Taken) => Err(unfinished(&run, "it is in other hands".into())),
+            Err(Stop::Error(error)) => match error {
+                // The run failed by itself, as it would have in the first place, and was undone.
+                WorkflowError::Failed { .. }
+                | WorkflowError::Open { .. }
+                | WorkflowError::Create { .. }
+                | WorkflowError::Journal { .. }
+                | WorkflowError::Unwritable { .. } => Ok(()),
+                left => Err(boxed(left)),
+            },
+        }
+    }
+}
+
+pub(super) fn registered<'r, C: Backend>(
+    registry: &'r Registry<C>,
+    name: &str,
+) -> Option<&'r Arc<dyn Registered<C>>> {
+    let mut known = registry.hooks.workflows.iter();
+    known.find(|workflow| workflow.name() == name)
+}
+
+pub(super) fn run<C: Backend, W: Workflow<C>>(
+    registry: &Arc<Registry<C>>,
+    workflow: &W,
+    tenant: &TenantId,
+    key: Option<IdempotencyKey>,
+    input: W::Input,
+) -> Result<W::Output, WorkflowError<W::Error>> {
+    let name = W::NAME;
+    let known = registered(registry, name);
+    if known.is_none_or(|known| known.workflow() != TypeId::of::<W>()) {
+        let name = name.to_owned();
+        return Err(WorkflowError::NotRegistered { name });
+    }
+    let text = to_json(&input).map_err(|source| WorkflowError::Unwritable { name, source })?;
+    loop {
+        if let Some(key) = &key
+            && let Some(found) = registry.ask(|conn| conn.run_of_key(name, key.as_str()))?
+        {
+            if found.digest != digest(found.id, tenant, &text) {
+                let (name, id) = (found.name, found.id);
+                return Err(WorkflowError::KeyReused { name, id });
+            }
+            match found.state {
+                RunState::Done | RunState::Finished => {
+                    let output = found.output.as_deref().unwrap_or_default();
+                    return serde_json::from_str(output).map_err(|error| {
+                        let source = Unreadable::from(error);
+                        WorkflowError::Unwritable { name, source }
+                    });
+                }
+                RunState::Stuck => return Err(stuck_already(found)),
+                RunState::Running => {
+                    let (name, id) = (found.name.clone(), found.id);
+                    match settle_if_dead(registry, found) {
+                        Ok(true) => {}
+                        Ok(false) => return Err(WorkflowError::InProgress { name, id }),
+                        Err(error) => return Err(without_own(error)),
+                    }
+                }
+                // Undone in the meantime: the key is free again.
+                RunState::Reverted | RunState::Undone => {}
+            }
+            continue;
+        }
+        let running = Running::new(registry);
+        let now = to_millis(SystemTime::now());
+        let uuid = registry
+            .tenant(tenant)
+            .ok()
+            .map(|found| found.record().uuid);
+        let row = RunRow {
+            id: running.id(),
+            name: name.to_owned(),
+            key: key.as_ref().map(|key| key.as_str().to_owned()),
+            tenant_id: *tenant,
+            tenant_uuid: uuid,
+            instance: registry.common.storage.instance(),
+            state: RunState::Running,
+            input: Some(text.clone()),
+            digest: digest(running.id(), tenant, &text),
+            output: None,
+            started_at: now,
+            changed_at: now,
+            failed_step: None,
+            failure: None,
+        };
+        let mut flow = Flow::first(registry, row);
+        match drive(workflow, &mut flow, &input) {
+            Ok(output) => return Ok(output),
+            Err(Stop::Error(error)) => return Err(error),
+            Err(Stop::Taken | Stop::NotDone) => {}
+        }
+    }
+}
+
+/// Of what a run was given. Nobody can find a name by trying, since the run's id is in it.
+fn digest(id: Uuid, tenant: &TenantId, input: &str) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    hash.update(id.as_bytes());
+    hash.update(tenant.folded().as_str());
+    hash.update([0]);
+    hash.update(input);
+    hash.finalize().to_vec()
+}
+
+/// Why a run was not gone through to its end.
+enum Stop<E> {
+    /// The key is somebody else's; nothing was done.
+    Taken,
+    /// In recovery: it was undone.
+    NotDone,
+    Error(WorkflowError<E>),
+}
+
+/// Goes through the steps of a run, and undoes them if one fails before the commit.
+fn drive<'a, C: Backend, W: Workflow<C>>(
+    workflow: &'a W,
+    flow: &mut Flow<'a, C, W>,
+    input: &'a W::Input,
+) -> Result<W::Output, Stop<W::Error>> {
+    let outcome = match workflow.run(flow, input) {
+        Ok(output) if flow.halted.is_none() => flow.finish_with(&output).map(|()| output),
+        // It went on after a step that had halted it.
+        Ok(_) => Err(Halt(Halted::Noted)),
+        Err(halt) => Err(halt),
+    };
+    let halt = match outcome {
+        Ok(output) => {
+            if flow.untidy {
+                tidy(flow.registry, &flow.run);
+            }
+            return Ok(output);
+        }
+        Err(halt) => halt,
+    };
+    let (step, cause) = match (flow.halted.take(), halt) {
+        (Some(noted), _) => noted,
+        (None, Halt(Halted::Own(error))) => ("between the steps", Cause::Own(error)),
+        (None, Halt(Halted::Noted)) => (
+            "between the steps",
+            Cause::Hopeless("a halt of another run was passed on"),
+        ),
+    };
+    let name = W::NAME;
+    match cause {
+        Cause::Taken => Err(Stop::Taken),
+        Cause::Undecided(source) => Err(Stop::Error(unfinished(&flow.run, step, source))),
+        Cause::Hopeless(failure) => {
+            Err(Stop::Error(stuck(flow.registry, &flow.run, step, failure)))
+        }
+        cause if flow.committed || flow.ended => {
+            let source: Boxed = match cause {
+                Cause::Own(error) => Box::new(error),
+                Cause::Open(error) => error,
+                Cause::Create(error) => error,
+                Cause::Journal(error) => error.into(),
+                Cause::Unwritable(error) => error.into(),
+                _ => "it cannot go on".into(),
+            };
+            Err(Stop::Error(unfinished(&flow.run, step, source)))
+        }
+        cause => {
+            match undo::undo(flow, step) {
+                Ok(()) => {}
+                Err(NotUndone::Refused { step }) => {
+                    let failure = "undoing it failed";
+                    return Err(Stop::Error(stuck(flow.registry, &flow.run, step, failure)));
+                }
+                Err(NotUndone::Later { step, source }) => {
+                    return Err(Stop::Error(unfinished(&flow.run, step, source)));
+                }
+            }
+            if flow.untidy {
+                tidy(flow.registry, &flow.run);
+            }
+            Err(match cause {
+                Cause::Own(source) => Stop::Error(WorkflowError::Failed { name, step, source }),
+                Cause::Open(source) => Stop::Error(WorkflowError::Open { name, step, source }),
+                Cause::Create(source) => Stop::Error(WorkflowError::Create { name, step, source }),
+                Cause::Journal(source) => {
+                    Stop::Error(WorkflowError::Journal { name, step, source })
+                }
+                Cause::Unwritable(source) => {
+                    Stop::Error(WorkflowError::Unwritable { name, source })
+                }
+                _ => Stop::NotDone,
+            })
+        }
+    }
+}
+
+fn unfinished<E>(run: &RunRow, step: &str, source: Boxed) -> WorkflowError<E> {
+    WorkflowError::Unfinished {
+        name: run.name.clone(),
+        id: run.id,
+        step: step.to_owned(),
+        source,
+    }
+}
+
+/// Says in the journal that a run needs help. If even that fails it is found again as one that was left.
+fn stuck<C: Backend, E>(
+    registry: &Registry<C>,
+    run: &RunRow,
+    step: &str,
+    failure: &'static str,
+) -> WorkflowError<E> {
+    let _ = write(registry, |conn| conn.run_stuck(run.id, step, failure));
+    WorkflowError::Stuck {
+        name: run.name.clone(),
+        id: run.id,
+        step: step.to_owned(),
+        failure: failure.to_owned(),
+    }
+}
+
+fn stuck_already<E>(run: RunRow) -> WorkflowError<E> {
+    WorkflowError::Stuck {
+        name: run.name,
+        id: run.id,
+        step: run.failed_step.unwrap_or_default(),
+        failure: run.failure.unwrap_or_default(),
+    }
+}
+
+/// An error of settling another run than the caller's own. It is in no step of the caller's.
+fn without_own<E>(error: WorkflowError<OwnError>) -> WorkflowError<E> {
+    match error {
+        WorkflowError::Stuck {
+            name,
+            id,
+            step,
+            failure,
+        } => WorkflowError::Stuck {
+            name,
+            id,
+            step,
+            failure,
+        },
+        WorkflowError::Unfinished {
+            name,
+            id,
+            step,
+            source,
+        } => WorkflowError::Unfinished {
+            name,
+            id,
+            step,
+            source,
+        },
+        WorkflowError::NotRegistered { name } => WorkflowError::NotRegistered { name },
+        WorkflowError::Catalog(error) => WorkflowError::Catalog(error),
+        other => unreachable!("settling gives no such error: {other}"),
+    }
+}
+
+/// Empties what the steps of a run left in the tenant's database. What cannot be done now is done by recovery.
+fn tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) {
+    let _ = try_tidy(registry, run);
+}
+
+fn try_tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) -> Result<(), Boxed> {
+    if let Some(record) = record_of(registry, run)? {
+        connect(registry, &record)?.keys_empty(run.id)?;
+    }
+    write(registry, |conn| conn.run_tidied(run.id))?;
+    hit("workflow.tidied");
+    Ok(())
+}
+
+/// Finishes or undoes a run, if the process that worked on it is dead or no thread of this one does. False where
+/// somebody works on it.
+fn settle_if_dead<C: Backend>(
+    registry: &Arc<Registry<C>>,
+    mut run: RunRow,
+) -> Result<bool, WorkflowError<OwnError>> {
+    let storage = &registry.common.storage;
+    let me = storage.instance();
+    let alive =
+        |source: crate::backend::StorageError| unfinished(&run, "its journal", source.into());
+    if run.instance != me && storage.is_alive(run.instance).map_err(alive)? {
+        return Ok(false);
+    }
+    let Some(workflow) = registered(registry, &run.name) else {
+        let name = run.name;
+        return Err(WorkflowError::NotRegistered { name });
+    };
+    let Some(_running) = Running::claim(registry, run.id) else {
+        return Ok(false);
+    };
+    if !registry.write(|conn| conn.run_take_over(&run, me))? {
+        return Ok(false);
+    }
+    hit("workflow.taken");
+    run.instance = me;
+    run.state = RunState::Running;
+    workflow.settle(registry, run).map(|()| true)
+}
+
+/// Settles what dead processes left. Returns how many runs that were; those that can be neither finished nor undone now
+/// stay listed.
+pub(crate) fn recover<C: Backend>(registry: &Arc<Registry<C>>) -> Result<usize, CatalogError> {
+    let mut settled = 0;
+    for run in registry.ask(|conn| conn.workflows_open())? {
+        let done = match run.state {
+            RunState::Running => settle_if_dead(registry, run).unwrap_or(false),
+            RunState::Finished | RunState::Reverted => {
+                let storage = &registry.common.storage;
+                // Who ended it is about to do this, unless it is dead.
+                let in_hand = match run.instance == storage.instance() {
+                    true => registry.running.lock().contains(&run.id),
+                    false => storage.is_alive(run.instance).unwrap_or(true),
+                };
+                !in_hand && try_tidy(registry, &run).is_ok()
+            }
+            _ => false,
+        };
+        settled += usize::from(done);
+    }
+    Ok(settled)
+}
+
+pub(super) fn retry<C: Backend>(
+    registry: &Arc<Registry<C>>,
+    id: Uuid,
+) -> Result<RunState, WorkflowError<OwnError>> {
+    let find = || registry.ask(|conn| conn.run_get(id));
+    let run = find()?.ok_or(WorkflowError::Unknown { id })?;
+    let name = run.name.clone();
+    match run.state {
+        RunState::Running | RunState::Stuck => {
+            if !settle_if_dead(registry, run)? {
+                return Err(WorkflowError::InProgress { name, id });
+            }
+        }
+        RunState::Finished | RunState::Reverted => tidy(registry, &run),
+        over => return Ok(over),
+    }
+    // One that was undone is forgotten at once.
+    Ok(find()?.map_or(RunState::Undone, |run| run.state))
+}
