@@ -69,7 +69,7 @@ impl Console {
         let inside = Router::new()
             .route("/tenants", get(list::page).post(runs::create))
             .route("/tenants/{id}", get(detail::page))
-            .route("/tenants/{id}/repair", get(repair::page))
+            .route("/tenants/{id}/plan", get(repair::page))
             .route("/tenants/{id}/{action}", post(runs::start))
             .route("/selected/{action}", post(runs::start_selected))
             .route("/runs", get(runs::list))

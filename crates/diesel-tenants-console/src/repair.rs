@@ -24,7 +24,7 @@ struct Page<'a> {
     fills: Vec<(&'a str, &'a str)>,
 }
 
-/// `GET /tenants/{id}/repair`: what would be done. Changes nothing.
+/// `GET /tenants/{id}/plan`: what would be done. Changes nothing.
 pub(crate) async fn page(
     State(app): State<App>,
     operator: Operator,
