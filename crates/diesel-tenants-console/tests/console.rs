@@ -170,24 +170,17 @@ impl Site {
     }
 
     /// Does something and follows to what became of it.
-    #[track_caller]
-    fn act<'a>(
-        &'a self,
-        path: &'a str,
-        fields: &'a [(&'a str, &'a str)],
-    ) -> impl Future<Output = Answer> + 'a {
-        async move {
-            let answer = self.post(path, fields).await;
-            assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
-            // An action that takes longer than the redirect waits for is asked about again.
-            loop {
-                let page = self.get(answer.location()).await;
-                assert_eq!(page.status, StatusCode::OK, "{}", page.body);
-                if !page.body.contains("data-events") {
-                    return page;
-                }
-                self.get(&format!("{}/events", answer.location())).await;
+    async fn act(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let answer = self.post(path, fields).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        // An action that takes longer than the redirect waits for is asked about again.
+        loop {
+            let page = self.get(answer.location()).await;
+            assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+            if !page.body.contains("data-events") {
+                return page;
             }
+            self.get(&format!("{}/events", answer.location())).await;
         }
     }
 

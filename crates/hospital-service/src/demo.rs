@@ -72,7 +72,7 @@ pub struct FirstLogin {
 pub enum DemoError {
     /// The library cannot be opened.
     #[error(transparent)]
-    Setup(#[from] diesel_tenants::SetupError),
+    Setup(#[from] diesel_tenants::Error),
     /// A hospital was not registered.
     #[error(transparent)]
     Register(#[from] RegisterError),

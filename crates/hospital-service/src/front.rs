@@ -2,7 +2,7 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use diesel_tenants::Tenancy;
 use diesel_tenants_axum::TenantDb;
@@ -87,15 +87,14 @@ struct Done<'a> {
 /// `POST /register`. The answer has a password in it that is shown once, so it is no redirect.
 pub(crate) async fn register(
     State(tenancy): State<Tenancy>,
-    request: Request,
-) -> Result<Response, Response> {
-    let host = request.headers().get(header::HOST);
+    headers: HeaderMap,
+    Form(asked): Form<Registration>,
+) -> Response {
+    let host = headers.get(header::HOST);
     let host = host
         .and_then(|host| host.to_str().ok())
         .unwrap_or(crate::HOST)
         .to_owned();
-    let form = axum::extract::FromRequest::from_request(request, &()).await;
-    let Form(asked): Form<Registration> = form.map_err(IntoResponse::into_response)?;
     let given = asked.clone();
     let work = move || crate::register::register(&tenancy, &given);
     let outcome = tokio::task::spawn_blocking(work).await;
@@ -113,7 +112,7 @@ pub(crate) async fn register(
                     .map(|sheet| sheet.path)
                     .collect(),
             };
-            Ok(show(StatusCode::CREATED, &page))
+            show(StatusCode::CREATED, &page)
         }
         Ok(Err(error)) => {
             let error = error.to_string();
@@ -121,8 +120,8 @@ pub(crate) async fn register(
                 asked: &asked,
                 error,
             };
-            Ok(show(StatusCode::UNPROCESSABLE_ENTITY, &page))
+            show(StatusCode::UNPROCESSABLE_ENTITY, &page)
         }
-        Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

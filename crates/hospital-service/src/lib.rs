@@ -19,9 +19,9 @@ pub mod register;
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
+use diesel_tenants::BaseDomains;
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
-use diesel_tenants::{BaseDomains, SetupError};
 use diesel_tenants_axum::TenantLayer;
 use diesel_tenants_axum::resolve::BySubdomain;
 use diesel_tenants_console::Console;
@@ -32,8 +32,8 @@ pub const HOST: &str = "localhost";
 /// Opens the data of the service, and makes it where there is none.
 ///
 /// # Errors
-/// See [`SetupError`].
-pub fn open(data: &std::path::Path) -> Result<Tenancy, SetupError> {
+/// See [`SetupError`](diesel_tenants::SetupError).
+pub fn open(data: &std::path::Path) -> Result<Tenancy, diesel_tenants::Error> {
     Tenancy::<SqliteConnection>::builder(&ROUTES)
         .sqlite(data)
         .init()
@@ -57,6 +57,6 @@ pub fn service(tenancy: Tenancy) -> Router {
         .route("/console/", get(|| async { Redirect::to("/console") }))
         .merge(modules::routes())
         .layer(TenantLayer::new(tenancy.clone(), BySubdomain::of(hosts)))
-        .nest("/console", console)
         .with_state(tenancy)
+        .nest("/console", console)
 }

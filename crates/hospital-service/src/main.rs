@@ -44,9 +44,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (tenancy, logins) = tokio::task::spawn_blocking(move || {
         let tenancy = open(&data)?;
         let logins = demo::fill(&tenancy)?;
-        Ok::<_, demo::DemoError>((tenancy, logins))
+        Ok::<_, Box<dyn Error + Send + Sync>>((tenancy, logins))
     })
-    .await??;
+    .await?
+    .map_err(|error| -> Box<dyn Error> { error })?;
 
     println!(
         "The data is in {}. Everything in it is invented.\n",

@@ -83,6 +83,10 @@ pub enum RegisterError {
     /// The shared database does not take it.
     #[error("the hospital cannot be written down")]
     Query(#[from] diesel::result::Error),
+    /// Never returned: ends the transaction of the rehearsal.
+    #[doc(hidden)]
+    #[error("this was a rehearsal")]
+    Rehearsed,
     /// The registration failed, and so did taking the database back that was made for it.
     #[error(
         "tenant `{id}` was made and could not be removed; remove it in the console, then register again"
@@ -98,16 +102,24 @@ pub enum RegisterError {
 
 /// Registers a hospital, with a trial of the standard plan.
 ///
-/// The database comes first and is taken back when the rest, one transaction on the shared database, fails. A process
-/// that dies in between leaves a tenant without a business record: nobody can log in there, and the console shows it.
+/// What goes into the shared database is tried first and rolled back, so that an address that is taken costs nobody a
+/// database. Then the database is made, and then it is written down, in one transaction; should that fail all the same,
+/// the database is taken back, and its code stays retired. A process that dies in between leaves a tenant without a
+/// business record: nobody can log in there, and the console shows it.
 ///
 /// # Errors
 /// See [`RegisterError`].
 pub fn register(tenancy: &Tenancy, asked: &Registration) -> Result<Registered, RegisterError> {
     let id: TenantId = asked.code.trim().parse()?;
     let new = NewTenant::named(asked.name.trim()).subdomain(asked.subdomain.trim());
+    match write_down(tenancy, &id, asked, Write::Rehearsal) {
+        Ok(_) | Err(RegisterError::Rehearsed) => {}
+        // The library says it better: which hospital has the code or the subdomain.
+        Err(RegisterError::Query(error)) if is_unique(&error) => {}
+        Err(error) => return Err(error),
+    }
     tenancy.create(&id, new.plan(PLAN))?;
-    match write_down(tenancy, &id, asked) {
+    match write_down(tenancy, &id, asked, Write::InEarnest) {
         Ok(registered) => {
             tenancy.verify(&id, &VerifyOptions::default())?;
             Ok(registered)
@@ -124,19 +136,33 @@ pub fn register(tenancy: &Tenancy, asked: &Registration) -> Result<Registered, R
 
 const PLAN: &str = "standard";
 
+#[derive(Clone, Copy, PartialEq)]
+enum Write {
+    Rehearsal,
+    InEarnest,
+}
+
+fn is_unique(error: &diesel::result::Error) -> bool {
+    use diesel::result::{DatabaseErrorKind, Error};
+    matches!(
+        error,
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)
+    )
+}
+
 /// All that is in the shared database, in one transaction.
 fn write_down(
     tenancy: &Tenancy,
     id: &TenantId,
     asked: &Registration,
+    write: Write,
 ) -> Result<Registered, RegisterError> {
     let now = now();
-    let record = tenancy.handle(id)?.record()?;
     let subdomain = asked.subdomain.trim().to_lowercase();
     let row = NewHospital {
         id: Id::new(),
         code: id.as_str(),
-        name: record.display_name.as_str(),
+        name: asked.name.trim(),
         subdomain: &subdomain,
         contact_name: None,
         email: asked.email.trim(),
@@ -158,12 +184,17 @@ fn write_down(
             .execute(shared)?;
         subscriptions::start_trial(shared, row.id, PLAN, BillingCycle::Monthly, now)?;
         let owner = Accounts::default().create(shared, &owner, now)?;
-        Ok(Registered {
+        let registered = Registered {
             id: *id,
             hospital: row.id,
             owner,
             modules: subscriptions::enabled_modules(shared, row.id)?,
-        })
+        };
+        match write {
+            Write::InEarnest => Ok(registered),
+            // An error is what rolls back.
+            Write::Rehearsal => Err(RegisterError::Rehearsed),
+        }
     })
 }
 
