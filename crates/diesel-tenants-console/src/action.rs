@@ -1,0 +1,338 @@
+//! What can be done to a tenant, and doing it.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use diesel_tenants::verify::VerifyOptions;
+use diesel_tenants::{
+    BackupOptions, BackupRef, NewTenant, RestoreOptions, Retention, Tenancy, TenantId,
+};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::repair;
+use crate::view;
+
+/// What can be done to a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Create,
+    Verify,
+    Repair,
+    Migrate,
+    BackUp,
+    Restore,
+    Undo,
+    Suspend,
+    Resume,
+    Archive,
+    Unarchive,
+    Delete,
+    Undelete,
+    Recreate,
+    Hold,
+    Release,
+}
+
+impl Action {
+    const ALL: [Self; 16] = [
+        Self::Create,
+        Self::Verify,
+        Self::Repair,
+        Self::Migrate,
+        Self::BackUp,
+        Self::Restore,
+        Self::Undo,
+        Self::Suspend,
+        Self::Resume,
+        Self::Archive,
+        Self::Unarchive,
+        Self::Delete,
+        Self::Undelete,
+        Self::Recreate,
+        Self::Hold,
+        Self::Release,
+    ];
+
+    /// The word in addresses.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Verify => "verify",
+            Self::Repair => "repair",
+            Self::Migrate => "migrate",
+            Self::BackUp => "back-up",
+            Self::Restore => "restore",
+            Self::Undo => "undo",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Archive => "archive",
+            Self::Unarchive => "unarchive",
+            Self::Delete => "delete",
+            Self::Undelete => "undelete",
+            Self::Recreate => "recreate",
+            Self::Hold => "hold",
+            Self::Release => "release",
+        }
+    }
+
+    /// The words on a button.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Create => "Create",
+            Self::Verify => "Verify",
+            Self::Repair => "Repair",
+            Self::Migrate => "Migrate",
+            Self::BackUp => "Back up",
+            Self::Restore => "Restore",
+            Self::Undo => "Undo",
+            Self::Suspend => "Suspend",
+            Self::Resume => "Resume",
+            Self::Archive => "Archive",
+            Self::Unarchive => "Take out of the archive",
+            Self::Delete => "Delete",
+            Self::Undelete => "Take the deletion back",
+            Self::Recreate => "Recreate",
+            Self::Hold => "Put on hold",
+            Self::Release => "Release the hold",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    }
+
+    /// Whether it may be done to many tenants at once.
+    pub(crate) fn is_for_many(self) -> bool {
+        matches!(self, Self::Verify | Self::BackUp | Self::Migrate)
+    }
+}
+
+/// The fields of a form.
+#[derive(Clone, Default)]
+pub(crate) struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    pub(crate) fn new(pairs: &[(String, String)]) -> Self {
+        Self(pairs.iter().cloned().collect())
+    }
+
+    /// A field without white space around it; empty where it is not there.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |value| value.trim())
+    }
+
+    /// The fields whose names begin so, with the rest of their names.
+    pub(crate) fn beginning<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0
+            .iter()
+            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+    }
+}
+
+/// What became of an action.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// Whether all is well now.
+    pub(crate) good: bool,
+    /// In a line.
+    pub(crate) summary: String,
+    /// What else there is to say.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Outcome {
+    fn done(summary: impl Into<String>) -> Self {
+        let summary = summary.into();
+        let (good, lines) = (true, Vec::new());
+        Self {
+            good,
+            summary,
+            lines,
+        }
+    }
+
+    pub(crate) fn failed(failure: Failure) -> Self {
+        let summary = match failure {
+            Failure::Said(text) => text,
+            Failure::BadForm(text) => text.to_owned(),
+            Failure::Panicked => "the program failed; its log says where".to_owned(),
+            _ => "this cannot be done".to_owned(),
+        };
+        let (good, lines) = (false, Vec::new());
+        Self {
+            good,
+            summary,
+            lines,
+        }
+    }
+
+    fn and(mut self, line: impl Into<String>) -> Self {
+        self.lines.push(line.into());
+        self
+    }
+}
+
+/// Does it. Blocks for as long as it takes.
+pub(crate) fn perform(
+    tenancy: &Tenancy,
+    id: &TenantId,
+    action: Action,
+    fields: &Fields,
+) -> Result<Outcome, Failure> {
+    let typed = fields.get("typed");
+    Ok(match action {
+        Action::Create => create(tenancy, id, fields)?,
+        Action::Verify => {
+            let found = tenancy.verify(id, &VerifyOptions::default())?;
+            Outcome {
+                good: found.is_ready(),
+                summary: format!("The database is {}.", view::health_word(found.status)),
+                lines: found.reasons.iter().map(ToString::to_string).collect(),
+            }
+        }
+        Action::Repair => repair::perform(tenancy, id, fields)?,
+        Action::Migrate => {
+            let applied = tenancy.migrate_tenant(id)?;
+            let lines = applied.iter().map(|one| format!("applied {}", one.version));
+            Outcome {
+                good: true,
+                summary: match applied.len() {
+                    0 => "There was nothing to migrate.".to_owned(),
+                    1 => "One migration was applied.".to_owned(),
+                    many => format!("{many} migrations were applied."),
+                },
+                lines: lines.collect(),
+            }
+        }
+        Action::BackUp => {
+            let taken = tenancy.backup(id, &BackupOptions::new())?;
+            Outcome::done(format!("Backed up, {}.", view::bytes(taken.bytes)))
+                .and(format!("backup {}", taken.id))
+        }
+        Action::Restore => {
+            let backup: Uuid = fields
+                .get("backup")
+                .parse()
+                .map_err(|_| Failure::BadForm("Choose the backup that is to be restored."))?;
+            let options = RestoreOptions::confirmed(typed);
+            let restored = tenancy.restore(id, &BackupRef::id(backup), &options)?;
+            let done = Outcome::done(format!(
+                "Restored; generation {} is in use now.",
+                restored.generation
+            ));
+            let done = match restored.safety {
+                Some(safety) => done.and(format!("what it replaced is in backup {}", safety.id)),
+                None => done,
+            };
+            match restored.kept {
+                Some(kept) => done.and(format!("generation {kept} is kept for an undo")),
+                None => done,
+            }
+        }
+        Action::Undo => {
+            let undone = tenancy.undo(id, typed)?;
+            Outcome::done(format!(
+                "Undone; generation {} is in use now, a copy of generation {}.",
+                undone.generation, undone.copy_of
+            ))
+        }
+        Action::Suspend => {
+            tenancy.suspend(id)?;
+            Outcome::done("Suspended: nobody can use it until it is resumed.")
+        }
+        Action::Resume => {
+            tenancy.resume(id)?;
+            Outcome::done("Resumed: it is in use again.")
+        }
+        Action::Archive => {
+            tenancy.archive(id)?;
+            Outcome::done("Archived: out of use, its data is kept.")
+        }
+        Action::Unarchive => {
+            tenancy.unarchive(id)?;
+            Outcome::done("Taken out of the archive; it is suspended now.")
+        }
+        Action::Delete => {
+            let days: u32 = fields
+                .get("days")
+                .parse()
+                .ok()
+                .filter(|days| *days <= LONGEST_RETENTION)
+                .ok_or(Failure::BadForm(
+                    "Say for how many days the data is kept: 0 to 36500.",
+                ))?;
+            let date = tenancy.delete(id, typed, Retention::days(days))?;
+            Outcome::done(format!(
+                "Deleted. Its data is kept until {}, and can be had back until it is purged.",
+                view::moment(date)
+            ))
+        }
+        Action::Undelete => {
+            tenancy.undelete(id)?;
+            Outcome::done("The deletion was taken back; it is archived and kept.")
+        }
+        Action::Recreate => {
+            let made = tenancy.recreate(id, typed)?;
+            let done = Outcome::done(format!(
+                "Recreated: generation {} is in use now, and empty.",
+                made.generation
+            ));
+            let done = match made.backup {
+                Some(backup) => done.and(format!("what was there is in backup {}", backup.id)),
+                None => done,
+            };
+            match made.kept {
+                Some(kept) => done.and(format!("generation {kept} is kept for an undo")),
+                None => done,
+            }
+        }
+        Action::Hold => {
+            tenancy.hold(id, fields.get("reason"))?;
+            Outcome::done("On hold: nothing of its data is removed until the hold is released.")
+        }
+        Action::Release => {
+            tenancy.release_hold(id)?;
+            Outcome::done("The hold was released.")
+        }
+    })
+}
+
+/// The longest time a deleted tenant is kept, in days: a hundred years.
+const LONGEST_RETENTION: u32 = 36_500;
+
+fn create(tenancy: &Tenancy, id: &TenantId, fields: &Fields) -> Result<Outcome, Failure> {
+    let mut new = NewTenant::named(fields.get("name"));
+    if !fields.get("subdomain").is_empty() {
+        new = new.subdomain(fields.get("subdomain"));
+    }
+    tenancy.create(id, new)?;
+    // Looked at once, so that the list says how it is.
+    let found = tenancy.verify(id, &VerifyOptions::default())?;
+    Ok(Outcome {
+        good: found.is_ready(),
+        summary: format!(
+            "Created; the database is {}.",
+            view::health_word(found.status)
+        ),
+        lines: found.reasons.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// How long somebody who started an action is kept waiting for its end before they are shown that it goes on.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_an_address_of_its_own() {
+        for action in Action::ALL {
+            assert_eq!(Action::parse(action.as_str()), Some(action));
+        }
+        assert_eq!(Action::parse("purge"), None);
+    }
+}

@@ -1,0 +1,393 @@
+//! Who is there: logging in and out, choosing a password, and the token that forms carry.
+use std::net::SocketAddr;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::header::{COOKIE, SET_COOKIE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use diesel_tenants::id::Id;
+use diesel_tenants::models::shared::accounts::User;
+use diesel_tenants::services::accounts::{AccountError, LoginError, SessionToken};
+use diesel_tenants::services::now;
+use rand::RngExt;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::console::{App, Shared};
+use crate::failure::{Failure, show};
+use crate::headers::Mount;
+
+/// What a form carries to show that this console made it for this browser: a digest of the cookie, which another site
+/// can neither read nor set. `Debug` shows nothing of it.
+#[derive(Clone)]
+pub(crate) struct FormToken(String);
+
+impl FormToken {
+    fn of(cookie: &str) -> Self {
+        let digest = Sha256::new()
+            .chain_update(b"diesel-tenants-console form\0")
+            .chain_update(cookie)
+            .finalize();
+        Self(hex(&digest))
+    }
+
+    /// # Errors
+    /// [`Failure::Forged`] where the form carries another.
+    pub(crate) fn check(&self, given: &str) -> Result<(), Failure> {
+        let same: bool = self.0.as_bytes().ct_eq(given.as_bytes()).into();
+        if same { Ok(()) } else { Err(Failure::Forged) }
+    }
+}
+
+impl std::fmt::Display for FormToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The cookies, and what they are called.
+#[derive(Clone, Copy)]
+enum Cookie {
+    /// The session.
+    Session,
+    /// Before there is one: what the log-in form is tied to.
+    Visit,
+}
+
+impl Cookie {
+    /// A browser takes `__Host-` cookies from this very host alone, so that a tenant's subdomain cannot plant one.
+    fn name(self, secure: bool) -> &'static str {
+        match (self, secure) {
+            (Self::Session, true) => "__Host-tenants-console",
+            (Self::Session, false) => "tenants-console",
+            (Self::Visit, true) => "__Host-tenants-console-visit",
+            (Self::Visit, false) => "tenants-console-visit",
+        }
+    }
+
+    fn read(self, headers: &HeaderMap, secure: bool) -> Option<&str> {
+        let name = self.name(secure);
+        let lines = headers.get_all(COOKIE).iter();
+        let mut pairs = lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
+        let found = pairs.find(|(key, _)| *key == name)?.1;
+        // Every value that was given out is 64 hexadecimal digits.
+        let good = found.len() == 64 && found.bytes().all(|byte| byte.is_ascii_hexdigit());
+        good.then_some(found)
+    }
+
+    fn set(self, response: &mut Response, value: &str, secure: bool) {
+        let name = self.name(secure);
+        let secure = if secure { "; Secure" } else { "" };
+        let ends = if value.is_empty() { "; Max-Age=0" } else { "" };
+        let line = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}");
+        if let Ok(line) = HeaderValue::from_str(&line) {
+            response.headers_mut().append(SET_COOKIE, line);
+        }
+    }
+}
+
+/// The superuser a request is from. They may still have to choose a password.
+#[derive(Clone)]
+pub(crate) struct Operator {
+    pub(crate) username: String,
+    pub(crate) form: FormToken,
+    pub(crate) mount: Mount,
+    user: Id<User>,
+    must_choose: bool,
+    session: SessionToken,
+}
+
+impl FromRequestParts<App> for Operator {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let Ok(mount) = Mount::from_request_parts(parts, app).await;
+        let Some(cookie) = Cookie::Session.read(&parts.headers, app.secure) else {
+            return Err(Failure::LoggedOut(mount));
+        };
+        let (form, session) = (FormToken::of(cookie), SessionToken::from_cookie(cookie));
+        let asked = session.clone();
+        let found = app.blocking(move |app| {
+            Ok(app
+                .accounts
+                .signed_in(&mut app.tenancy.shared()?, &asked, now())?)
+        });
+        let Some(found) = found.await? else {
+            return Err(Failure::LoggedOut(mount));
+        };
+        if !found.user.superuser {
+            return Err(Failure::NotSuperuser);
+        }
+        Ok(Self {
+            username: found.user.username,
+            form,
+            mount,
+            user: found.user.id,
+            must_choose: found.user.must_change_password,
+            session,
+        })
+    }
+}
+
+/// Lets nobody in who is not logged in, or has to choose a password first.
+pub(crate) async fn must_have_chosen(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match Operator::from_request_parts(&mut parts, &app).await {
+        Err(failure) => failure.into_response(),
+        Ok(operator) if operator.must_choose && !parts.uri.path().ends_with("/logout") => {
+            Failure::MustChoose(operator.mount).into_response()
+        }
+        Ok(operator) => {
+            parts.extensions.insert(operator);
+            next.run(Request::from_parts(parts, body)).await
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage<'a> {
+    mount: &'a Mount,
+    form: FormToken,
+    username: &'a str,
+    error: &'a str,
+}
+
+pub(crate) async fn login_page(
+    State(app): State<App>,
+    mount: Mount,
+    headers: HeaderMap,
+) -> Response {
+    // A cookie that is there stays: the form may be open twice.
+    let known = Cookie::Visit.read(&headers, app.secure).map(str::to_owned);
+    let visit = known
+        .clone()
+        .unwrap_or_else(|| hex(&rand::rng().random::<[u8; 32]>()));
+    let mut response = show(&LoginPage {
+        mount: &mount,
+        form: FormToken::of(&visit),
+        username: "",
+        error: "",
+    });
+    if known.is_none() {
+        Cookie::Visit.set(&mut response, &visit, app.secure);
+    }
+    response
+}
+
+/// What the log-in form sends.
+#[derive(Deserialize)]
+pub(crate) struct LoginForm {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    password: String,
+}
+
+/// Where a request comes from, as far as the service says.
+pub(crate) struct Client {
+    address: Option<String>,
+    browser: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Client {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let browser = parts.headers.get(USER_AGENT);
+        Ok(Self {
+            address: address.map(|address| address.0.ip().to_string()),
+            browser: browser.and_then(|name| name.to_str().ok().map(str::to_owned)),
+        })
+    }
+}
+
+/// Why nobody was let in.
+enum Refused {
+    Login(LoginError),
+    NotSuperuser,
+}
+
+pub(crate) async fn log_in(
+    State(app): State<App>,
+    mount: Mount,
+    client: Client,
+    headers: HeaderMap,
+    Form(given): Form<LoginForm>,
+) -> Result<Response, Failure> {
+    let visit = Cookie::Visit.read(&headers, app.secure);
+    let form = FormToken::of(visit.ok_or(Failure::Forged)?);
+    form.check(&given.token)?;
+    let username = given.username.clone();
+    let outcome = app.blocking(move |app| log_in_now(app, &given, &client));
+    let error = match outcome.await? {
+        Ok(session) => {
+            let mut response = Redirect::to(&mount.to("/tenants")).into_response();
+            Cookie::Session.set(&mut response, session.reveal(), app.secure);
+            Cookie::Visit.set(&mut response, "", app.secure);
+            return Ok(response);
+        }
+        Err(Refused::Login(LoginError::Account(error))) => return Err(error.into()),
+        Err(Refused::Login(error)) => error.to_string(),
+        Err(Refused::NotSuperuser) => {
+            "this account does not run the service; log in as a superuser".to_owned()
+        }
+    };
+    let page = LoginPage {
+        mount: &mount,
+        form,
+        username: &username,
+        error: &error,
+    };
+    Ok((StatusCode::FORBIDDEN, show(&page)).into_response())
+}
+
+fn log_in_now(
+    app: &Shared,
+    given: &LoginForm,
+    client: &Client,
+) -> Result<Result<SessionToken, Refused>, Failure> {
+    let shared = &mut app.tenancy.shared()?;
+    let (address, browser) = (client.address.as_deref(), client.browser.as_deref());
+    let accounts = &app.accounts;
+    let login = match accounts.log_in(shared, &given.username, &given.password, address, now()) {
+        Ok(login) if login.superuser => login,
+        Ok(_) => return Ok(Err(Refused::NotSuperuser)),
+        Err(error) => return Ok(Err(Refused::Login(error))),
+    };
+    let session = accounts.begin_session(shared, login.user, None, address, browser, now())?;
+    Ok(Ok(session))
+}
+
+/// What a form without fields of its own sends.
+#[derive(Deserialize)]
+pub(crate) struct TokenForm {
+    #[serde(default)]
+    token: String,
+}
+
+pub(crate) async fn log_out(
+    State(app): State<App>,
+    operator: Operator,
+    Form(given): Form<TokenForm>,
+) -> Result<Response, Failure> {
+    operator.form.check(&given.token)?;
+    let session = operator.session.clone();
+    app.blocking(move |app| {
+        let shared = &mut app.tenancy.shared()?;
+        Ok(app.accounts.end_session(shared, &session, now())?)
+    })
+    .await?;
+    let mut response = Redirect::to(&operator.mount.to("/login")).into_response();
+    Cookie::Session.set(&mut response, "", app.secure);
+    Ok(response)
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct PasswordPage<'a> {
+    me: &'a Operator,
+    must: bool,
+    error: &'a str,
+}
+
+pub(crate) async fn password_page(operator: Operator) -> Response {
+    show(&PasswordPage {
+        me: &operator,
+        must: operator.must_choose,
+        error: "",
+    })
+}
+
+/// What the form for a new password sends.
+#[derive(Deserialize)]
+pub(crate) struct PasswordForm {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    present: String,
+    #[serde(default)]
+    chosen: String,
+    #[serde(default)]
+    again: String,
+}
+
+pub(crate) async fn choose_password(
+    State(app): State<App>,
+    operator: Operator,
+    client: Client,
+    Form(given): Form<PasswordForm>,
+) -> Result<Response, Failure> {
+    operator.form.check(&given.token)?;
+    let user = operator.user;
+    let outcome = if given.chosen == given.again {
+        app.blocking(move |app| choose_now(app, user, &given, &client))
+            .await?
+    } else {
+        Err("the two new passwords are not the same".to_owned())
+    };
+    match outcome {
+        // All sessions have ended, this one too: the new password is in the hands of whoever chose it, who goes on.
+        Ok(session) => {
+            let mut response = Redirect::to(&operator.mount.to("/tenants")).into_response();
+            Cookie::Session.set(&mut response, session.reveal(), app.secure);
+            Ok(response)
+        }
+        Err(error) => {
+            let page = PasswordPage {
+                me: &operator,
+                must: operator.must_choose,
+                error: &error,
+            };
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, show(&page)).into_response())
+        }
+    }
+}
+
+fn choose_now(
+    app: &Shared,
+    user: Id<User>,
+    given: &PasswordForm,
+    client: &Client,
+) -> Result<Result<SessionToken, String>, Failure> {
+    let shared = &mut app.tenancy.shared()?;
+    let accounts = &app.accounts;
+    match accounts.change_password(shared, user, &given.present, &given.chosen, now()) {
+        Ok(()) => {}
+        Err(error @ (AccountError::WrongPassword | AccountError::WeakPassword(_))) => {
+            return Ok(Err(error.to_string()));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let (address, browser) = (client.address.as_deref(), client.browser.as_deref());
+    Ok(Ok(accounts.begin_session(
+        shared,
+        user,
+        None,
+        address,
+        browser,
+        now(),
+    )?))
+}

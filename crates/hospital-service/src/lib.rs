@@ -1,0 +1,62 @@
+//! A service of several hospitals, each with a database of its own: what an application on
+//! [diesel-tenants](diesel_tenants) looks like as a whole.
+//!
+//! - `http://dmc001.localhost:8080/patients/` and the other modules: a page for people, JSON for programs, for members of
+//!   that hospital whose role may use the module, while its subscription is good.
+//! - `http://localhost:8080/register`: a new hospital, with its database, its owner's account and a trial.
+//! - `http://localhost:8080/console`: the console, for whoever runs the service.
+//!
+//! `cargo run -p hospital-service` starts it with three invented hospitals and says how to log in.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod demo;
+mod door;
+mod front;
+mod modules;
+pub mod register;
+
+use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
+use diesel_tenants::BaseDomains;
+use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
+use diesel_tenants::prelude::*;
+use diesel_tenants_axum::TenantLayer;
+use diesel_tenants_axum::resolve::BySubdomain;
+use diesel_tenants_console::Console;
+
+/// The host name everything is below of. Browsers find `*.localhost` on this machine without being told.
+pub const HOST: &str = "localhost";
+
+/// Opens the data of the service, and makes it where there is none.
+///
+/// # Errors
+/// See [`SetupError`](diesel_tenants::SetupError).
+pub fn open(data: &std::path::Path) -> Result<Tenancy, diesel_tenants::Error> {
+    Tenancy::<SqliteConnection>::builder(&ROUTES)
+        .sqlite(data)
+        .init()
+        .shared_migrations(SHARED_MIGRATIONS)
+        .tenant_migrations(TENANT_MIGRATIONS)
+        .open()
+}
+
+/// The whole service, for plain HTTP on this machine: on a network it belongs behind TLS, without `allow_http`.
+///
+/// # Panics
+/// Never: [`HOST`] is a domain.
+pub fn service(tenancy: Tenancy) -> Router {
+    let hosts = BaseDomains::new([HOST]).expect("`HOST` is a domain");
+    let console = Console::new(tenancy.clone()).allow_http().router();
+    Router::new()
+        .route("/", get(front::page))
+        .route("/register", get(front::form).post(front::register))
+        .route("/service.css", get(front::css))
+        .route("/login", get(door::page).post(door::log_in))
+        .route("/console/", get(|| async { Redirect::to("/console") }))
+        .merge(modules::routes())
+        .layer(TenantLayer::new(tenancy.clone(), BySubdomain::of(hosts)))
+        .with_state(tenancy)
+        .nest("/console", console)
+}
