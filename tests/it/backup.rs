@@ -16,6 +16,8 @@ use crate::app::{admit, builder, fleet};
 use crate::crashes::{self, Operation};
 use crate::world;
 
+mod under_writers;
+
 fn id() -> TenantId {
     "TH001".parse().unwrap()
 }
@@ -549,6 +551,16 @@ fn failing_at_any_system_call() {
     if crashes::strace_works() {
         let failures = crashes::fail_at_system_calls("backup twice", &OPERATIONS[0]);
         assert!(failures >= 3, "{failures}: the sweep did not get far");
+    }
+}
+
+#[test]
+fn the_power_may_fail_at_any_moment() {
+    if crashes::strace_works() {
+        for operation in &OPERATIONS[..2] {
+            let failures = crate::power::fail_power(operation);
+            assert!(failures >= 4, "{failures}: the sweep did not get far");
+        }
     }
 }
 

@@ -74,8 +74,65 @@ impl Inode {
     }
 }
 
-/// A change of names: those that are no more, and those that are new.
-type Change = (Vec<PathBuf>, Vec<(PathBuf, Node)>);
+/// A change of names.
+#[derive(Debug, Clone)]
+enum Change {
+    Add(PathBuf, Node),
+    Remove(PathBuf),
+    /// A directory takes along what is in it.
+    Move(PathBuf, PathBuf, Node),
+}
+
+impl Change {
+    /// The directory whose sync makes it last: of a move that into which it leads, since a journal takes it as one.
+    fn of(&self) -> PathBuf {
+        let (Self::Add(path, _) | Self::Remove(path) | Self::Move(_, path, _)) = self;
+        path.parent().unwrap().to_owned()
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+        match self {
+            Self::Add(path, node) => {
+                names.insert(path.clone(), *node);
+            }
+            Self::Remove(path) => {
+                names.remove(path);
+            }
+            Self::Move(from, to, node) => {
+                names.remove(from);
+                names.insert(to.clone(), *node);
+                let inside: Vec<_> = names
+                    .keys()
+                    .filter(|path| path.starts_with(from))
+                    .cloned()
+                    .collect();
+                for path in inside {
+                    let node = names.remove(&path).unwrap();
+                    names.insert(moved(&path, from, to), node);
+                }
+            }
+        }
+    }
+
+    /// The same, after a directory around it got another name.
+    fn moved(self, from: &Path, to: &Path) -> Self {
+        let new = |path: PathBuf| moved(&path, from, to);
+        match self {
+            Self::Add(path, node) => Self::Add(new(path), node),
+            Self::Remove(path) => Self::Remove(new(path)),
+            Self::Move(old, path, node) => Self::Move(new(old), new(path), node),
+        }
+    }
+}
+
+/// Where a path is after `from` has become `to`.
+fn moved(path: &Path, from: &Path, to: &Path) -> PathBuf {
+    match path.strip_prefix(from) {
+        Ok(below) if below == Path::new("") => to.to_owned(),
+        Ok(below) => to.join(below),
+        Err(_) => path.to_owned(),
+    }
+}
 
 /// The disk, and the file system as the process sees it.
 #[derive(Debug, Default)]
@@ -122,25 +179,25 @@ impl Disk {
         }
     }
 
-    fn rename(&mut self, gone: &[&Path], new: &[(&Path, Node)]) {
-        for path in gone {
-            self.names.remove(*path);
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.names);
+        if let Change::Move(from, to, Node::Directory) = &change {
+            // What was changed in it and is not on the disk yet is now in the directory of the new name.
+            let inside: Vec<_> = self
+                .pending_names
+                .keys()
+                .filter(|path| path.starts_with(from))
+                .cloned()
+                .collect();
+            for path in inside {
+                let changes = self.pending_names.remove(&path).unwrap();
+                let changes = changes.into_iter().map(|change| change.moved(from, to));
+                let new = self.pending_names.entry(moved(&path, from, to));
+                new.or_default().extend(changes);
+            }
         }
-        self.names
-            .extend(new.iter().map(|(path, node)| (path.to_path_buf(), *node)));
-        let change: Change = (
-            gone.iter().map(|path| path.to_path_buf()).collect(),
-            new.iter()
-                .map(|(path, node)| (path.to_path_buf(), *node))
-                .collect(),
-        );
-        // A journal takes a rename as one, so the directory it leads into is what must be synced.
-        let first = match new {
-            [(path, _), ..] => path,
-            [] => gone[0],
-        };
-        let of = first.parent().unwrap().to_owned();
-        self.pending_names.entry(of).or_default().push(change);
+        let of = self.pending_names.entry(change.of());
+        of.or_default().push(change);
     }
 
     fn replay(&mut self, event: &Event) {
@@ -150,7 +207,7 @@ impl Disk {
                     Node::File(_) => self.new_file(),
                     Node::Directory => Node::Directory,
                 };
-                self.rename(&[], &[(path, node)]);
+                self.change(Change::Add(path.clone(), node));
             }
             Event::Write(path, write) => {
                 if let Some(inode) = self.inode(path) {
@@ -159,20 +216,20 @@ impl Disk {
             }
             Event::Rename(from, to) => {
                 let node = self.names[from];
-                self.rename(&[from], &[(to, node)]);
+                self.change(Change::Move(from.clone(), to.clone(), node));
             }
             Event::Link(from, to) => {
                 let node = self.names[from];
-                self.rename(&[], &[(to, node)]);
+                self.change(Change::Add(to.clone(), node));
             }
-            Event::Unlink(path) => self.rename(&[path], &[]),
+            Event::Unlink(path) => self.change(Change::Remove(path.clone())),
             Event::Sync(path) => {
                 if let Some(inode) = self.inode(path) {
                     inode.synced = inode.now();
                     inode.pending.clear();
                 }
                 for change in self.pending_names.remove(path).unwrap_or_default() {
-                    rename(&mut self.synced_names, &change);
+                    change.apply(&mut self.synced_names);
                 }
             }
             Event::Acknowledge => {}
@@ -190,7 +247,7 @@ impl Disk {
                 let arrived = chance.below(changes.len() + 1);
                 changes[..arrived]
                     .iter()
-                    .for_each(|change| rename(&mut names, change));
+                    .for_each(|change| change.apply(&mut names));
             }
         }
         for (path, node) in &names {
@@ -233,13 +290,6 @@ impl Disk {
             }
         }
     }
-}
-
-fn rename(names: &mut BTreeMap<PathBuf, Node>, (gone, new): &Change) {
-    for path in gone {
-        names.remove(path);
-    }
-    names.extend(new.iter().cloned());
 }
 
 /// Random numbers that are the same in every run: SplitMix64.
@@ -310,6 +360,14 @@ impl Value {
     }
 }
 
+/// The path that is meant by a name and the directory it is looked up in.
+fn below(directory: &Value, name: &Value) -> PathBuf {
+    match directory {
+        Value::File(directory) => directory.join(name.path()),
+        _ => name.path(),
+    }
+}
+
 fn hex(text: &str) -> Vec<u8> {
     let bytes = text.split("\\x").skip(1);
     bytes
@@ -372,12 +430,21 @@ impl Reader<'_> {
 
     /// One call that succeeded. `line` is for complaints.
     fn call(&mut self, name: &str, values: &[Value], result: &str, line: &str) {
-        // The forms that name a directory first have all other arguments one place later.
+        // The forms that name a directory first have all other arguments one place later, and names in that directory.
+        let mut absolute;
         let (name, values) = match name.strip_suffix("at").or(name.strip_suffix("at2")) {
             Some("rename" | "link") => {
-                return self.renamed(name, &values[1].path(), &values[3].path());
+                let (from, to) = (below(&values[0], &values[1]), below(&values[2], &values[3]));
+                return self.renamed(name, &from, &to);
             }
-            Some(short) => (short, &values[1..]),
+            Some(short) => {
+                absolute = values[1..].to_vec();
+                if let Some(Value::Text(path)) = absolute.first_mut() {
+                    use std::os::unix::ffi::OsStringExt;
+                    *path = below(&values[0], &values[1]).into_os_string().into_vec();
+                }
+                (short, &absolute[..])
+            }
             None => (name, values),
         };
         match name {

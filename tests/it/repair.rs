@@ -53,6 +53,28 @@ const LEFT: [&str; 9] = [
     "dangling_reference",
 ];
 
+/// A table that was built anew reads otherwise than the migrations wrote it, and is the same to a backup.
+#[test]
+fn what_was_repaired_is_backed_up_and_restored_like_anything_else() {
+    let fleet = fleet();
+    run(
+        &fleet.tenancy,
+        &rewrite("patients", "name TEXT NOT NULL", "name TEXT"),
+    );
+    assert!(!verify(&fleet).is_ready());
+    fleet.tenancy.repair(&id(), &plan(&fleet)).unwrap();
+    assert!(verify(&fleet).is_ready());
+    let before = rows(&fleet, VISITS);
+    let options = diesel_tenants::BackupOptions::new();
+    let backup = fleet.tenancy.backup(&id(), &options).unwrap();
+    let backup = diesel_tenants::BackupRef::from(&backup);
+    fleet.tenancy.drill(&backup).unwrap();
+    let confirmed = diesel_tenants::RestoreOptions::confirmed(id().as_str());
+    fleet.tenancy.restore(&id(), &backup, &confirmed).unwrap();
+    assert_eq!(rows(&fleet, VISITS), before);
+    assert!(verify(&fleet).is_ready());
+}
+
 /// Each thing that can be wrong with a schema is mended, or left alone with a reason; the rows are the same.
 #[test]
 fn each_thing_that_is_wrong_is_mended_or_left() {

@@ -17,6 +17,8 @@ use crate::app::{self, Fleet, admit, builder, fleet, names};
 use crate::crashes::{self, Operation};
 use crate::world;
 
+mod faults;
+mod recipes;
 mod refused;
 mod shared;
 
@@ -132,7 +134,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
             say("cloned");
         }
         "restore shared" => shared::play(root),
-        _ => return false,
+        other => return faults::play(other, root),
     }
     true
 }

@@ -120,3 +120,11 @@ fn failing_at_any_system_call() {
         assert!(failures >= 3, "{failures}: the sweep did not get far");
     }
 }
+
+#[test]
+fn the_power_may_fail_at_any_moment() {
+    if crashes::strace_works() {
+        let failures = crate::power::fail_power(&OPERATION);
+        assert!(failures >= 4, "{failures}: the sweep did not get far");
+    }
+}

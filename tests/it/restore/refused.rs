@@ -407,6 +407,23 @@ fn schemas_that_have_drifted() {
             "CREATE TRIGGER __tenants_t AFTER UPDATE ON __tenants_identity BEGIN DELETE FROM archive; END",
             "unexpected trigger \"__tenants_t\"",
         ),
+        (
+            "CREATE TRIGGER t AFTER UPDATE ON __tenants_identity BEGIN DELETE FROM archive; END",
+            "unexpected trigger \"t\"",
+        ),
+        (
+            "CREATE INDEX i ON __tenants_identity (scope)",
+            "unexpected index \"i\"",
+        ),
+        (
+            "DROP INDEX visits_patient_id; CREATE INDEX visits_patient_id ON visits (reason)",
+            "changed index \"visits_patient_id\"",
+        ),
+        (
+            "DROP TABLE archive; CREATE TABLE archive
+             (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL DEFAULT 'x', ward TEXT)",
+            "changed table \"archive\"",
+        ),
         ("DROP TABLE archive", "missing table \"archive\""),
         (
             "DROP INDEX visits_patient_id",
