@@ -273,6 +273,16 @@ fn finish(conn: &mut Conn, run: Uuid, outcome: RunOutcome, by: &Principal) -> Qu
         .map(drop)
 }
 
+fn newest_run(conn: &mut Conn) -> QueryResult<Option<Uuid>> {
+    let newest = runs::table
+        .filter(runs::kind.eq(MIGRATE))
+        .order((runs::started_at.desc(), runs::id.desc()))
+        .select(runs::id)
+        .first::<Vec<u8>>(conn)
+        .optional()?;
+    newest.as_deref().map(uuid).transpose()
+}
+
 impl RunStore for Conn {
     fn runs_open(&mut self) -> QueryResult<Option<(Run, Vec<RunWorker>)>> {
         // One snapshot, or a run could be seen without the workers it has.
@@ -289,9 +299,14 @@ impl RunStore for Conn {
         })
     }
 
+    fn runs_newest(&mut self) -> QueryResult<Option<Uuid>> {
+        newest_run(self)
+    }
+
     fn runs_start(
         &mut self,
         run: &Run,
+        after: Option<Uuid>,
         tenants: &[RunTenant],
         worker: RunWorker,
         by: &Principal,
@@ -300,7 +315,8 @@ impl RunStore for Conn {
             let open = runs::table
                 .filter(runs::kind.eq(MIGRATE))
                 .filter(runs::finished_at.is_null());
-            if diesel::select(diesel::dsl::exists(open)).get_result(conn)? {
+            let is_open: bool = diesel::select(diesel::dsl::exists(open)).get_result(conn)?;
+            if is_open || newest_run(conn)? != after {
                 return Ok(false);
             }
             // The keys are uuids of version 7: they sort by age.

@@ -223,10 +223,14 @@ pub enum Claimed {
 pub trait RunStore {
     /// The run that is not finished, if there is one, and its workers.
     fn runs_open(&mut self) -> QueryResult<Option<(Run, Vec<RunWorker>)>>;
-    /// Begins a run. False if one is open already.
+    /// The newest run there ever was, finished or not.
+    fn runs_newest(&mut self) -> QueryResult<Option<Uuid>>;
+    /// Begins a run. False if one is open already, or was since `after` was the newest: what the tenants need was found
+    /// out before it, and may be done.
     fn runs_start(
         &mut self,
         run: &Run,
+        after: Option<Uuid>,
         tenants: &[RunTenant],
         worker: RunWorker,
         by: &Principal,

@@ -34,8 +34,7 @@ pub(super) fn migrate<C: Backend>(
         id: worker.id(),
         instance: registry.common.storage.instance(),
     };
-    let planned = plan::from_catalogue(registry, options)?;
-    let entered = match enter(registry, options, planned, me)? {
+    let entered = match enter(registry, options, me)? {
         Entrance::NothingToDo(planned) => return Ok(nothing(registry, &planned, began_at)),
         Entrance::Run(entered) => entered,
     };
@@ -73,13 +72,15 @@ enum Entrance {
 fn enter<C: Backend>(
     registry: &Registry<C>,
     options: &MigrateFleet,
-    mut planned: Vec<Planned>,
     me: RunWorker,
 ) -> Result<Entrance, FleetError> {
     let set = &registry.common.tenant_migrations;
     let target = set.digest().to_string();
     let selection = options.selection();
     loop {
+        // In this order: a run that is begun and finished after it was found out what the tenants need would be done again.
+        let newest = patiently(registry, |c| c.runs_newest())?;
+        let planned = plan::from_catalogue(registry, options)?;
         let open = patiently(registry, |c| c.runs_open())?;
         let (tenants, sizes) = plan::into_run(&planned, options);
         if let Some((run, workers)) = open {
@@ -107,7 +108,6 @@ fn enter<C: Backend>(
                 hit("fleet.superseded");
             }
             // It was finished in between, or has a worker by now. What that one did has to be seen.
-            planned = plan::from_catalogue(registry, options)?;
             continue;
         }
         if sizes.is_empty() {
@@ -137,7 +137,7 @@ fn enter<C: Backend>(
                 ..Counts::default()
             },
         };
-        if patiently(registry, |c| c.runs_start(&run, &tenants, me))? {
+        if patiently(registry, |c| c.runs_start(&run, newest, &tenants, me))? {
             hit("fleet.started");
             return Ok(Entrance::Run(Box::new(Entered {
                 run,

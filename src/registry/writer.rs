@@ -158,10 +158,11 @@ impl<C: Backend> Writer<'_, C> {
     pub(crate) fn runs_start(
         &mut self,
         run: &Run,
+        after: Option<Uuid>,
         tenants: &[RunTenant],
         worker: RunWorker,
     ) -> QueryResult<bool> {
-        self.conn.runs_start(run, tenants, worker, self.by)
+        self.conn.runs_start(run, after, tenants, worker, self.by)
     }
 
     pub(crate) fn runs_supersede(&mut self, run: Uuid, dead: &[RunWorker]) -> QueryResult<bool> {

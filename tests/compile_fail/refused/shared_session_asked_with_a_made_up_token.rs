@@ -1,5 +1,5 @@
 //~ E0277
-//~ message: Token: Default
+//~ message: Token: std::default::Default
 
 use diesel_tenants::prelude::*;
 

@@ -2,6 +2,8 @@
 //~ message: `Route`
 //~ E0119
 //~ message: Shared`
+//~ E0119
+//~ message: `Reads`
 //~ E0080
 //~ message: `schema::users` is listed twice in `routes!`: a table has one scope
 

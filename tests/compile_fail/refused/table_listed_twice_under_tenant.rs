@@ -2,6 +2,8 @@
 //~ message: `Route`
 //~ E0119
 //~ message: Tenant`
+//~ E0119
+//~ message: `Reads`
 //~ E0080
 //~ message: `schema::patients` is listed twice in `routes!`: a table has one scope
 

@@ -1,5 +1,7 @@
 //~ E0119
 //~ message: `Route`
+//~ E0119
+//~ message: `Reads`
 //~ E0080
 //~ message: `schema::patients` is listed twice in `routes!`: a table has one scope
 
