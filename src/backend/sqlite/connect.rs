@@ -171,14 +171,22 @@ fn refused(file: UnsafeFile, whose: &Whose) -> ConnectError {
     }
 }
 
+/// What must be free for the table of descriptors not to count as full: others give theirs back while this is asked, and
+/// a database needs three.
+const SPARE_DESCRIPTORS: usize = 8;
+
 /// SQLite reports `unable to open database file` for a full descriptor table and for much else, so ask the system.
 pub(super) fn out_of_descriptors() -> bool {
     use rustix::fs::{Mode, OFlags};
     use rustix::io::Errno;
-    matches!(
-        rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()),
-        Err(Errno::MFILE | Errno::NFILE)
-    )
+    let mut spare = Vec::with_capacity(SPARE_DESCRIPTORS);
+    for _ in 0..SPARE_DESCRIPTORS {
+        match rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(one) => spare.push(one),
+            Err(errno) => return matches!(errno, Errno::MFILE | Errno::NFILE),
+        }
+    }
+    false
 }
 
 fn check_version(conn: &mut SqliteConnection) -> Result<(), ConnectError> {
