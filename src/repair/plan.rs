@@ -161,7 +161,7 @@ pub trait RepairConnection: MigrateConnection {
     fn row_counts(&mut self, schema: &Schema) -> QueryResult<BTreeMap<String, u64>>;
 }
 
-/// What a repair would do, made by [`Tenancy::plan_repair`]. `Display` is for people, with the SQL; nothing of it has
+/// What a repair would do, made by [`Tenancy::plan_repair`](crate::Tenancy::plan_repair). `Display` is for people, with the SQL; nothing of it has
 /// happened.
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
