@@ -45,6 +45,7 @@ mod verify;
 
 pub(crate) use buffer::Buffer;
 pub use entry::{AuditEntry, AuditFilter, AuditHead, AuditHeadError};
+pub(crate) use note::PRUNE;
 pub use note::{AuditActionError, AuditNote};
 pub use verify::{AuditFault, AuditVerification};
 

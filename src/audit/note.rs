@@ -7,6 +7,9 @@ use uuid::Uuid;
 use crate::access::{Reason, RoleName};
 use crate::backend::TenantKey;
 
+/// That retention took the oldest entries away.
+pub(crate) const PRUNE: &str = "audit.prune";
+
 /// Something that was done, or is about to be, for the audit log. Who did it is added by the
 /// [`Tenancy`](crate::Tenancy) it is given to.
 ///

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Conn, write};
 use crate::access::{ActorKind, Principal};
-use crate::audit::{AuditFilter, AuditNote};
+use crate::audit::{AuditFilter, AuditNote, PRUNE};
 use crate::backend::TenantKey;
 use crate::catalog::audit::{AuditStore, Draft, Ends, GrantRow, Row, audit, audit_ends, grants};
 use crate::catalog::to_millis;
@@ -254,7 +254,7 @@ impl AuditStore for Conn {
                 .find(through)
                 .select(audit::hash)
                 .get_result::<Vec<u8>>(conn)?;
-            let pruned = AuditNote::of_library("audit.prune")
+            let pruned = AuditNote::of_library(PRUNE)
                 .with("from", ends.pruned_through + 1)
                 .with("through", through)
                 .with("hash", data_encoding::HEXLOWER.encode(&hash));

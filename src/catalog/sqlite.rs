@@ -34,6 +34,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0007_reference/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0008_workflows/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0009_audit/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0010_audit_guard/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

@@ -238,6 +238,7 @@ fn tampered(sql: &str) -> Option<AuditFault> {
         "no_delete",
         "ends_forward",
         "ends_stay",
+        "ends_said",
     ] {
         raw(
             &fleet.tenancy,
@@ -283,6 +284,13 @@ fn the_first_entry_that_was_tampered_with_is_named() {
             "UPDATE __tenants_audit_ends SET pruned_through = 2; DELETE FROM __tenants_audit WHERE seq <= 2",
             Unlinked { seq: 3 },
         ),
+        // So that what is left is a chain.
+        (
+            "UPDATE __tenants_audit_ends SET pruned_through = 4,
+                 pruned_hash = (SELECT hash FROM __tenants_audit WHERE seq = 4);
+             DELETE FROM __tenants_audit WHERE seq <= 4",
+            Unsaid { through: 4 },
+        ),
     ];
     for (sql, fault) in cases {
         assert_eq!(tampered(sql), Some(fault), "{sql}");
@@ -306,6 +314,8 @@ fn the_table_takes_no_change_but_the_next_entry() {
         "REPLACE INTO __tenants_audit SELECT seq, at, 'x', actor_kind, role, action, tenant_uuid, tenant_id,
              generation, subject, reason, detail, prev_hash, hash FROM __tenants_audit",
         "UPDATE __tenants_audit_ends SET head_seq = 0",
+        "UPDATE __tenants_audit_ends SET pruned_through = head_seq - 1,
+             pruned_hash = (SELECT hash FROM __tenants_audit WHERE seq = head_seq - 1)",
         "DELETE FROM __tenants_audit_ends",
     ] {
         let refused = raw(&fleet.tenancy, sql).unwrap_err();
