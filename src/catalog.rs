@@ -373,7 +373,15 @@ pub trait CatalogStore {
         operation: &Operation,
         outcome: &Outcome,
         ledger_digest: &str,
-        closed_as: &str,
+        by: &Principal,
+    ) -> QueryResult<()>;
+    /// Closes an operation whose own transaction is committed or is not: the tenant is taken to be as it was found, and
+    /// the log does not say that it was done.
+    fn catalog_settle(
+        &mut self,
+        operation: &Operation,
+        found: &Outcome,
+        ledger_digest: Option<&str>,
         by: &Principal,
     ) -> QueryResult<()>;
     /// Closes an operation. Closing a closed one changes nothing.

@@ -126,6 +126,7 @@ impl<C: Backend> Registry<C> {
         pools: PoolSet<Connector<C>>,
         settings: Settings,
         hooks: Hooks<C>,
+        acting: Principal,
     ) -> Result<Self, OpenError> {
         let catalog = |source| OpenError::Catalog(CatalogError::Connect(source));
         let mut conn = common.storage.connect_shared().map_err(catalog)?;
@@ -157,7 +158,7 @@ impl<C: Backend> Registry<C> {
         };
         let registry = Self {
             core: Arc::new(core),
-            acting: Arc::new(Principal::of_process()),
+            acting: Arc::new(acting),
         };
         registry.reader.lock().seen = registry.apply(records);
         Ok(registry)
