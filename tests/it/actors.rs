@@ -19,6 +19,8 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::adopt::play,
     crate::audit::play,
     crate::backup::play,
+    #[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
+    crate::canary::play,
     crate::export::play,
     crate::fanout::play,
     crate::fleet::play,
