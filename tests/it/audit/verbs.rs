@@ -19,111 +19,18 @@ use super::*;
 use crate::app::{admit, shared_migrations, tenant_migrations};
 use crate::workflow::{Admission, who, with_trouble};
 
-/// Verbs that leave nothing: they change nothing and let nothing out.
-const QUIET: &[&str] = &[
-    "acting",
-    "acting_as",
-    "audit_batch",
-    "audit_entries",
-    "audit_head",
-    "backups",
-    "backups_of_set",
-    "break_glass_max",
-    "builder",
-    "buried",
-    "busy_timeout",
-    "certificate",
-    "dangerously_allow_any_file_system",
-    "data_directory",
-    "database_file",
-    "disk_space",
-    "drain_timeout",
-    "due",
-    "fleet_run",
-    "fleet_runs",
-    "freshness",
-    "handle",
-    "handle_at",
-    "health",
-    "health_of_all",
-    "ids_ever_taken",
-    "init",
-    "inspect",
-    "membership",
-    "migration_status",
-    "old_generations",
-    "orphans",
-    "plan_fleet",
-    "plan_quota",
-    "plan_repair",
-    "pool",
-    "query_stats",
-    "reap_idle",
-    "reclaimable",
-    "reference_lists",
-    "reference_status",
-    "role_of",
-    "routes",
-    "schema_policy",
-    "shared",
-    "shared_file",
-    "shared_migrations",
-    "sqlite",
-    "stats",
-    "tenant_migrations",
-    "tenants",
-    "try_handle",
-    "try_handle_at",
-    "undead",
-    "unfinished",
-    "unfinished_workflows",
-    "usage",
-    "verify_audit",
-    "verify_audit_against",
-    "workflow",
-];
+mod before;
+mod public;
+
+pub(super) use before::by_verb;
+use before::killed;
+use public::{QUIET, public_verbs};
 
 /// Entries that cannot be had here.
 const ELSEWHERE: &[(&str, &str)] = &[(
     "create.fail",
     "a disk that takes files and does not let them go",
 )];
-
-/// The names of all public functions of `Tenancy` and `Builder`, as they stand in the sources.
-fn public_verbs() -> BTreeSet<String> {
-    fn files(directory: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => files(&path, found),
-                false => found.push(path),
-            }
-        }
-    }
-    let mut sources = Vec::new();
-    files(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut sources,
-    );
-    let mut verbs = BTreeSet::new();
-    for path in sources {
-        let mut of_ours = false;
-        for line in std::fs::read_to_string(&path).unwrap().lines() {
-            if line.starts_with("impl") {
-                of_ours = [" Tenancy<", " Builder<"]
-                    .iter()
-                    .any(|ours| line.contains(ours))
-                    && !line.contains(" for ");
-            }
-            if let Some(verb) = line.strip_prefix("    pub fn ")
-                && of_ours
-            {
-                verbs.insert(verb.split(['(', '<']).next().unwrap().to_owned());
-            }
-        }
-    }
-    verbs
-}
 
 /// What was done so far, and what it left.
 struct Day {
@@ -731,119 +638,5 @@ fn the_list_of_actions_is_in_order_and_each_is_one() {
     assert!(ACTIONS.is_sorted_by(|a, b| a.0.replace('.', " ") < b.0.replace('.', " ")));
     for (action, _) in ACTIONS {
         assert!(AuditNote::new(*action).is_ok(), "{action}");
-    }
-}
-
-/// A verb, the first thing it does that cannot be taken back or that lets data out, and the entry that stands before it.
-#[cfg(feature = "failpoints")]
-const BEFORE: &[(&str, &str, &str)] = &[
-    ("adopt", "adopt.staged", "tenant.adopt"),
-    ("backup", "backup.begun", "backup.begin"),
-    ("clone_from_backup", "restore.copied", "tenant.clone"),
-    ("compact", "generation.fenced", "compact.begin"),
-    ("create", "create.journaled", "create.begin"),
-    (
-        "discard_old_generations",
-        "discard.begun",
-        "generation.discard",
-    ),
-    ("drill", "drill.restored", "drill.begin"),
-    ("export", "export.begun", "export.begin"),
-    ("export", "export.published", "export.publish"),
-    ("import", "import.schema", "tenant.import"),
-    ("migrate_tenant", "migrate-tenant.begun", "migrate.begin"),
-    ("purge", "purge.fenced", "purge.begin"),
-    ("recreate", "generation.fenced", "recreate.begin"),
-    ("remove_backup", "backup-remove.begun", "backup.remove"),
-    ("repair", "repair.begun", "repair.begin"),
-    ("restore", "generation.fenced", "restore.begin"),
-    ("undo", "generation.fenced", "undo.begin"),
-];
-
-/// Kills a process that does something by `verb` at one of its steps.
-fn killed(verb: &str, point: &str, root: &Path) {
-    let mut command = crate::actors::command(&format!("by {verb}"), root);
-    command.env("DIESEL_TENANTS_FAILPOINT", format!("{point}=kill"));
-    let mut child = Actor::from(command);
-    assert_eq!(child.hear(), None, "{verb} does not come by {point}");
-    child.wait();
-}
-
-/// What there must be for [`by_verb`].
-fn prepare(root: &Path) {
-    let t = build(root).open().unwrap();
-    let one = at("TH001");
-    for id in [one, at("TH002")] {
-        t.create(&id, NewTenant::named("x")).unwrap();
-    }
-    let backup = t.backup(&one, &BackupOptions::default()).unwrap();
-    let confirmed = RestoreOptions::confirmed("TH001").without_safety_backup();
-    t.restore(&one, &BackupRef::from(&backup), &confirmed)
-        .unwrap();
-    crate::app::delete_at_once(&t, &at("TH002"));
-    t.export(&one, root.with_file_name("export"), ExportFormat::Ndjson)
-        .unwrap();
-    let old = root.with_file_name("old.sqlite3");
-    std::fs::write(&old, "").unwrap();
-    let mut raw = SqliteConnection::establish(old.to_str().unwrap()).unwrap();
-    raw.batch_execute("CREATE TABLE people (name text)")
-        .unwrap();
-}
-
-/// Does something by a verb, as somebody with a name.
-pub(super) fn by_verb(verb: &str, root: &Path) {
-    let t = build(root).open().unwrap();
-    let (one, new) = (at("TH001"), at("TH009"));
-    let backup = || t.backups(&BackupFilter::all()).unwrap()[0].id;
-    let named = || BackupRef::id(backup());
-    let called = || NewTenant::named("x");
-    match verb {
-        "adopt" => {
-            let mapping = "format = 1\n[[table]]\nfrom = \"people\"\nto = \"patients\"\n";
-            let (old, options) = (root.with_file_name("old.sqlite3"), AdoptOptions::default());
-            drop(t.adopt(&new, called(), old, &mapping.parse().unwrap(), &options));
-        }
-        "backup" => drop(t.backup(&one, &BackupOptions::default())),
-        "backup_all" => drop(t.backup_all(&BackupSetOptions::new(), |_| {})),
-        "clone_from_backup" => {
-            drop(t.clone_from_backup(&named(), &new, called(), &CloneOptions::default()));
-        }
-        "compact" => drop(t.compact(&one)),
-        "create" => drop(t.create(&new, called())),
-        "discard_old_generations" => drop(t.discard_old_generations(&one, Duration::ZERO)),
-        "drill" => drop(t.drill(&named())),
-        "export" => drop(t.export(&one, root.with_file_name("new"), ExportFormat::Ndjson)),
-        "import" => drop(t.import(&new, called(), root.with_file_name("export"))),
-        "migrate_tenant" => drop(t.migrate_tenant(&one)),
-        "purge" => drop(t.purge(&at("TH002"), "TH002")),
-        "recreate" => drop(t.recreate(&one, "TH001")),
-        "remove_backup" => t.remove_backup(backup()).unwrap(),
-        "repair" => {
-            let plan = t.plan_repair(&one, &RepairOptions::default()).unwrap();
-            drop(t.repair(&one, &plan));
-        }
-        "restore" => drop(t.restore(&one, &named(), &RestoreOptions::confirmed("TH001"))),
-        "undo" => drop(t.undo(&one, "TH001")),
-        other => panic!("{other}"),
-    }
-    say("done");
-}
-
-#[cfg(feature = "failpoints")]
-#[test]
-fn the_entry_stands_before_anything_is_done() {
-    for (verb, point, action) in BEFORE {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("data");
-        prepare(&root);
-        let head = build(&root).open().unwrap().audit_head().unwrap().seq;
-        killed(verb, point, &root);
-        let tenancy = builder(&root).open().unwrap();
-        let by_admin = AuditFilter::all().after(head).actor(admin().actor());
-        let entered = actions(&tenancy, &by_admin);
-        assert!(
-            entered.iter().any(|entry| entry == action),
-            "{verb}: at {point} there was {entered:?}"
-        );
     }
 }
