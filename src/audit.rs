@@ -38,11 +38,13 @@ use crate::error::{AuditError, CatalogError};
 use crate::registry::{Registry, Tenant};
 use crate::tenancy::{Builder, Tenancy};
 
+mod actions;
 mod buffer;
 mod entry;
 mod note;
 mod verify;
 
+pub use actions::ACTIONS;
 pub(crate) use buffer::Buffer;
 pub use entry::{AuditEntry, AuditFilter, AuditHead, AuditHeadError};
 pub(crate) use note::PRUNE;

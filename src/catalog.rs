@@ -121,8 +121,8 @@ impl FromStr for Status {
 )]
 pub struct UnknownStatus;
 
-/// What the catalogue knows of a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+/// What the catalogue knows of a tenant. `Debug` says whether there is a legal hold, not why: people are named in such.
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct TenantRecord {
     /// The uuid the library names things by; never used again.
@@ -160,6 +160,28 @@ pub struct TenantRecord {
     pub(crate) ledger_digest: Option<String>,
     #[serde(skip)]
     pub(crate) change_seq: i64,
+}
+
+impl fmt::Debug for TenantRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantRecord")
+            .field("uuid", &self.uuid)
+            .field("id", &self.id)
+            .field("display_name", &self.display_name)
+            .field("subdomain", &self.subdomain)
+            .field("status", &self.status)
+            .field("generation", &self.generation)
+            .field("schema_version", &self.schema_version)
+            .field("schema_fingerprint", &self.schema_fingerprint)
+            .field("plan", &self.plan)
+            .field("placement", &self.placement)
+            .field("created_at", &self.created_at)
+            .field("changed_at", &self.changed_at)
+            .field("delete_after", &self.delete_after)
+            .field("legal_hold", &self.legal_hold.is_some())
+            .field("quota", &self.quota)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TenantRecord {
@@ -373,7 +395,15 @@ pub trait CatalogStore {
         operation: &Operation,
         outcome: &Outcome,
         ledger_digest: &str,
-        closed_as: &str,
+        by: &Principal,
+    ) -> QueryResult<()>;
+    /// Closes an operation whose own transaction is committed or is not: the tenant is taken to be as it was found, and
+    /// the log does not say that it was done.
+    fn catalog_settle(
+        &mut self,
+        operation: &Operation,
+        found: &Outcome,
+        ledger_digest: Option<&str>,
         by: &Principal,
     ) -> QueryResult<()>;
     /// Closes an operation. Closing a closed one changes nothing.

@@ -211,6 +211,9 @@ pub enum SetupError {
         /// The newest one known.
         known: i32,
     },
+    /// A migration of the shared database was applied, and could not be entered into the audit log.
+    #[error("the migration of the shared database cannot be entered into the audit log")]
+    Audit(#[source] CatalogError),
     /// The quota of a plan.
     #[error("the plan `{plan}` cannot have the quota it was given")]
     PlanQuota {

@@ -247,7 +247,8 @@ fn migrate_begun<C: Backend>(
         id: record.id,
         source: Box::new(source),
     })?;
-    commit_schema(registry, &mut opened.conn, operation, record, "done")?;
+    let (now, digest) = schema_and_ledger(registry, &mut opened.conn, operation, record)?;
+    registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest))?;
     hit("migrate-tenant.committed");
     Ok(applied)
 }
@@ -272,19 +273,17 @@ pub(crate) fn schema_now<C: Backend>(
     })
 }
 
-/// Commits the tenant as it was, with the schema its database says it has, and closes the operation on the way.
-fn commit_schema<C: Backend>(
+/// The same, with the digest of its ledger.
+fn schema_and_ledger<C: Backend>(
     registry: &Registry<C>,
     conn: &mut C,
     operation: &Operation,
     record: &TenantRecord,
-    closed_as: &str,
-) -> Result<(), LifecycleError> {
+) -> Result<(Outcome, String), LifecycleError> {
     let id = record.id;
     let ledger = migrate::ledger_digest::read(conn);
     let (digest, _) = ledger.map_err(|source| LifecycleError::Schema { id, source })?;
-    let now = schema_now(registry, conn, operation, record)?;
-    Ok(registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest, closed_as))?)
+    Ok((schema_now(registry, conn, operation, record)?, digest))
 }
 
 /// Waits until no context of this process is open on the tenant. New ones are refused already, by its status.
@@ -404,7 +403,7 @@ pub(crate) fn settle<C: Backend>(
         OperationKind::Repair => match storage.connect_to_inspect(&key, record.generation) {
             Ok(mut conn) => {
                 let now = schema_now(registry, &mut conn, operation, &record)?;
-                registry.change(|c| c.catalog_commit(operation, &now))?;
+                registry.change(|c| c.catalog_settle(operation, &now, None))?;
             }
             Err(error) if error.is_lost() => {}
             Err(error) => return Err(error.into()),
@@ -414,8 +413,11 @@ pub(crate) fn settle<C: Backend>(
         // the next migration finds out.
         OperationKind::Migrate => {
             if let Ok(mut opened) = storage.connect_tenant(&key, record.generation) {
-                match commit_schema(registry, &mut opened.conn, operation, &record, "settled") {
-                    Ok(()) | Err(LifecycleError::Schema { .. }) => {}
+                match schema_and_ledger(registry, &mut opened.conn, operation, &record) {
+                    Ok((now, digest)) => {
+                        registry.change(|c| c.catalog_settle(operation, &now, Some(&digest)))?;
+                    }
+                    Err(LifecycleError::Schema { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }

@@ -16,6 +16,8 @@ use super::{
     BackupError, BackupFilter, BackupOptions, BackupRecord, find, has_database, manifest, take,
     take_of, write,
 };
+#[cfg(feature = "sqlite")]
+use crate::access::Principal;
 use crate::backend::{
     Backend, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, Storage, TenantKey,
 };
@@ -356,24 +358,24 @@ pub(super) fn reconcile<C: Backend>(
     conn: &mut C,
     listed: &super::Backups<C>,
     catalog: Uuid,
+    by: &Principal,
 ) -> diesel::QueryResult<()> {
     let known = conn.set_list()?;
     for set in listed.sets().iter().filter(|set| set.catalog == catalog) {
-        if known.iter().all(|known| known.id != set.id) {
-            conn.set_begin(&StoredSet {
-                id: set.id,
-                instance: Uuid::nil(),
-                directory: None,
-                began_at: set.began_at,
-                ended_at: None,
-                complete: false,
-            })?;
-        }
-        conn.set_end(set.id, set.ended_at, set.complete)?;
+        let elsewhere = known.iter().find(|known| known.id == set.id);
+        let found = StoredSet {
+            id: set.id,
+            instance: Uuid::nil(),
+            directory: elsewhere.and_then(|known| known.directory.clone()),
+            began_at: set.began_at,
+            ended_at: Some(set.ended_at),
+            complete: set.complete,
+        };
+        conn.set_adopt(&found, by)?;
     }
     for known in known.iter().filter(|known| known.directory.is_none()) {
         if listed.sets().iter().all(|set| set.id != known.id) {
-            conn.set_forget(known.id)?;
+            conn.set_forget(known.id, by)?;
         }
     }
     Ok(())

@@ -229,6 +229,47 @@ fn insert_backup(conn: &mut Conn, backup: &StoredBackup) -> QueryResult<()> {
         .map(drop)
 }
 
+fn insert_set(conn: &mut Conn, set: &StoredSet) -> QueryResult<()> {
+    diesel::insert_into(backup_sets::table)
+        .values((
+            backup_sets::id.eq(set.id.as_bytes().as_slice()),
+            backup_sets::instance.eq(set.instance.as_bytes().as_slice()),
+            backup_sets::directory.eq(set.directory.as_deref().map(bytes)),
+            backup_sets::began_at.eq(to_millis(set.began_at)),
+            backup_sets::ended_at.eq(set.ended_at.map(to_millis)),
+            backup_sets::complete.eq(set.complete),
+        ))
+        .execute(conn)
+        .map(drop)
+}
+
+/// Lets a backup that is being made count, within a transaction. `None` where it may not.
+fn commit_backup(
+    conn: &mut Conn,
+    id: Uuid,
+    facts: &StoredFacts,
+) -> QueryResult<Option<StoredBackup>> {
+    if comes_too_late(conn, id)? {
+        return Ok(None);
+    }
+    let committed = diesel::update(backups::table.find(id.as_bytes().as_slice()))
+        .filter(backups::state.eq(BackupState::Making.as_str()))
+        .set((
+            backups::state.eq(BackupState::Good.as_str()),
+            backups::taken_at.eq(to_millis(facts.taken_at)),
+            backups::generation.eq(facts.generation as i64),
+            backups::schema_version.eq(&facts.schema_version),
+            backups::schema_fingerprint.eq(&facts.schema_fingerprint),
+            backups::bytes.eq(facts.bytes as i64),
+            backups::sha256.eq(facts.sha256.as_slice()),
+        ))
+        .execute(conn)?;
+    match committed {
+        1 => conn.backup_find(id),
+        _ => Ok(None),
+    }
+}
+
 /// What is done to a backup, for the audit log.
 fn about_backup(backup: &StoredBackup, action: &'static str) -> AuditNote {
     let it = AuditNote::of_library(action).subject(backup.id);
@@ -247,32 +288,36 @@ impl BackupStore for Conn {
         })
     }
 
-    fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool> {
-        let making = BackupState::Making.as_str();
+    fn backup_commit(
+        &mut self,
+        id: Uuid,
+        facts: &StoredFacts,
+        by: &Principal,
+    ) -> QueryResult<bool> {
         write(self, |conn| {
-            if comes_too_late(conn, id)? {
+            let Some(backup) = commit_backup(conn, id, facts)? else {
                 return Ok(false);
-            }
-            let committed = diesel::update(backups::table.find(id.as_bytes().as_slice()))
-                .filter(backups::state.eq(making))
-                .set((
-                    backups::state.eq(BackupState::Good.as_str()),
-                    backups::taken_at.eq(to_millis(facts.taken_at)),
-                    backups::generation.eq(facts.generation as i64),
-                    backups::schema_version.eq(&facts.schema_version),
-                    backups::schema_fingerprint.eq(&facts.schema_fingerprint),
-                    backups::bytes.eq(facts.bytes as i64),
-                    backups::sha256.eq(facts.sha256.as_slice()),
-                ))
-                .execute(conn)?;
-            Ok(committed == 1)
+            };
+            let committed = about_backup(&backup, "backup.commit")
+                .generation(facts.generation)
+                .with("bytes", facts.bytes)
+                .with("sha256", data_encoding::HEXLOWER.encode(&facts.sha256));
+            note(conn, by, &committed).map(|()| true)
         })
     }
 
-    fn backup_forget(&mut self, id: Uuid) -> QueryResult<()> {
-        diesel::delete(backups::table.find(id.as_bytes().as_slice()))
-            .execute(self)
-            .map(drop)
+    fn backup_forget(&mut self, id: Uuid, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| {
+            // That one is removed was entered when that began.
+            if let Some(backup) = conn.backup_find(id)?
+                && backup.state == BackupState::Making
+            {
+                note(conn, by, &about_backup(&backup, "backup.undo"))?;
+            }
+            diesel::delete(backups::table.find(id.as_bytes().as_slice()))
+                .execute(conn)
+                .map(drop)
+        })
     }
 
     fn backup_find(&mut self, id: Uuid) -> QueryResult<Option<StoredBackup>> {
@@ -353,6 +398,7 @@ impl BackupStore for Conn {
     fn reconcile(
         &mut self,
         catalog: Uuid,
+        backup: Uuid,
         found: &[OnDisk],
         by: &Principal,
     ) -> QueryResult<OnDiskReport> {
@@ -377,6 +423,7 @@ impl BackupStore for Conn {
                 .map(|found| found.key)
                 .collect();
             let restored = AuditNote::of_library("catalog.restore")
+                .subject(backup)
                 .with("moved", report.moved.len())
                 .with("missing", report.missing.len())
                 .with("orphans", report.orphans.len());
@@ -410,36 +457,67 @@ impl BackupStore for Conn {
         })
     }
 
-    fn backup_adopt(&mut self, backup: &StoredBackup, facts: &StoredFacts) -> QueryResult<()> {
-        if self.backup_find(backup.id)?.is_none() {
-            insert_backup(self, backup)?;
-        }
-        self.backup_commit(backup.id, facts).map(drop)
+    fn backup_adopt(
+        &mut self,
+        backup: &StoredBackup,
+        facts: &StoredFacts,
+        by: &Principal,
+    ) -> QueryResult<()> {
+        write(self, |conn| {
+            if conn.backup_find(backup.id)?.is_none() {
+                insert_backup(conn, backup)?;
+            }
+            match commit_backup(conn, backup.id, facts)? {
+                Some(backup) => note(conn, by, &about_backup(&backup, "backup.found")),
+                None => Ok(()),
+            }
+        })
     }
 
-    fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()> {
-        diesel::insert_into(backup_sets::table)
-            .values((
-                backup_sets::id.eq(set.id.as_bytes().as_slice()),
-                backup_sets::instance.eq(set.instance.as_bytes().as_slice()),
-                backup_sets::directory.eq(set.directory.as_deref().map(bytes)),
-                backup_sets::began_at.eq(to_millis(set.began_at)),
-                backup_sets::ended_at.eq(set.ended_at.map(to_millis)),
-                backup_sets::complete.eq(set.complete),
-            ))
-            .execute(self)
-            .map(drop)
+    fn set_begin(&mut self, set: &StoredSet, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| {
+            insert_set(conn, set)?;
+            let begun = AuditNote::of_library("backup-set.begin").subject(set.id);
+            note(conn, by, &begun)
+        })
     }
 
-    fn set_end(&mut self, id: Uuid, at: SystemTime, complete: bool) -> QueryResult<bool> {
-        let ended = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
-            .filter(backup_sets::ended_at.is_null())
-            .set((
-                backup_sets::ended_at.eq(to_millis(at)),
-                backup_sets::complete.eq(complete),
-            ))
-            .execute(self)?;
-        Ok(ended == 1)
+    fn set_adopt(&mut self, set: &StoredSet, by: &Principal) -> QueryResult<()> {
+        let row = backup_sets::table.find(set.id.as_bytes().as_slice());
+        write(self, |conn| {
+            let known = row.select(backup_sets::ended_at);
+            match known.get_result::<Option<i64>>(conn).optional()? {
+                Some(Some(_)) => return Ok(()),
+                Some(None) => diesel::delete(row).execute(conn).map(drop)?,
+                None => {}
+            }
+            insert_set(conn, set)?;
+            let found = AuditNote::of_library("backup-set.found").subject(set.id);
+            note(conn, by, &found)
+        })
+    }
+
+    fn set_end(
+        &mut self,
+        id: Uuid,
+        at: SystemTime,
+        complete: bool,
+        by: &Principal,
+    ) -> QueryResult<bool> {
+        write(self, |conn| {
+            let ended = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
+                .filter(backup_sets::ended_at.is_null())
+                .set((
+                    backup_sets::ended_at.eq(to_millis(at)),
+                    backup_sets::complete.eq(complete),
+                ))
+                .execute(conn)?;
+            if ended == 1 {
+                let committed = AuditNote::of_library("backup-set.commit").subject(id);
+                note(conn, by, &committed.with("complete", complete))?;
+            }
+            Ok(ended == 1)
+        })
     }
 
     fn set_begin_removal(&mut self, id: Uuid, instance: Uuid, by: &Principal) -> QueryResult<bool> {
@@ -448,6 +526,8 @@ impl BackupStore for Conn {
                 .filter(backup_sets::ended_at.is_not_null())
                 .set((
                     backup_sets::ended_at.eq(None::<i64>),
+                    // Tells it from one that is being made.
+                    backup_sets::complete.eq(true),
                     backup_sets::instance.eq(instance.as_bytes().as_slice()),
                 ))
                 .execute(conn)?;
@@ -459,10 +539,18 @@ impl BackupStore for Conn {
         })
     }
 
-    fn set_forget(&mut self, id: Uuid) -> QueryResult<()> {
-        diesel::delete(backup_sets::table.find(id.as_bytes().as_slice()))
-            .execute(self)
-            .map(drop)
+    fn set_forget(&mut self, id: Uuid, by: &Principal) -> QueryResult<()> {
+        let row = backup_sets::table.find(id.as_bytes().as_slice());
+        write(self, |conn| {
+            let making = backup_sets::ended_at
+                .is_null()
+                .and(backup_sets::complete.eq(false));
+            if diesel::delete(row.filter(making)).execute(conn)? == 1 {
+                let undone = AuditNote::of_library("backup-set.undo").subject(id);
+                return note(conn, by, &undone);
+            }
+            diesel::delete(row).execute(conn).map(drop)
+        })
     }
 
     fn set_list(&mut self) -> QueryResult<Vec<StoredSet>> {

@@ -257,8 +257,8 @@ fn transition_word(from: Status, to: Status) -> &'static str {
         (Status::Archived, Status::Suspended) => "tenant.unarchive",
         (_, Status::Suspended) => "tenant.suspend",
         (_, Status::Active) => "tenant.resume",
-        (_, Status::Archived) => "tenant.archive",
-        _ => "tenant.status",
+        // Nothing else is asked for by name.
+        _ => "tenant.archive",
     }
 }
 
@@ -273,13 +273,8 @@ fn outcome_word(operation: &Operation, outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Takes over what an operation has done, within a transaction.
-fn commit(
-    conn: &mut Conn,
-    operation: &Operation,
-    outcome: &Outcome,
-    by: &Principal,
-) -> QueryResult<()> {
+/// Takes over what an operation has done, within a transaction and without an entry.
+fn take_over(conn: &mut Conn, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
     let id = operation.tenant_uuid.as_bytes().as_slice();
     if let Some((version, fingerprint)) = &outcome.schema {
         diesel::update(tenants::table.find(id))
@@ -304,17 +299,38 @@ fn commit(
             ))
             .execute(conn)?;
     }
-    set_status(conn, operation.tenant_uuid, outcome.status)?;
+    set_status(conn, operation.tenant_uuid, outcome.status)
+}
+
+/// Takes over what an operation has done, within a transaction.
+fn commit(
+    conn: &mut Conn,
+    operation: &Operation,
+    outcome: &Outcome,
+    by: &Principal,
+) -> QueryResult<()> {
+    take_over(conn, operation, outcome)?;
+    let word = outcome_word(operation, outcome);
+    ended(conn, operation, word, outcome.schema.as_ref(), by)
+}
+
+/// Enters how an operation ended.
+fn ended(
+    conn: &mut Conn,
+    operation: &Operation,
+    word: &str,
+    schema: Option<&(Option<String>, String)>,
+    by: &Principal,
+) -> QueryResult<()> {
     let Some(record) = tenant(conn, operation.tenant_uuid)? else {
         return Ok(());
     };
-    let word = outcome_word(operation, outcome);
-    let committed = about(&record, format!("{}.{word}", operation.kind));
-    let committed = match outcome.schema {
-        Some((Some(ref version), _)) => committed.with("schema", version.as_str()),
-        _ => committed,
+    let ended = about(&record, format!("{}.{word}", operation.kind));
+    let ended = match schema {
+        Some((Some(version), _)) => ended.with("schema", version.as_str()),
+        _ => ended,
     };
-    note(conn, by, &committed.subject(operation.id))
+    note(conn, by, &ended.subject(operation.id))
 }
 
 /// Closes an operation without an entry, within a transaction. False where it was closed already.
@@ -345,11 +361,14 @@ pub(super) fn close(
     if !closed || outcome == "done" {
         return Ok(());
     }
-    let Some(record) = tenant(conn, operation.tenant_uuid)? else {
-        return Ok(());
-    };
-    let settled = about(&record, format!("{}.{outcome}", operation.kind));
-    note(conn, by, &settled.subject(operation.id))
+    ended(conn, operation, outcome, None, by)
+}
+
+fn write_ledger(conn: &mut Conn, tenant: Uuid, digest: &str) -> QueryResult<()> {
+    diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+        .set(tenants::ledger_digest.eq(digest))
+        .execute(conn)
+        .map(drop)
 }
 
 /// One more than any generation an operation on the tenant ever aimed at.
@@ -564,16 +583,31 @@ impl CatalogStore for Conn {
         operation: &Operation,
         outcome: &Outcome,
         ledger_digest: &str,
-        closed_as: &str,
         by: &Principal,
     ) -> QueryResult<()> {
-        let id = operation.tenant_uuid.as_bytes().as_slice();
         write(self, |conn| {
             commit(conn, operation, outcome, by)?;
-            diesel::update(tenants::table.find(id))
-                .set(tenants::ledger_digest.eq(ledger_digest))
-                .execute(conn)?;
-            close(conn, operation, closed_as, by)
+            write_ledger(conn, operation.tenant_uuid, ledger_digest)?;
+            close(conn, operation, "done", by)
+        })
+    }
+
+    fn catalog_settle(
+        &mut self,
+        operation: &Operation,
+        found: &Outcome,
+        ledger_digest: Option<&str>,
+        by: &Principal,
+    ) -> QueryResult<()> {
+        write(self, |conn| {
+            take_over(conn, operation, found)?;
+            if let Some(digest) = ledger_digest {
+                write_ledger(conn, operation.tenant_uuid, digest)?;
+            }
+            match close_quietly(conn, operation, "settled")? {
+                true => ended(conn, operation, "settled", found.schema.as_ref(), by),
+                false => Ok(()),
+            }
         })
     }
 

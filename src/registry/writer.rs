@@ -1,12 +1,15 @@
 //! The connection that changes the catalogue, and who changes it.
 use std::ops::{Deref, DerefMut};
+use std::time::SystemTime;
 
 use diesel::QueryResult;
 use uuid::Uuid;
 
 use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::backend::{Backend, OnDisk};
-use crate::catalog::backups::{GivenUp, StoredBackup};
+use crate::catalog::backups::{GivenUp, StoredBackup, StoredFacts, StoredSet};
+use crate::catalog::health::NewHealth;
 use crate::catalog::reference::Announced;
 use crate::catalog::runs::{Run, RunTenant, RunWorker};
 use crate::catalog::{
@@ -77,10 +80,19 @@ impl<C: Backend> Writer<'_, C> {
         operation: &Operation,
         outcome: &Outcome,
         ledger_digest: &str,
-        closed_as: &str,
     ) -> QueryResult<()> {
         self.conn
-            .catalog_commit_ledger(operation, outcome, ledger_digest, closed_as, self.by)
+            .catalog_commit_ledger(operation, outcome, ledger_digest, self.by)
+    }
+
+    pub(crate) fn catalog_settle(
+        &mut self,
+        operation: &Operation,
+        found: &Outcome,
+        ledger_digest: Option<&str>,
+    ) -> QueryResult<()> {
+        self.conn
+            .catalog_settle(operation, found, ledger_digest, self.by)
     }
 
     pub(crate) fn retention_schedule(
@@ -125,6 +137,35 @@ impl<C: Backend> Writer<'_, C> {
 
     pub(crate) fn backup_begin(&mut self, backup: &StoredBackup) -> QueryResult<()> {
         self.conn.backup_begin(backup, self.by)
+    }
+
+    pub(crate) fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool> {
+        self.conn.backup_commit(id, facts, self.by)
+    }
+
+    pub(crate) fn backup_forget(&mut self, id: Uuid) -> QueryResult<()> {
+        self.conn.backup_forget(id, self.by)
+    }
+
+    pub(crate) fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()> {
+        self.conn.set_begin(set, self.by)
+    }
+
+    pub(crate) fn set_end(
+        &mut self,
+        id: Uuid,
+        at: SystemTime,
+        complete: bool,
+    ) -> QueryResult<bool> {
+        self.conn.set_end(id, at, complete, self.by)
+    }
+
+    pub(crate) fn set_forget(&mut self, id: Uuid) -> QueryResult<()> {
+        self.conn.set_forget(id, self.by)
+    }
+
+    pub(crate) fn health_enter(&mut self, new: NewHealth, entry: &AuditNote) -> QueryResult<()> {
+        self.conn.health_enter(new, entry, self.by)
     }
 
     pub(crate) fn backup_pin(&mut self, id: Uuid, pinned: bool) -> QueryResult<bool> {

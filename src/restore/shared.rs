@@ -18,9 +18,11 @@ use uuid::Uuid;
 
 use super::{RestoreError, accept_schema};
 use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::backend::sqlite::{Settings, SharedRestore, SharedRestoreError};
 use crate::backend::{Backend, BackupStorage, TenantKey};
 use crate::backup::{self, Manifest};
+use crate::catalog::audit::Draft;
 use crate::catalog::backups::{BackupStore, OnDiskReport};
 use crate::error::CatalogError;
 use crate::failpoint::hit;
@@ -49,6 +51,7 @@ pub(crate) fn restore_shared(
     settings: &Settings,
     set: &MigrationSet,
     path: &Path,
+    by: &Principal,
 ) -> Result<SharedRestored, RestoreError> {
     type S = <SqliteConnection as Backend>::Storage;
 
@@ -59,7 +62,7 @@ pub(crate) fn restore_shared(
     };
     if let Some(begun) = place.unfinished()? {
         place.refuse_in_use()?;
-        let finished = finish(&place, &begun)?;
+        let finished = finish(&place, &begun, by)?;
         // Whatever was asked for now, the one that was begun comes first; asked for again, it is done.
         if manifest().is_ok_and(|manifest| manifest.id == begun.backup) {
             return Ok(finished);
@@ -91,7 +94,7 @@ pub(crate) fn restore_shared(
             Ok(place.begin(manifest.id, identity.catalog)?)
         });
     match staged {
-        Ok(begun) => finish(&place, &begun),
+        Ok(begun) => finish(&place, &begun, by),
         Err(error) => {
             // The error that matters is the first one; the next try removes what is left.
             let _ = place.discard();
@@ -103,15 +106,18 @@ pub(crate) fn restore_shared(
 fn finish(
     place: &SharedRestore,
     begun: &crate::backend::sqlite::Marker,
+    by: &Principal,
 ) -> Result<SharedRestored, RestoreError> {
-    let aside = place.replace(begun)?;
+    // The log is replaced with the rest. What is set aside says by whom and by what; what comes in its place says it, too.
+    let replaced = AuditNote::of_library("catalog.replace").subject(begun.backup);
+    let aside = place.replace(begun, &Draft::new(by, &replaced))?;
     let mut conn = place.connect(begun)?;
     let catalog = |error| RestoreError::Catalog(CatalogError::Query(error));
     let found = place.on_disk()?;
     let report: OnDiskReport = conn
-        .reconcile(begun.catalog, &found, &Principal::of_process())
+        .reconcile(begun.catalog, begun.backup, &found, by)
         .map_err(catalog)?;
-    let backups = backup::reconcile(&mut conn, &place.backups(), begun.catalog)?;
+    let backups = backup::reconcile(&mut conn, &place.backups(), begun.catalog, by)?;
     drop(conn);
     hit("restore-shared.reconciled");
     place.close()?;

@@ -772,7 +772,7 @@ fn end<C: Backend>(
         None => 0,
     };
     conn.run_end(
-        run.id,
+        run,
         &Ending {
             state: match untidy {
                 true => RunState::Finished,

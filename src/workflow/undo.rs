@@ -74,7 +74,7 @@ pub(super) fn undo<C: Backend, W: Workflow<C>>(
         failure: None,
         forget_at: Some(to_millis(std::time::SystemTime::now())),
     };
-    let ended = write(registry, |conn| conn.run_end(run.id, &ending));
+    let ended = write(registry, |conn| conn.run_end(&run, &ending));
     ended.map_err(|source| NotUndone::Later {
         step: failed_step,
         source,

@@ -12,6 +12,8 @@ mod app;
 mod audit;
 mod audited_files;
 mod backup;
+#[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
+mod canary;
 mod child;
 mod contexts;
 mod crashes;

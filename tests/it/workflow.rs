@@ -15,8 +15,8 @@ use crate::crashes::{self, Operation};
 use crate::world;
 
 mod admission;
-pub(crate) use admission::{Admission, Onboarding};
-use admission::{Refused, who, with_trouble};
+use admission::Refused;
+pub(crate) use admission::{Admission, Onboarding, who, with_trouble};
 
 fn id() -> TenantId {
     "TH001".parse().unwrap()

@@ -22,6 +22,7 @@ use super::storage::{Settings, query};
 use super::{artefact, connect, instance, schema, tombstones};
 use crate::backend::{ArtefactFacts, InvalidBackup, OnDisk, StorageError, TenantKey, Whose};
 use crate::catalog::CatalogStore;
+use crate::catalog::audit::{AuditStore as _, Draft};
 use crate::failpoint::hit;
 use crate::migrate::{self, MigrationSet};
 
@@ -164,11 +165,18 @@ impl SharedRestore {
     }
 
     /// Sets the old shared database aside and gives the copy its name. Returns where the old one is, if there was one.
-    pub(crate) fn replace(&self, marker: &Marker) -> Result<Option<PathBuf>, StorageError> {
+    ///
+    /// That is entered into its audit log first, as far as it takes anything: it may be replaced because it is damaged.
+    pub(crate) fn replace(
+        &self,
+        marker: &Marker,
+        entry: &Draft,
+    ) -> Result<Option<PathBuf>, StorageError> {
         let (path, staging, aside) = (self.root.shared(), self.staging(), self.aside(marker));
         // Once it has its name there is nothing left to do.
         if lstat(&staging)?.is_some() {
             if let Ok(mut old) = connect::open(&path, &Whose::Shared, self.busy_timeout) {
+                let _ = old.audit_append(std::slice::from_ref(entry));
                 // What cannot be moved into the file goes with it, as its WAL.
                 let _ = old.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
             }
