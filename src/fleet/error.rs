@@ -57,6 +57,7 @@ impl FleetError {
         match self {
             Self::RunActive { .. } => true,
             Self::Template(error) | Self::Storage(error) => error.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
     }

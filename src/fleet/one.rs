@@ -8,7 +8,7 @@ use super::report::TenantFailure;
 use crate::backend::{Backend, ConnectError, StorageError};
 use crate::catalog::Status;
 use crate::catalog::runs::{RunTenant, TenantState};
-use crate::error::{CatalogError, LifecycleError};
+use crate::error::LifecycleError;
 use crate::lifecycle;
 use crate::migrate::MigrateOptions;
 use crate::registry::{Registry, Tenant};
@@ -129,7 +129,7 @@ impl<C: Backend> Attempt<'_, C> {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            if !passes::<C>(&error) || Instant::now() + pause >= self.deadline {
+            if !error.is_retryable() || Instant::now() + pause >= self.deadline {
                 return Err(error);
             }
             if is_out_of_descriptors(&error) {
@@ -147,15 +147,6 @@ impl<C: Backend> Attempt<'_, C> {
         let applied =
             versions.filter(|it| Some(*it) > from.as_deref() && Some(*it) <= to.as_deref());
         applied.map(str::to_owned).collect()
-    }
-}
-
-/// Whether an error may be gone a moment later.
-fn passes<C: Backend>(error: &LifecycleError) -> bool {
-    match error {
-        // Many workers share the catalogue's lock, and it is not a fair one.
-        LifecycleError::Catalog(CatalogError::Query(error)) => C::is_lock_timeout(error),
-        other => other.is_retryable(),
     }
 }
 
