@@ -170,10 +170,7 @@ impl Error {
             Self::Audit(error) => error.is_retryable(),
             Self::FanOut(error) => error.is_retryable(),
             Self::Reference(error) => error.is_retryable(),
-            Self::ReferenceList(_)
-            | Self::Mapping(_)
-            | Self::TenantId(_)
-            | Self::Query(_) => false,
+            Self::ReferenceList(_) | Self::Mapping(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
 }
@@ -291,7 +288,10 @@ pub enum OpenError {
         subdomain: Subdomain,
     },
     /// The tenant is not active.
-    #[error("tenant `{id}` is {status}, contexts are opened on active tenants only")]
+    #[error("tenant `{id}` is {status}, {}", match status {
+        Status::Reserved => "its database was never made; `Tenancy::create` makes it",
+        _ => "contexts are opened on active tenants only",
+    })]
     Unavailable {
         /// The tenant.
         id: TenantId,
@@ -399,7 +399,11 @@ fn whose(tenant: &Option<TenantId>) -> String {
 pub enum CreateError {
     /// The id, after folding case and `-` to `_`, is in use.
     #[error(
-        "tenant `{id}` exists already, as `{found}` ({status}); ids differ by more than case and `-` or `_`"
+        "tenant `{id}` exists already, as `{found}` ({status}); {}",
+        match status {
+            Status::Reserved => "`Tenancy::create` makes its database",
+            _ => "ids differ by more than case and `-` or `_`",
+        }
     )]
     AlreadyExists {
         /// The id asked for.

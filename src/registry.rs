@@ -318,7 +318,9 @@ impl<C: Backend> Registry<C> {
             });
             let tenant = Arc::clone(tenant);
             match record.status {
-                Status::Provisioning | Status::Failed => known.unfinished.insert(record.uuid),
+                Status::Reserved | Status::Provisioning | Status::Failed => {
+                    known.unfinished.insert(record.uuid)
+                }
                 _ => known.unfinished.remove(&record.uuid),
             };
             let before = std::mem::replace(&mut *tenant.record.write(), Arc::clone(&record));

@@ -302,7 +302,8 @@ impl<C: Backend> Tenancy<C> {
     ) -> Result<Verification, VerifyError> {
         let record = self.registry.tenant(id)?.record();
         let (found, uuid) = verify_tenant(&self.registry, &record, options)?;
-        if options.remember {
+        // Of a database that was never made there is nothing to remember.
+        if options.remember && found.tenant_status != Some(Status::Reserved) {
             self.registry
                 .change(|c| c.health_put(&[NewHealth::of(uuid, &found)]))?;
         }

@@ -39,6 +39,7 @@ mod recreate;
 mod reference;
 mod rename;
 mod repair;
+mod reserve;
 mod restore;
 mod retention;
 mod roots;
