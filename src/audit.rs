@@ -249,7 +249,7 @@ impl<C: Backend> Tenancy<C> {
                 }
             })
         });
-        Ok(verified.map_err(CatalogError::from)?)
+        Ok(verified.map_err(CatalogError::of::<C>)?)
     }
 
     /// Takes away entries that are older than `keep`, at least six years, and returns how many they were. What is left

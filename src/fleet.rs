@@ -31,6 +31,7 @@ mod run;
 pub use crate::catalog::runs::{RunOutcome, TenantState};
 pub use crate::migrate::PendingMigration;
 pub use error::{FailureKind, FleetError, TenantError};
+pub use one::{MigrateTenant, TenantMigrated};
 pub use options::{MigrateFleet, StopRule, Wave};
 pub use plan::{FleetPlan, PlannedAction, TenantPlan};
 pub use report::{FleetProgress, FleetReport, FleetRun, FleetTotals, TenantFailure, TenantReport};

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use crate::backend::{Backend, Storage, StorageError};
+use crate::backend::{Backend, ConnectError, Storage, StorageError, Whose};
 use crate::catalog::{
     Begun, Changed, Intent, Operation, OperationKind, Outcome, Status, TenantRecord,
 };
@@ -93,7 +93,7 @@ pub(crate) fn transition<C: Backend>(
 }
 
 /// Makes a change to a tenant in the catalogue, after settling what a dead process left open on it.
-fn settling<C: Backend>(
+pub(crate) fn settling<C: Backend>(
     registry: &Registry<C>,
     id: TenantId,
     to: Option<Status>,
@@ -242,6 +242,9 @@ fn migrate_begun<C: Backend>(
             storage.connect_tenant_within(&key, generation, left)?
         }
     };
+    if options.check_first {
+        check(record, &mut opened.conn)?;
+    }
     let applied = migrate::run_pending(&mut opened.conn, set, options);
     let applied = applied.map_err(|source| LifecycleError::Migrate {
         id: record.id,
@@ -251,6 +254,26 @@ fn migrate_begun<C: Backend>(
     registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest))?;
     hit("migrate-tenant.committed");
     Ok(applied)
+}
+
+/// Refuses a database that is damaged, before anything is written to it.
+fn check<C: Backend>(record: &TenantRecord, conn: &mut C) -> Result<(), LifecycleError> {
+    let id = record.id;
+    let symptom = match conn.integrity(false) {
+        Ok(symptoms) => symptoms.into_iter().find(|(is_damage, _)| *is_damage),
+        Err(source) => match C::is_damage(&source) {
+            Some(symptom) => Some((true, symptom)),
+            None => return Err(LifecycleError::Schema { id, source }),
+        },
+    };
+    hit("migrate-tenant.checked");
+    match symptom {
+        Some((_, symptom)) => {
+            let whose = Whose::Tenant(id);
+            Err(ConnectError::Damaged { whose, symptom }.into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// The tenant as it was, with the schema its database says it has: in doubt the database is right.
@@ -377,6 +400,7 @@ pub(crate) fn settle<C: Backend>(
     match operation.kind {
         OperationKind::Create if record.status == Status::Active => {}
         OperationKind::Create => {
+            let was_reserved = operation.prior_status == Status::Reserved;
             if let Err(error) = storage.remove_tenant(&key) {
                 let failed = Outcome {
                     status: Status::Failed,
@@ -388,6 +412,11 @@ pub(crate) fn settle<C: Backend>(
                 return Err(error.into());
             }
             hit("settle.removed");
+            if was_reserved {
+                registry.change(|c| c.catalog_reserve_again(operation))?;
+                hit("settle.reserved");
+                return Ok(());
+            }
             registry.change(|c| c.catalog_forget(tenant))?;
             hit("settle.forgotten");
             return Ok(());

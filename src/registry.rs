@@ -135,7 +135,7 @@ impl<C: Backend> Registry<C> {
         let started = Coarse::now();
         let records = conn
             .catalog_changed_since(-1)
-            .map_err(|e| OpenError::Catalog(e.into()))?;
+            .map_err(|e| OpenError::Catalog(CatalogError::of::<C>(e)))?;
         let shared = Arc::new(Database::new(Arc::clone(&common), pools.clone(), None, 1));
         let core = Core {
             common,
@@ -204,7 +204,7 @@ impl<C: Backend> Registry<C> {
         &self,
         f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
     ) -> Result<T, CatalogError> {
-        Ok(f(&mut self.writer.lock())?)
+        f(&mut self.writer.lock()).map_err(CatalogError::of::<C>)
     }
 
     /// Asks the catalogue something the cache does not hold.
@@ -212,7 +212,7 @@ impl<C: Backend> Registry<C> {
         &self,
         f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
     ) -> Result<T, CatalogError> {
-        Ok(f(&mut self.reader.lock().conn)?)
+        f(&mut self.reader.lock().conn).map_err(CatalogError::of::<C>)
     }
 
     /// Makes sure the cache is no older than the freshness bound. One load and a coarse clock, mostly.
@@ -266,7 +266,7 @@ impl<C: Backend> Registry<C> {
                 .connect_shared()
                 .map_err(CatalogError::Connect)?;
             if self.read_with(reader).is_err() {
-                return Err(first);
+                return Err(CatalogError::of::<C>(first));
             }
         }
         self.checked_at
@@ -274,7 +274,7 @@ impl<C: Backend> Registry<C> {
         Ok(())
     }
 
-    fn read_with(&self, reader: &mut Reader<C>) -> Result<(), CatalogError> {
+    fn read_with(&self, reader: &mut Reader<C>) -> diesel::QueryResult<()> {
         let seq = reader.conn.catalog_seq()?;
         if seq == reader.seen {
             return Ok(());
@@ -320,7 +320,9 @@ impl<C: Backend> Registry<C> {
             });
             let tenant = Arc::clone(tenant);
             match record.status {
-                Status::Provisioning | Status::Failed => known.unfinished.insert(record.uuid),
+                Status::Reserved | Status::Provisioning | Status::Failed => {
+                    known.unfinished.insert(record.uuid)
+                }
                 _ => known.unfinished.remove(&record.uuid),
             };
             let before = std::mem::replace(&mut *tenant.record.write(), Arc::clone(&record));

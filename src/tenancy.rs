@@ -171,7 +171,7 @@ impl<C: Backend> Tenancy<C> {
         if let Ok(handle) = self.handle(id)
             && !matches!(
                 handle.record()?.status,
-                Status::Provisioning | Status::Failed
+                Status::Reserved | Status::Provisioning | Status::Failed
             )
         {
             return Ok(handle);
@@ -238,15 +238,6 @@ impl<C: Backend> Tenancy<C> {
         let (applied, _) = migrate_shared(&self.registry.common)?;
         enter_migration(&self.registry, &applied)?;
         Ok(applied)
-    }
-
-    /// Brings one tenant's database to the newest migration. Returns those that were applied.
-    ///
-    /// # Errors
-    /// See [`LifecycleError`]. Each migration is all or nothing; those before a failing one stay.
-    pub fn migrate_tenant(&self, id: &TenantId) -> Result<Vec<Applied>, LifecycleError> {
-        let tenant = self.registry.tenant(id)?;
-        lifecycle::migrate_one(&self.registry, &tenant, MigrateOptions::default())
     }
 
     /// Finishes or undoes what dead processes left half done, and returns how many operations and runs of

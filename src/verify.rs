@@ -307,7 +307,9 @@ impl<C: Backend> Tenancy<C> {
             .about(record.key())
             .generation(found.generation)
             .with("health", found.status.as_str());
-        match options.remember {
+        // Of a database that was never made there is nothing to remember.
+        let remembered = options.remember && found.tenant_status != Some(Status::Reserved);
+        match remembered {
             true => {
                 let health = NewHealth::of(uuid, &found);
                 self.registry.change(|c| c.health_enter(health, &entry))?;

@@ -137,6 +137,7 @@ fn reconcile_tenant(
     let newest = found.and_then(|found| found.newest.as_ref());
     let (Some(found), Some((generation, version, fingerprint))) = (found, newest) else {
         return match record.status {
+            Status::Reserved => Ok(()),
             Status::Provisioning | Status::Failed => forget_tenant(conn, record.uuid, by),
             _ => {
                 report.missing.push(record.key());
@@ -169,7 +170,7 @@ fn set_settled(
 ) -> QueryResult<()> {
     let status = match record.status {
         Status::Restoring => operation.map_or(Status::Active, |open| open.prior_status),
-        Status::Provisioning | Status::Failed => Status::Active,
+        Status::Reserved | Status::Provisioning | Status::Failed => Status::Active,
         settled => settled,
     };
     set_status(conn, record.uuid, status)

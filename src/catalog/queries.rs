@@ -7,14 +7,14 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::audit_queries::note;
-use super::{Conn, STEPS, has_catalog, write};
+use super::{Conn, STEPS, has_catalog, reservations, write};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::catalog::retention::BELIEVED_AHEAD;
 use crate::catalog::{
-    Begun, CatalogStore, Changed, FORMAT, Inserted, Intent, OldGeneration, Operation,
-    OperationKind, Outcome, Status, TenantRecord, catalog, from_millis, generations, operations,
-    tenants, to_millis,
+    Begun, CatalogStore, Changed, Completing, Completion, FORMAT, Inserted, Intent, OldGeneration,
+    Operation, OperationKind, Outcome, Status, TenantRecord, catalog, from_millis, generations,
+    operations, tenants, to_millis,
 };
 use crate::subdomain::Subdomain;
 
@@ -372,7 +372,7 @@ fn write_ledger(conn: &mut Conn, tenant: Uuid, digest: &str) -> QueryResult<()> 
 }
 
 /// One more than any generation an operation on the tenant ever aimed at.
-fn next_generation(conn: &mut Conn, tenant: Uuid) -> QueryResult<u64> {
+pub(super) fn next_generation(conn: &mut Conn, tenant: Uuid) -> QueryResult<u64> {
     let newest = operations::table
         .filter(operations::tenant_uuid.eq(tenant.as_bytes().as_slice()))
         .select(diesel::dsl::max(operations::to_generation))
@@ -386,14 +386,13 @@ pub(super) fn all_tenants(conn: &mut Conn) -> QueryResult<Vec<TenantRecord>> {
     rows.into_iter().map(TenantRow::read).collect()
 }
 
-/// Inserts a tenant and its operation, within a transaction.
-pub(super) fn insert_tenant(
+/// Inserts a tenant, within a transaction, unless its names are taken. Returns whether the id was that of a tenant that
+/// was deleted.
+pub(super) fn insert_names(
     conn: &mut Conn,
     record: &TenantRecord,
-    operation: &Operation,
     reuse_id: bool,
-    by: &Principal,
-) -> QueryResult<Inserted> {
+) -> QueryResult<Result<bool, Inserted>> {
     let folded = record.id.folded();
     let namesakes = tenants::table
         .filter(tenants::folded_id.eq(folded.as_str()))
@@ -402,22 +401,37 @@ pub(super) fn insert_tenant(
     for row in namesakes {
         let found = row.read()?;
         if found.status != Status::Deleted {
-            return Ok(Inserted::Exists(Box::new(found)));
+            return Ok(Err(Inserted::Exists(Box::new(found))));
         }
         retired = true;
     }
     if retired && !reuse_id {
-        return Ok(Inserted::Retired);
+        return Ok(Err(Inserted::Retired));
     }
     if let Some(subdomain) = &record.subdomain
         && let Some(owner) = subdomain_owner(conn, subdomain)?
     {
-        return Ok(Inserted::SubdomainTaken(owner.id));
+        return Ok(Err(Inserted::SubdomainTaken(owner.id)));
     }
     let seq = next_seq(conn)?;
     diesel::insert_into(tenants::table)
         .values(TenantRow::write(record, seq))
         .execute(conn)?;
+    Ok(Ok(retired))
+}
+
+/// Inserts a tenant and its operation, within a transaction.
+pub(super) fn insert_tenant(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    operation: &Operation,
+    reuse_id: bool,
+    by: &Principal,
+) -> QueryResult<Inserted> {
+    let retired = match insert_names(conn, record, reuse_id)? {
+        Ok(retired) => retired,
+        Err(taken) => return Ok(taken),
+    };
     diesel::insert_into(operations::table)
         .values(OperationRow::write(operation, now()))
         .execute(conn)?;
@@ -502,6 +516,27 @@ impl CatalogStore for Conn {
         write(self, |conn| {
             insert_tenant(conn, record, operation, reuse_id, by)
         })
+    }
+
+    fn catalog_reserve(
+        &mut self,
+        record: &TenantRecord,
+        reuse_id: bool,
+        by: &Principal,
+    ) -> QueryResult<Inserted> {
+        reservations::reserve(self, record, reuse_id, by)
+    }
+
+    fn catalog_complete(&mut self, asked: &Completion, by: &Principal) -> QueryResult<Completing> {
+        reservations::complete(self, asked, by)
+    }
+
+    fn catalog_reserve_again(&mut self, operation: &Operation, by: &Principal) -> QueryResult<()> {
+        reservations::reserve_again(self, operation, by)
+    }
+
+    fn catalog_unreserve(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed> {
+        reservations::unreserve(self, tenant, by)
     }
 
     fn catalog_forget(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<()> {

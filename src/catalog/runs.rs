@@ -204,6 +204,8 @@ pub struct RunResult {
     pub overran: bool,
     /// The word for the kind, and the text.
     pub error: Option<(String, String)>,
+    /// The backup that was taken before.
+    pub backup: Option<Uuid>,
 }
 
 /// What a worker may do next.
@@ -309,6 +311,7 @@ diesel::table! {
         overran -> Bool,
         error_kind -> Nullable<Text>,
         error -> Nullable<Text>,
+        backup -> Nullable<Binary>,
     }
 }
 diesel::table! {

@@ -167,7 +167,7 @@ fn patiently<C: Backend, T>(
     loop {
         match registry.note(&mut ask) {
             Err(error) if C::is_lock_timeout(&error) && Instant::now() < until => {}
-            answer => return Ok(answer.map_err(CatalogError::from)?),
+            answer => return Ok(answer.map_err(CatalogError::of::<C>)?),
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::catalog::health::NewHealth;
 use crate::catalog::reference::Announced;
 use crate::catalog::runs::{Run, RunTenant, RunWorker};
 use crate::catalog::{
-    Begun, Changed, Inserted, Intent, NewNames, Operation, Outcome, PurgeAsked, PurgeBegun,
-    Renamed, Retention, Status, TenantRecord,
+    Begun, Changed, Completing, Completion, Inserted, Intent, NewNames, Operation, Outcome,
+    PurgeAsked, PurgeBegun, Renamed, Retention, Status, TenantRecord,
 };
 
 /// What [`Registry::change`](super::Registry::change) hands out: the catalogue's changes, each with the name of who makes
@@ -36,6 +36,26 @@ impl<C: Backend> Writer<'_, C> {
     ) -> QueryResult<Inserted> {
         self.conn
             .catalog_insert(record, operation, reuse_id, self.by)
+    }
+
+    pub(crate) fn catalog_reserve(
+        &mut self,
+        record: &TenantRecord,
+        reuse_id: bool,
+    ) -> QueryResult<Inserted> {
+        self.conn.catalog_reserve(record, reuse_id, self.by)
+    }
+
+    pub(crate) fn catalog_complete(&mut self, asked: &Completion) -> QueryResult<Completing> {
+        self.conn.catalog_complete(asked, self.by)
+    }
+
+    pub(crate) fn catalog_reserve_again(&mut self, operation: &Operation) -> QueryResult<()> {
+        self.conn.catalog_reserve_again(operation, self.by)
+    }
+
+    pub(crate) fn catalog_unreserve(&mut self, tenant: Uuid) -> QueryResult<Changed> {
+        self.conn.catalog_unreserve(tenant, self.by)
     }
 
     pub(crate) fn catalog_forget(&mut self, tenant: Uuid) -> QueryResult<()> {

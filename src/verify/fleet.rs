@@ -133,6 +133,7 @@ impl<C: Backend> Tenancy<C> {
             drop(send);
             for (done, (id, result)) in results.into_iter().enumerate() {
                 let result = match result {
+                    Ok((found, _)) if found.tenant_status == Some(Status::Reserved) => Ok(found),
                     Ok((found, uuid)) => {
                         group.push(NewHealth::of(uuid, &found));
                         Ok(found)

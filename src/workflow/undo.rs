@@ -173,6 +173,8 @@ fn removed<C: Backend>(registry: &Arc<Registry<C>>, uuid: Uuid) -> Result<(), Pu
                 lifecycle::purge_unannounced(registry, &id)?;
             }
             Status::Deleted => registry.change(|conn| conn.catalog_forget(uuid))?,
+            // Nothing of it was made.
+            Status::Reserved => return Ok(()),
             Status::Provisioning | Status::Failed | Status::Restoring => {
                 if !lifecycle::clear_unfinished(registry, uuid)? {
                     let kind = crate::catalog::OperationKind::Create;

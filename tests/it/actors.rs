@@ -30,6 +30,7 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::recreate::act,
     crate::reference::play,
     crate::repair::play,
+    crate::reserve::act,
     crate::restore::play,
     crate::workflow::play,
 ];

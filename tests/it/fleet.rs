@@ -20,6 +20,7 @@ use crate::actors::{Actor, say, told};
 use crate::app::{Fleet, admit, archive, builder, fleet_with, names, wards};
 use crate::world;
 
+mod careful;
 mod faults;
 mod killed;
 mod many;

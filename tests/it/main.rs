@@ -42,6 +42,7 @@ mod recreate;
 mod reference;
 mod rename;
 mod repair;
+mod reserve;
 mod restore;
 mod retention;
 mod roots;
