@@ -19,6 +19,7 @@ use crate::tenant_id::TenantId;
 mod create;
 mod shared;
 mod tenant;
+mod verb;
 
 /// Why a workflow did not go on: made by a failed step, or from an error of the workflow's own by `?`. Pass it on.
 #[derive(Debug)]
