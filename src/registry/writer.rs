@@ -155,6 +155,10 @@ impl<C: Backend> Writer<'_, C> {
         self.conn.set_quota(tenant, bytes, self.by)
     }
 
+    pub(crate) fn set_plan(&mut self, tenant: Uuid, plan: Option<&str>) -> QueryResult<Changed> {
+        self.conn.set_plan(tenant, plan, self.by)
+    }
+
     pub(crate) fn backup_begin(&mut self, backup: &StoredBackup) -> QueryResult<()> {
         self.conn.backup_begin(backup, self.by)
     }

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod numbers;
+pub mod onboarding;
 pub mod permissions;
 pub mod subscriptions;
 

@@ -32,6 +32,7 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::repair::play,
     crate::reserve::act,
     crate::restore::play,
+    crate::services::play,
     crate::workflow::play,
 ];
 

@@ -22,6 +22,7 @@ use axum::routing::get;
 use diesel_tenants::BaseDomains;
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
+use diesel_tenants::services::onboarding;
 use diesel_tenants_axum::TenantLayer;
 use diesel_tenants_axum::resolve::BySubdomain;
 use diesel_tenants_console::Console;
@@ -34,12 +35,12 @@ pub const HOST: &str = "localhost";
 /// # Errors
 /// See [`SetupError`](diesel_tenants::SetupError).
 pub fn open(data: &std::path::Path) -> Result<Tenancy, diesel_tenants::Error> {
-    Tenancy::<SqliteConnection>::builder(&ROUTES)
+    let builder = Tenancy::<SqliteConnection>::builder(&ROUTES)
         .sqlite(data)
         .init()
         .shared_migrations(SHARED_MIGRATIONS)
-        .tenant_migrations(TENANT_MIGRATIONS)
-        .open()
+        .tenant_migrations(TENANT_MIGRATIONS);
+    onboarding::workflows(builder).open()
 }
 
 /// The whole service, for plain HTTP on this machine: on a network it belongs behind TLS, without `allow_http`.

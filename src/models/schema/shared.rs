@@ -21,6 +21,7 @@ diesel::table! {
         currency -> Text,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        closed_at -> Nullable<Timestamp>,
     }
 }
 
@@ -141,6 +142,7 @@ diesel::table! {
         is_default -> Bool,
         last_used_at -> Nullable<Timestamp>,
         created_at -> Timestamp,
+        closed_with_hospital -> Bool,
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Hospital {
     pub created_at: NaiveDateTime,
     /// When the row was last changed (UTC), if ever.
     pub updated_at: Option<NaiveDateTime>,
+    /// Since when it is deregistered (UTC), if it is.
+    pub closed_at: Option<NaiveDateTime>,
 }
 
 /// A new [`Hospital`].
@@ -138,6 +140,8 @@ pub struct HospitalChanges<'a> {
     pub currency: Option<&'a str>,
     /// When the row was last changed (UTC), if ever.
     pub updated_at: Option<NaiveDateTime>,
+    /// Since when it is deregistered (UTC), if it is.
+    pub closed_at: Option<Option<NaiveDateTime>>,
 }
 
 /// A person who can log in, in however many hospitals.
@@ -478,6 +482,8 @@ pub struct TenantAccess {
     pub last_used_at: Option<NaiveDateTime>,
     /// When the row was made (UTC).
     pub created_at: NaiveDateTime,
+    /// Whether it ended when the hospital was closed, and comes back with it.
+    pub closed_with_hospital: bool,
 }
 
 /// A new [`TenantAccess`].
@@ -510,6 +516,8 @@ pub struct TenantAccessChanges {
     pub is_default: Option<bool>,
     /// When the user last entered the hospital (UTC).
     pub last_used_at: Option<NaiveDateTime>,
+    /// Whether it ended when the hospital was closed, and comes back with it.
+    pub closed_with_hospital: Option<bool>,
 }
 
 /// An attempt to log in, for lock-outs and audits.

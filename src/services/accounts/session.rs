@@ -190,7 +190,7 @@ impl Accounts {
     }
 }
 
-pub(super) fn revoke_all(
+pub(in crate::services) fn revoke_all(
     shared: &mut SharedContext,
     user: Id<User>,
     now: NaiveDateTime,
