@@ -52,15 +52,21 @@
 
 mod action;
 mod assets;
+mod audit;
 mod chart;
 mod console;
 mod detail;
 mod failure;
+mod fleet;
+mod given;
 mod headers;
 mod list;
 mod repair;
 mod runs;
 mod session;
+mod subscription;
+mod upkeep;
 mod view;
 
 pub use console::Console;
+pub use subscription::{HospitalSubscriptions, Limit, Subscription, Subscriptions};

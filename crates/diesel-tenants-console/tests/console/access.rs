@@ -1,11 +1,15 @@
 //! Who gets in, and which forms count.
 use super::*;
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 9] = [
     "/tenants",
     "/tenants/NORTH",
     "/tenants/NORTH/plan",
     "/runs",
+    "/audit",
+    "/audit/verification",
+    "/upkeep",
+    "/upkeep/reclaim",
     "/password",
 ];
 
@@ -80,7 +84,7 @@ async fn a_password_that_was_made_up_must_be_changed_first() {
     site.username = made.username;
     let answer = site.log_in(made.password.reveal()).await;
     site.cookies = answer.cookie();
-    for path in &PAGES[..4] {
+    for path in &PAGES[..8] {
         let answer = site.get(path).await;
         assert_eq!(answer.location(), "/ops/console/password", "{path}");
     }
