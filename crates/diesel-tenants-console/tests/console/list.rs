@@ -108,7 +108,7 @@ async fn ten_thousand_are_a_page_at_a_time_and_soon() {
 }
 
 /// Rows in the catalogue like that of the first tenant, with what was found of it.
-fn many(site: &Site, count: u32) {
+pub(super) fn many(site: &Site, count: u32) {
     let shared = &mut site.tenancy.shared().unwrap();
     shared
         .unrouted("creating that many databases would take minutes", |raw| {
