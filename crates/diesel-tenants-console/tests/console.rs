@@ -28,6 +28,8 @@ mod bad;
 mod bulk;
 #[path = "console/list.rs"]
 mod list;
+#[path = "console/looks.rs"]
+mod looks;
 #[path = "console/upkeep.rs"]
 mod upkeep;
 

@@ -48,7 +48,7 @@ async fn all_that_match_on_whichever_page() {
         .unwrap();
     many(&site, 130);
     let page = site.get("/tenants?q=hospital").await;
-    page.has("With all 130 that match:").has("page 1 of 3");
+    page.has("With all that match (130):").has("page 1 of 3");
     let fields = [("q", "hospital"), ("status", "active"), ("health", "ready")];
     let answer = site.post("/matching/verify", &fields).await;
     site.get(&format!("{}/events", answer.location())).await;
