@@ -9,10 +9,8 @@ fn raw(site: &Site, sql: &str) {
     let shared = &mut site.tenancy.shared().unwrap();
     shared
         .unrouted("a hand in the log", |raw| {
-            let statements = sql.split(";;");
-            statements
-                .map(|sql| diesel::sql_query(sql).execute(raw).map(drop))
-                .collect::<QueryResult<()>>()
+            let mut statements = sql.split(";;");
+            statements.try_for_each(|sql| diesel::sql_query(sql).execute(raw).map(drop))
         })
         .unwrap();
 }

@@ -2,6 +2,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
+use diesel_tenants::audit::AuditFilter;
 use diesel_tenants::fleet::RunOutcome;
 use diesel_tenants::{MigrateFleet, MigrationScript, MigrationSet};
 
@@ -27,6 +28,13 @@ impl Site {
         let set = MigrationSet::from(TENANT_MIGRATIONS).and(late);
         let builder = builder(self._dir.path()).tenant_migrations(set);
         Self::of(builder, self._dir, self.username, self.cookies)
+    }
+
+    /// Who did that, of the fleet, last.
+    fn who(&self, action: &str) -> String {
+        let filter = AuditFilter::all().action(action).newest_first();
+        let entries = self.tenancy.audit_entries(&filter, 1).unwrap();
+        entries[0].actor.clone()
     }
 
     fn versions(&self) -> usize {
@@ -150,6 +158,7 @@ async fn many_are_migrated_as_a_run_of_the_catalogue() {
         .has("Done")
         .has(LATE);
     assert_eq!(site.versions(), 1);
+    assert!(site.who("migrate-fleet.begin").starts_with("user:"));
     let answer = site.post("/matching/migrate", &[]).await;
     let run = answer.location().to_owned();
     site.get(&format!("{run}/events")).await;
@@ -198,6 +207,7 @@ async fn a_run_is_watched_and_stopped_whoever_works_on_it() {
     answer.has("one run at a time");
     let answer = site.post(&format!("{at}/stop"), &[]).await;
     assert_eq!(answer.location(), format!("/ops/console{at}"));
+    assert!(site.who("migrate-fleet.stop").starts_with("user:"));
     go_on.send(()).unwrap();
     let report = other.join().unwrap().unwrap();
     assert_eq!(report.outcome, RunOutcome::Stopped);
