@@ -145,7 +145,7 @@ impl FromRequestParts<App> for Operator {
         let found = app.blocking(move |app| {
             Ok(app
                 .accounts
-                .signed_in(&mut app.tenancy.shared()?, &asked, now())?)
+                .signed_in(&mut app.tenancy.shared()?, &asked, None, now())?)
         });
         let Some(found) = found.await? else {
             return Err(Failure::LoggedOut(mount));
@@ -288,7 +288,7 @@ fn log_in_now(
         Ok(_) => return Ok(Err(Refused::NotSuperuser)),
         Err(error) => return Ok(Err(Refused::Login(error))),
     };
-    let session = accounts.begin_session(shared, login.user, None, address, browser, now())?;
+    let session = accounts.begin_session(shared, &login, None, address, browser, now())?;
     note(app, superuser(login.user)?, "console.log-in")?;
     Ok(Ok(session))
 }
@@ -372,21 +372,18 @@ fn choose_now(
 ) -> Result<Result<SessionToken, String>, Failure> {
     let shared = &mut app.tenancy.shared()?;
     let accounts = &app.accounts;
-    let (present, chosen) = (given.exact("present"), given.exact("chosen"));
-    match accounts.change_password(shared, user, present, chosen, now()) {
-        Ok(()) => note(app, superuser(user)?, "console.new-password")?,
-        Err(error @ (AccountError::WrongPassword | AccountError::WeakPassword(_))) => {
-            return Ok(Err(error.to_string()));
-        }
-        Err(error) => return Err(error.into()),
-    }
     let (address, browser) = (client.address.as_deref(), client.browser.as_deref());
-    Ok(Ok(accounts.begin_session(
-        shared,
-        user,
-        None,
-        address,
-        browser,
-        now(),
-    )?))
+    let (present, chosen) = (given.exact("present"), given.exact("chosen"));
+    let login = match accounts.change_password(shared, user, present, chosen, address, now()) {
+        Ok(login) => login,
+        Err(
+            error @ (AccountError::WrongPassword
+            | AccountError::WeakPassword(_)
+            | AccountError::Locked { .. }),
+        ) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error.into()),
+    };
+    note(app, superuser(user)?, "console.new-password")?;
+    let session = accounts.begin_session(shared, &login, None, address, browser, now());
+    Ok(Ok(session?))
 }
