@@ -152,8 +152,8 @@ impl<C: Backend> Tenancy<C> {
         Ok(self.registry.flush_audit()?)
     }
 
-    /// Entries that `filter` lets through, oldest first, at most `limit` (and at most 1,000). For the next page ask
-    /// [after](AuditFilter::after) the last one.
+    /// Entries that `filter` lets through, oldest first unless [told otherwise](AuditFilter::newest_first), at most `limit`
+    /// (and at most 1,000). For the next page ask [after](AuditFilter::after) the last one.
     ///
     /// # Errors
     /// See [`AuditError`].
@@ -189,6 +189,7 @@ impl<C: Backend> Tenancy<C> {
         };
         self.audit(&exported)?;
         let mut page = filter.clone();
+        page.newest_first = false;
         let mut count = 0;
         loop {
             let entries = self.audit_entries(&page, PAGE as usize)?;

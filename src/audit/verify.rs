@@ -85,6 +85,20 @@ pub enum AuditFault {
     },
 }
 
+impl AuditFault {
+    /// The place in the log where it is.
+    pub fn seq(&self) -> u64 {
+        match *self {
+            Self::Altered { seq }
+            | Self::Unlinked { seq }
+            | Self::Missing { seq }
+            | Self::Surplus { seq }
+            | Self::End { seq }
+            | Self::Disowned { seq } => seq,
+        }
+    }
+}
+
 impl Serialize for AuditFault {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

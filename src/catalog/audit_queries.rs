@@ -207,7 +207,14 @@ impl AuditStore for Conn {
     }
 
     fn audit_rows(&mut self, filter: &AuditFilter, limit: i64) -> QueryResult<Vec<Row>> {
-        let mut query = audit::table.order(audit::seq).limit(limit).into_boxed();
+        let mut query = audit::table.limit(limit).into_boxed();
+        query = match filter.newest_first {
+            true => query.order(audit::seq.desc()),
+            false => query.order(audit::seq),
+        };
+        if let Some(before) = filter.before {
+            query = query.filter(audit::seq.lt(i64::try_from(before).unwrap_or(i64::MAX)));
+        }
         if let Some(after) = filter.after {
             query = query.filter(audit::seq.gt(i64::try_from(after).unwrap_or(i64::MAX)));
         }

@@ -533,6 +533,28 @@ impl RunStore for Conn {
         })
     }
 
+    fn runs_stop(&mut self, run: Uuid, by: &Principal) -> QueryResult<bool> {
+        write(self, |conn| {
+            let Some(found) = open(conn, run)? else {
+                return Ok(false);
+            };
+            if found.outcome.is_none() {
+                note(
+                    conn,
+                    by,
+                    &AuditNote::of_library("migrate-fleet.stop").subject(run),
+                )?;
+                diesel::update(runs::table.find(run.as_bytes().as_slice()))
+                    .set(runs::outcome.eq(RunOutcome::Stopped.as_str()))
+                    .execute(conn)?;
+            }
+            if workers(conn, run)?.is_empty() {
+                finish(conn, run, RunOutcome::Stopped, by)?;
+            }
+            Ok(true)
+        })
+    }
+
     fn runs_all(&mut self) -> QueryResult<Vec<Run>> {
         runs::table
             .filter(runs::kind.eq(MIGRATE))

@@ -264,6 +264,9 @@ pub trait RunStore {
     /// As [`runs_release`](Self::runs_release), and finishes the run if nothing is left to do or to wait for.
     fn runs_leave(&mut self, run: Uuid, worker: Uuid, by: &Principal) -> QueryResult<()>;
 
+    /// Lets nothing more be begun in an open run, and finishes it if nobody works on it. False if it is finished.
+    fn runs_stop(&mut self, run: Uuid, by: &Principal) -> QueryResult<bool>;
+
     /// The runs that are remembered, newest first.
     fn runs_all(&mut self) -> QueryResult<Vec<Run>>;
     fn runs_find(&mut self, run: Uuid) -> QueryResult<Option<Run>>;

@@ -44,6 +44,18 @@ pub enum FleetError {
         /// The id asked for.
         id: Uuid,
     },
+    /// A run that is to be gone on with has another target than this program.
+    #[error(
+        "run {id} is to {}, which is not what this program migrates to; go on with it by the program that began it, or \
+         stop it",
+        match version { Some(version) => format!("`{version}`"), None => "no migration".to_owned() }
+    )]
+    OtherTarget {
+        /// The run.
+        id: Uuid,
+        /// The newest migration of its target.
+        version: Option<String>,
+    },
     /// Whether another process is alive could not be found out.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -238,6 +238,10 @@ impl<C: Backend> Writer<'_, C> {
         self.conn.runs_leave(run, worker, self.by)
     }
 
+    pub(crate) fn runs_stop(&mut self, run: Uuid) -> QueryResult<bool> {
+        self.conn.runs_stop(run, self.by)
+    }
+
     pub(crate) fn reference_announce(
         &mut self,
         name: &str,

@@ -457,12 +457,22 @@ fn entries_are_found_paged_and_exported() {
         .unwrap();
     assert_eq!(rest.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [4]);
     assert_eq!(rest[0].prev_hash, first[2].hash);
+    // As people read them.
+    let newest = AuditFilter::all().newest_first();
+    let numbers = |filter: &AuditFilter| {
+        let found = tenancy.audit_entries(filter, 2).unwrap();
+        found.iter().map(|entry| entry.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&newest), [4, 3]);
+    assert_eq!(numbers(&newest.clone().before(3)), [2, 1]);
+    assert_eq!(numbers(&newest.before(1)), [0; 0]);
+    assert_eq!(numbers(&AuditFilter::all().before(3)), [1, 2]);
     let now = std::time::SystemTime::now() + Duration::from_secs(1);
     assert_eq!(actions(tenancy, &AuditFilter::all().since(now)).len(), 0);
     assert_eq!(actions(tenancy, &AuditFilter::all().until(now)).len(), 4);
 
     let mut exported = Vec::new();
-    let filter = AuditFilter::all().tenant_uuid(one);
+    let filter = AuditFilter::all().tenant_uuid(one).newest_first();
     assert_eq!(tenancy.export_audit(&filter, &mut exported).unwrap(), 2);
     let lines: Vec<serde_json::Value> = String::from_utf8(exported)
         .unwrap()

@@ -25,6 +25,7 @@ mod faults;
 mod killed;
 mod many;
 mod refused;
+mod stopped;
 
 const WARDS: &str = "20260101000000";
 const ARCHIVE: &str = "20260102000000";
