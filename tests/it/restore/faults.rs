@@ -311,6 +311,27 @@ fn while_another_process_has_it_locked() {
     world::check(&fleet.root);
 }
 
+/// A process that has a context open learns of the purge from the database, and not by writing into a file that is gone.
+#[test]
+fn a_writer_is_refused_before_its_tenant_is_purged() {
+    let fleet = app::fleet();
+    fleet.create("TH001");
+    let mut writer = Actor::spawn("write", &fleet.root);
+    assert_eq!(writer.hear().unwrap(), "ready");
+    for _ in 0..5 {
+        writer.hear().unwrap();
+    }
+    delete_at_once(&fleet.tenancy, &id());
+    attempt("purge", &fleet.tenancy).unwrap();
+    loop {
+        let said = writer.hear().unwrap();
+        if said == "fenced TH001" {
+            break;
+        }
+        said.parse::<u32>().expect(&said);
+    }
+}
+
 /// A purge is no less final for somebody who does not let go of an archived tenant: it does not wait for ever, and nothing
 /// that process does brings a file back.
 #[test]

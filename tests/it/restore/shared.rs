@@ -84,6 +84,8 @@ fn finished(root: &Path) {
     // The backup it was made of was still being made in its own catalogue, and so was its set.
     assert_eq!(tenancy.backups(&BackupFilter::shared()).unwrap().len(), 1);
     assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), 3);
+    let listed = diesel_tenants::Backups::<SqliteConnection>::at(root.join("backups")).unwrap();
+    assert_eq!(listed.sets().len(), 1);
     tenancy.undo(&id(), "TH001").unwrap();
     assert_eq!(world::rows(&tenancy), ["before", "after"]);
     drop((found, tenancy));
@@ -275,6 +277,49 @@ fn an_operation_that_was_under_way_then_ended_long_ago() {
     assert_eq!(world::rows(&tenancy), ["one", "two", "three", "since"]);
     // The next number is one that was never used.
     assert_eq!(tenancy.compact(&id()).unwrap().generation, 3);
+}
+
+/// The same of one that was given up, after which the tenant has moved on: undone now, it would move the tenant back.
+#[cfg(feature = "failpoints")]
+#[test]
+fn an_operation_that_was_given_up_since_is_not_given_up_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    crashes::with_rows(&root);
+    let (mut compacting, _) = crashes::paused("compact", &root, "generation.fenced", dir.path());
+    let tenancy = builder(&root).open().unwrap();
+    let backup = tenancy.backup_shared(&BackupOptions::new()).unwrap();
+    compacting.kill();
+    tenancy.recover().unwrap();
+    tenancy.compact(&id()).unwrap();
+    admit(&mut tenancy.tenant(&id()).unwrap(), "since").unwrap();
+    let generation = tenancy.tenants().unwrap()[0].generation;
+    assert!(generation > 2);
+    drop(tenancy);
+
+    builder(&root).restore_shared(&backup.path).unwrap();
+    let tenancy = world::check(&root);
+    assert_eq!(tenancy.tenants().unwrap()[0].generation, generation);
+    assert_eq!(world::rows(&tenancy), ["one", "two", "three", "since"]);
+}
+
+/// What another catalogue has left in the directory is none of this one's.
+#[test]
+fn databases_of_another_catalogue_are_no_orphans() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    then_and_now(&root);
+    let (other, tenant, _) = backed_up();
+    let foreign = other.file(&tenant, 1).parent().unwrap().to_owned();
+    drop(tenant);
+    let name = foreign.file_name().unwrap();
+    crashes::copy(&foreign, &root.join("tenants").join(name));
+    let restored = builder(&root).restore_shared(shared_backup(&root)).unwrap();
+    let second = "TH002".parse().unwrap();
+    assert!(restored.orphans.iter().map(|orphan| orphan.id).eq([second]));
+    let tenancy = builder(&root).open().unwrap();
+    let found = tenancy.reclaimable().unwrap();
+    assert!(found.iter().map(|orphan| orphan.id).eq([second]));
 }
 
 /// Backups of another catalogue may lie in the same directory; those that are gone are not listed any more.
