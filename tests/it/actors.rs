@@ -105,6 +105,10 @@ impl Actor {
         self.process.wait().unwrap()
     }
 
+    pub(crate) fn is_gone(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();

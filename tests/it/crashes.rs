@@ -112,6 +112,28 @@ pub(crate) fn run(mut command: Command) -> bool {
     }
 }
 
+/// A process that has stopped in the middle of its part, and the file to be made for it to go on.
+#[cfg(feature = "failpoints")]
+pub(crate) fn paused(
+    part: &str,
+    root: &Path,
+    point: &str,
+    signals: &Path,
+) -> (Actor, std::path::PathBuf) {
+    let go_on = signals.join(format!("go on after {point}"));
+    let mut command = command(part, root);
+    let pause = format!("{point}=pause:{}", go_on.display());
+    command.env("DIESEL_TENANTS_FAILPOINT", pause);
+    let mut actor = Actor::from(command);
+    let mut reached = go_on.clone().into_os_string();
+    reached.push(".reached");
+    while !Path::new(&reached).exists() {
+        assert!(!actor.is_gone(), "{part} did not get to {point}");
+        std::thread::yield_now();
+    }
+    (actor, go_on)
+}
+
 #[cfg(feature = "failpoints")]
 pub(crate) mod failpoints {
     use super::*;
@@ -240,15 +262,57 @@ pub(crate) fn strace_works() -> bool {
     probe.stdout(Stdio::null()).stderr(Stdio::null());
     let works = probe.status().is_ok_and(|status| status.success());
     if !works {
-        // `.ci/run` installs what is missing and turns this into a failure.
-        let reason = "no strace, or ptrace is forbidden";
-        assert!(
-            std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
-            "{reason}"
-        );
-        eprintln!("SKIPPED: {reason}");
+        skip("no strace, or ptrace is forbidden");
     }
     works
+}
+
+/// Says loudly that a test is skipped. `.ci/run` installs what is missing and turns this into a failure.
+pub(crate) fn skip(reason: &str) {
+    assert!(
+        std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
+        "{reason}"
+    );
+    eprintln!("SKIPPED: {reason}");
+}
+
+/// A runner in whose mount namespace file systems can be mounted, without being root. `None` where that is forbidden.
+pub(crate) fn with_mounts() -> Option<impl Fn() -> Command> {
+    let unshare = || {
+        let mut unshare = Command::new("unshare");
+        unshare.arg("-Urm");
+        unshare
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut probe = unshare();
+    probe.args(["mount", "-t", "tmpfs", "none"]).arg(dir.path());
+    let works = probe.output().is_ok_and(|done| done.status.success());
+    if !works {
+        skip("no file system may be mounted here");
+    }
+    works.then_some(unshare)
+}
+
+/// Leaves ever more descriptors to an attempt, beginning with none, until it succeeds. Returns how many that were; `None`
+/// where it did not succeed with plenty either.
+pub(crate) fn starve(tenancy: &Tenancy, attempt: impl Fn() -> bool) -> Option<usize> {
+    let limit = rustix::process::Rlimit {
+        current: Some(64),
+        maximum: Some(64),
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    for spare in 0..24 {
+        let mut hoard: Vec<_> =
+            std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        hoard.truncate(hoard.len().saturating_sub(spare));
+        let done = attempt();
+        drop(hoard);
+        tenancy.recover().unwrap();
+        if done {
+            return Some(spare);
+        }
+    }
+    None
 }
 
 /// Every system call that changes what is on disk. The names of those a system lacks are marked optional.
@@ -276,10 +340,30 @@ pub(crate) fn kill_at_system_calls(operation: &Operation) -> usize {
 
 /// The same for an operation of another program.
 pub(crate) fn kill_at_system_calls_of(program: &Program, operation: &Operation) -> usize {
+    kill_at(operation.part, operation.before, step(), |root| {
+        (operation.outcome)(&(program.check)(root));
+    })
+}
+
+/// The same for one of many similar operations: fewer in the ordinary run.
+pub(crate) fn kill_at_few_system_calls(operation: &Operation) -> usize {
+    let few = 4 * step();
+    let stride = if step() == 1 { 1 } else { few };
+    kill_at(operation.part, operation.before, stride, |root| {
+        (operation.outcome)(&world::check(root));
+    })
+}
+
+/// The same where opening the library is not the first thing to do after a kill: `look` is given the data directory.
+pub(crate) fn kill_and_look(part: &str, before: fn(&Path), look: impl Fn(&Path)) -> usize {
+    kill_at(part, before, step(), look)
+}
+
+fn kill_at(part: &str, before: fn(&Path), stride: usize, look: impl Fn(&Path)) -> usize {
     let mut kills = 0;
     let dir = tempfile::tempdir().unwrap();
     let start = dir.path().join("start");
-    (operation.before)(&start);
+    before(&start);
     for calls in CALLS {
         let mut n = 1;
         loop {
@@ -291,17 +375,17 @@ pub(crate) fn kill_at_system_calls_of(program: &Program, operation: &Operation) 
             let inject = format!("inject={calls}:signal=KILL:when={n}");
             strace.args(["-f", "-qq", "-o", "/dev/null", "-e"]);
             strace.args([&format!("trace={calls}"), "-e", &inject]);
-            if !run(command_under(strace, operation.part, &root)) {
+            if !run(command_under(strace, part, &root)) {
                 std::fs::remove_dir_all(&root).unwrap();
                 break;
             }
             kills += 1;
-            (operation.outcome)(&(program.check)(&root));
+            look(&root);
             std::fs::remove_dir_all(&root).unwrap();
-            n += step();
+            n += stride;
         }
     }
-    println!("{}: {kills} kills", operation.part);
+    println!("{part}: {kills} kills");
     kills
 }
 
@@ -354,10 +438,15 @@ fn failing_at_any_system_call() {
 /// first attempt and says a word that ends in `ed` if it succeeded, is told to go on, and says `done` when the second
 /// has succeeded. Returns how often the first attempt failed.
 pub(crate) fn fail_at_system_calls(part: &str, operation: &Operation) -> usize {
+    fail_and_look(part, operation.before, |root| drop(world::check(root)))
+}
+
+/// The same where opening the library is not the first thing to do afterwards: `look` is given the data directory.
+pub(crate) fn fail_and_look(part: &str, before: fn(&Path), look: impl Fn(&Path)) -> usize {
     let mut failures = 0;
     let dir = tempfile::tempdir().unwrap();
     let start = dir.path().join("start");
-    (operation.before)(&start);
+    before(&start);
     for (calls, error) in [
         ("pwrite64,write", "ENOSPC"),
         ("fsync,fdatasync", "EIO"),
@@ -390,7 +479,7 @@ pub(crate) fn fail_at_system_calls(part: &str, operation: &Operation) -> usize {
                 let last = said.last().map(String::as_str);
                 assert_eq!(last, Some("done"), "{calls}:{error}:{n} {said:?}");
             }
-            world::check(&root);
+            look(&root);
             std::fs::remove_dir_all(&root).unwrap();
             if !hit {
                 break;

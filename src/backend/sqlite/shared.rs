@@ -20,7 +20,9 @@ use super::lock::DirLock;
 use super::root::{Root, RootError, RootOptions};
 use super::storage::{Settings, query};
 use super::{artefact, connect, instance, schema, tombstones};
-use crate::backend::{ArtefactFacts, InvalidBackup, OnDisk, StorageError, TenantKey, Whose};
+use crate::backend::{
+    ArtefactFacts, ConnectError, InvalidBackup, OnDisk, StorageError, TenantKey, Whose,
+};
 use crate::catalog::CatalogStore;
 use crate::catalog::audit::{AuditStore as _, Draft};
 use crate::failpoint::hit;
@@ -242,7 +244,7 @@ pub(super) fn on_disk(root: &Root, busy_timeout: Duration) -> Result<Vec<OnDisk>
     let mut found: Vec<OnDisk> = Vec::new();
     for directory in list(&root.tenants())? {
         for path in list(&directory)? {
-            let Some((tenant, catalog, fenced, generation)) = stamp(root, &path, busy_timeout)
+            let Some((tenant, catalog, fenced, generation)) = stamp(root, &path, busy_timeout)?
             else {
                 continue;
             };
@@ -278,13 +280,30 @@ pub(super) fn on_disk(root: &Root, busy_timeout: Duration) -> Result<Vec<OnDisk>
     Ok(found)
 }
 
-/// What a file says it is: tenant, catalogue, whether it is fenced, generation. `None` where that is not its name.
-fn stamp(root: &Root, path: &Path, busy_timeout: Duration) -> Option<(TenantKey, Uuid, bool, u64)> {
-    let name = path.file_name()?.to_str()?;
-    name.strip_prefix('g')?.strip_suffix(".sqlite3")?;
-    let mut conn = connect::open(path, &Whose::Template, busy_timeout).ok()?;
-    let identity = Identity::read(&mut conn).ok()??;
-    let told = told_by(&identity)?;
+type Stamp = (TenantKey, Uuid, bool, u64);
+
+/// What a file says it is: tenant, catalogue, whether it is fenced, generation. `None` where that is not its name, or where
+/// it is no database. One that cannot be read now is an error: left out, it would be forgotten.
+fn stamp(root: &Root, path: &Path, busy_timeout: Duration) -> Result<Option<Stamp>, ConnectError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let is_ours = name.and_then(|name| name.strip_prefix('g')?.strip_suffix(".sqlite3"));
+    if is_ours.is_none() {
+        return Ok(None);
+    }
+    let whose = Whose::Template;
+    let read = connect::open(path, &whose, busy_timeout).and_then(|mut conn| {
+        let identity = Identity::read(&mut conn);
+        identity.map_err(|error| connect::failed(error, &whose))
+    });
+    match read {
+        Ok(identity) => Ok(identity.and_then(|identity| told(root, path, &identity))),
+        Err(error) if error.is_nobodys() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn told(root: &Root, path: &Path, identity: &Identity) -> Option<Stamp> {
+    let told = told_by(identity)?;
     let tenant = told.tenant?;
     let wanted = root.tenant(tenant.id.folded().as_str(), tenant.uuid, told.generation);
     (wanted.ok()? == path).then_some((tenant, told.catalog, identity.fenced, told.generation))

@@ -335,15 +335,13 @@ impl Storage for SqliteStorage {
         let path = self.path(key, generation);
         files::remove_database(&files::staging_beside(&path))?;
         let whose = Whose::Tenant(key.id);
-        let Ok(mut conn) = connect::open(&path, &whose, self.busy_timeout) else {
-            return Ok(());
-        };
         let ours = Identity::tenant(self.catalog, key, generation);
-        let is_ours = connect::check_stamp(&mut conn, &whose, &ours).is_ok();
-        drop(conn);
-        match is_ours {
-            true => Ok(files::remove_database(&path)?),
-            false => Ok(()),
+        let opened = connect::open(&path, &whose, self.busy_timeout);
+        match opened.and_then(|mut conn| connect::check_stamp(&mut conn, &whose, &ours)) {
+            Ok(_) => Ok(files::remove_database(&path)?),
+            Err(error) if error.is_nobodys() => Ok(()),
+            // What cannot be looked into now may be ours, and is looked into by whoever tries again.
+            Err(error) => Err(error.into()),
         }
     }
 
