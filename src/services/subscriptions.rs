@@ -593,7 +593,7 @@ pub fn set_modules(
 }
 
 /// What the hospital's plan allows; `None` is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Limits {
     /// Members who are not patients.

@@ -28,6 +28,7 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::reference::play,
     crate::repair::play,
     crate::restore::play,
+    crate::services::play,
     crate::workflow::play,
 ];
 

@@ -20,6 +20,19 @@ pub(crate) struct Operation {
     pub(crate) outcome: fn(&Tenancy) -> bool,
 }
 
+/// Who opens the data directory again: the tests' usual program, or another one with other tables.
+pub(crate) struct Program {
+    /// The part that opens it and does nothing else.
+    pub(crate) open: &'static str,
+    /// Opens it and says what must always hold.
+    pub(crate) check: fn(&Path) -> Tenancy,
+}
+
+const USUAL: Program = Program {
+    open: "open",
+    check: world::check,
+};
+
 pub(crate) const OPERATIONS: [Operation; 3] = [
     Operation {
         part: "init",
@@ -132,15 +145,20 @@ pub(crate) mod failpoints {
 
     /// Kills the operation at each point it passes, and recovery at each of its own. `at_least` points are expected.
     pub(crate) fn every_step(operation: &Operation, at_least: usize) {
-        steps(operation, at_least, 1);
+        steps(operation, &USUAL, at_least, 1);
+    }
+
+    /// The same for an operation of another program.
+    pub(crate) fn every_step_of(program: &Program, operation: &Operation, at_least: usize) {
+        steps(operation, program, at_least, 1);
     }
 
     /// The same for an operation of many points: of those of recovery the ordinary run takes every n-th, others each time.
     pub(crate) fn many_steps(operation: &Operation, at_least: usize) {
-        steps(operation, at_least, step());
+        steps(operation, &USUAL, at_least, step());
     }
 
-    fn steps(operation: &Operation, at_least: usize, stride: usize) {
+    fn steps(operation: &Operation, program: &Program, at_least: usize, stride: usize) {
         let dir = tempfile::tempdir().unwrap();
         let start = dir.path().join("start");
         (operation.before)(&start);
@@ -163,18 +181,21 @@ pub(crate) mod failpoints {
             );
             let left = dir.path().join(format!("left-{number}"));
             copy(&root, &left);
-            outcomes.push((operation.outcome)(&world::check(&root)));
+            outcomes.push((operation.outcome)(&(program.check)(&root)));
 
             // Recovery is killed at each of its own steps, too.
             let recovering = dir.path().join(format!("recovering-{number}"));
             copy(&left, &recovering);
-            let points = self::points("open", &recovering);
+            let points = self::points(program.open, &recovering);
             let some = points.iter().enumerate().skip(number % stride);
             for (second, point) in some.step_by(stride) {
                 let again = dir.path().join(format!("again-{number}-{second}"));
                 copy(&left, &again);
-                assert!(killed_at("open", &again, point), "{point} was not reached");
-                let outcome = (operation.outcome)(&world::check(&again));
+                assert!(
+                    killed_at(program.open, &again, point),
+                    "{point} was not reached"
+                );
+                let outcome = (operation.outcome)(&(program.check)(&again));
                 assert_eq!(outcome, outcomes[number], "killed at {point} in recovery");
                 std::fs::remove_dir_all(&again).unwrap();
             }
@@ -245,6 +266,11 @@ fn step() -> usize {
 /// Kills the operation at its n-th system call that changes what is on disk, for every n, and looks each time.
 /// Returns how many kills that were.
 pub(crate) fn kill_at_system_calls(operation: &Operation) -> usize {
+    kill_at_system_calls_of(&USUAL, operation)
+}
+
+/// The same for an operation of another program.
+pub(crate) fn kill_at_system_calls_of(program: &Program, operation: &Operation) -> usize {
     let mut kills = 0;
     let dir = tempfile::tempdir().unwrap();
     let start = dir.path().join("start");
@@ -265,7 +291,7 @@ pub(crate) fn kill_at_system_calls(operation: &Operation) -> usize {
                 break;
             }
             kills += 1;
-            (operation.outcome)(&world::check(&root));
+            (operation.outcome)(&(program.check)(&root));
             std::fs::remove_dir_all(&root).unwrap();
             n += step();
         }

@@ -22,15 +22,15 @@
 //! ```
 
 mod error;
-mod links;
+pub(super) mod links;
 mod login;
-mod membership;
+pub(super) mod making;
+pub(super) mod membership;
 mod password;
 mod session;
 mod username;
 
 use chrono::{NaiveDateTime, TimeDelta};
-use diesel::dsl::exists;
 use diesel::prelude::*;
 
 pub use self::error::{AccountError, LoginError};
@@ -46,7 +46,7 @@ pub use self::username::username;
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
 use crate::models::schema::shared::{profiles, users};
-use crate::models::shared::accounts::{Hospital, NewProfile, NewUser, Profile, Role, User};
+use crate::models::shared::accounts::{Hospital, Role, User};
 
 /// The rules for accounts. The default is what the fields say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,68 +179,15 @@ impl Accounts {
         new: &NewAccount,
         now: NaiveDateTime,
     ) -> Result<MadeAccount, AccountError> {
-        let given_name = name("the given name", &new.given_name)?;
-        let family_name = name("the family name", &new.family_name)?;
-        let email = email(&new.email)?;
-        let role = match new.membership {
-            Some((_, role)) => role,
-            None if new.superuser => Role::Superadmin,
-            None => Role::Staff,
-        };
-        let base = username(given_name, family_name, role);
-        let password = OneTimePassword::generate();
-        let hash = self.policy.hash_cost.hash(password.reveal())?;
+        new.check()?;
+        let first = self.first_password()?;
         let user = Id::new();
-        let username = shared.transaction(|shared| {
-            let taken = users::table.filter(users::email.eq(&email));
-            if diesel::select(exists(taken)).get_result(shared)? {
-                return Err(AccountError::EmailTaken);
-            }
-            if let Some((hospital, role)) = new.membership {
-                membership::check_room(shared, hospital, role)?;
-            }
-            let like = format!("{base}%");
-            let taken = users::table
-                .filter(users::username.like(like))
-                .select(users::username);
-            let username = username::first_free(&base, &taken.load::<String>(shared)?);
-            let row = NewUser {
-                id: user,
-                username: &username,
-                email: &email,
-                password_hash: &hash,
-                created_at: now,
-            };
-            diesel::insert_into(users::table)
-                .values(&row)
-                .execute(shared)?;
-            diesel::update(users::table.find(user))
-                .set((
-                    users::must_change_password.eq(true),
-                    users::superuser.eq(new.superuser),
-                ))
-                .execute(shared)?;
-            let profile = NewProfile {
-                id: Id::<Profile>::new(),
-                user_id: user,
-                given_name,
-                family_name,
-                phone: new.phone.as_deref(),
-                language: None,
-                time_zone: None,
-            };
-            diesel::insert_into(profiles::table)
-                .values(&profile)
-                .execute(shared)?;
-            if let Some((hospital, role)) = new.membership {
-                membership::grant(shared, user, hospital, role, now)?;
-            }
-            Ok(username)
-        })?;
+        let hash = &first.hash;
+        let username = shared.transaction(|shared| making::make(shared, new, user, hash, now))?;
         Ok(MadeAccount {
             user,
             username,
-            password,
+            password: first.password,
         })
     }
 
@@ -386,7 +333,7 @@ fn name<'a>(which: &'static str, given: &'a str) -> Result<&'a str, AccountError
 }
 
 /// The address as it is kept: lower-case. What is sent to it tells whether it is right; this catches what cannot be.
-fn email(given: &str) -> Result<String, AccountError> {
+pub(super) fn email(given: &str) -> Result<String, AccountError> {
     let email = given.trim().to_lowercase();
     let plausible = email.rsplit_once('@').is_some_and(|(name, domain)| {
         let labels = domain.split('.').all(|label| !label.is_empty());
