@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use diesel_tenants::{SharedContext, TenantContext, TenantHandle, TenantId};
+use diesel_tenants::{SharedContext, Tenancy, TenantContext, TenantHandle, TenantId};
 use tokio::task::JoinHandle;
 
 use crate::layer::{Resolved, Shared};
@@ -84,6 +84,30 @@ impl TenantDb {
             let mut ctx = handle.enter().map_err(TenantRejection::from)?;
             let mut shared = shared.tenancy.shared().map_err(TenantRejection::from)?;
             work(&mut ctx, &mut shared).map_err(RunError::Failed)
+        })
+        .await
+    }
+}
+
+impl TenantDb {
+    /// Runs `work` with the library and the tenant's id: for what opens its own contexts, as
+    /// [`Tenancy::run_workflow`] does. Otherwise as [`run`](Self::run).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_on_tenancy<T, E>(
+        &self,
+        work: impl FnOnce(&Tenancy, &TenantId) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, RunError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let permit = self.shared.gate.enter(Some(self.uuid)).await?;
+        let (id, shared) = (self.id(), Arc::clone(&self.shared));
+        blocking(move || {
+            let _permit = permit;
+            work(&shared.tenancy, &id).map_err(RunError::Failed)
         })
         .await
     }
