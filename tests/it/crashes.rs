@@ -158,6 +158,11 @@ pub(crate) mod failpoints {
         steps(operation, &USUAL, at_least, step());
     }
 
+    /// The same for an operation of another program.
+    pub(crate) fn many_steps_of(program: &Program, operation: &Operation, at_least: usize) {
+        steps(operation, program, at_least, step());
+    }
+
     fn steps(operation: &Operation, program: &Program, at_least: usize, stride: usize) {
         let dir = tempfile::tempdir().unwrap();
         let start = dir.path().join("start");

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use diesel_tenants::{SharedContext, Tenancy, TenantContext, TenantHandle, TenantId};
+use diesel_tenants::{SharedContext, Status, Tenancy, TenantContext, TenantHandle, TenantId};
 use tokio::task::JoinHandle;
 
 use crate::layer::{Resolved, Shared};
@@ -113,6 +113,18 @@ impl TenantDb {
     }
 }
 
+impl TenantDb {
+    /// Turns a request for a tenant that is closed away here: guards and log-in pages answer before any database is
+    /// entered, and would tell it from one that is unknown. Entering asks for the newest word, and waits for a restore.
+    async fn if_open(self) -> Result<Self, TenantRejection> {
+        match self.run(|_| Ok::<_, ()>(())).await {
+            Ok(()) => Ok(self),
+            Err(RunError::Rejected(rejection)) => Err(rejection),
+            Err(RunError::Failed(())) => unreachable!("nothing is done that could fail"),
+        }
+    }
+}
+
 impl SharedDb {
     /// Runs `work` with a context on the shared database; otherwise as [`TenantDb::run`].
     ///
@@ -201,11 +213,16 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantDb {
             }
         };
         let uuid = handle.uuid();
-        Ok(Self {
+        let tenant = Self {
             shared,
             handle,
             uuid,
-        })
+        };
+        // Looked up a moment ago, so this is from memory.
+        match tenant.handle.record()?.status {
+            Status::Active => Ok(tenant),
+            _ => tenant.if_open().await,
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use diesel_tenants_axum::{Admission, RunError, SharedDb, TenantDb, TenantLayer};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
+#[path = "web/given_up.rs"]
+mod given_up;
 #[path = "web/guards.rs"]
 mod guards;
 

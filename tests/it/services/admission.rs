@@ -339,12 +339,12 @@ mod failpoints {
 
     #[test]
     fn hiring_at_every_step() {
-        crashes::failpoints::every_step_of(&DMC001, &HIRE, 4);
+        crashes::failpoints::many_steps_of(&DMC001, &HIRE, 4);
     }
 
     #[test]
     fn giving_an_account_at_every_step() {
-        crashes::failpoints::every_step_of(&DMC001, &LINK, 4);
+        crashes::failpoints::many_steps_of(&DMC001, &LINK, 4);
     }
 }
 
