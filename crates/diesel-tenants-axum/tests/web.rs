@@ -554,7 +554,9 @@ async fn a_tenant_that_is_stuck_holds_up_itself_only() {
     };
     let held = [hold("/stuck"), hold("/stuck")];
     // Its own next request is turned away when its time is up, with a word when to come again …
+    let until = std::time::Instant::now() + Duration::from_secs(20);
     loop {
+        assert!(std::time::Instant::now() < until, "nobody is turned away");
         let response = app
             .clone()
             .oneshot(request("north.example.com", "/patients"))

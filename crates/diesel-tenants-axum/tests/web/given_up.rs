@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -18,6 +18,8 @@ use super::{Fleet, ask, by_subdomain, fleet, request, routes};
 struct Gated {
     app: Router,
     fleet: Fleet,
+    /// Requests that have their tenant, and work that was begun.
+    asked: Arc<AtomicUsize>,
     begun: Arc<AtomicUsize>,
     go_on: Sender<()>,
 }
@@ -25,12 +27,14 @@ struct Gated {
 fn gated(bounds: Admission) -> Gated {
     let fleet = fleet();
     fleet.create("NORTH");
+    let asked = Arc::new(AtomicUsize::new(0));
     let begun = Arc::new(AtomicUsize::new(0));
     let (go_on, may_go_on) = channel::<()>();
     let may_go_on = Arc::new(parking_lot::Mutex::new(may_go_on));
     let slow = {
-        let begun = Arc::clone(&begun);
+        let (asked, begun) = (Arc::clone(&asked), Arc::clone(&begun));
         move |tenant: TenantDb| {
+            let asked = Arc::clone(&asked);
             let (begun, may_go_on) = (Arc::clone(&begun), Arc::clone(&may_go_on));
             async move {
                 let work = move |_: &mut TenantContext| {
@@ -38,6 +42,7 @@ fn gated(bounds: Admission) -> Gated {
                     may_go_on.lock().recv().unwrap();
                     QueryResult::Ok(())
                 };
+                asked.fetch_add(1, Ordering::SeqCst);
                 tenant.run(work).await.map(|()| "done")
             }
         }
@@ -46,9 +51,15 @@ fn gated(bounds: Admission) -> Gated {
     Gated {
         app: routes().route("/slow", get(slow)).layer(layer),
         fleet,
+        asked,
         begun,
         go_on,
     }
+}
+
+/// A defence that is missing must fail a test, not hang it.
+fn deadline() -> Instant {
+    Instant::now() + Duration::from_secs(20)
 }
 
 impl Gated {
@@ -58,7 +69,9 @@ impl Gated {
     }
 
     async fn until_begun(&self, count: usize) {
+        let until = deadline();
         while self.begun.load(Ordering::SeqCst) < count {
+            assert!(Instant::now() < until, "it was never begun");
             tokio::task::yield_now().await;
         }
     }
@@ -105,16 +118,28 @@ fn work_of_a_request_that_is_gone_is_not_begun() {
         .enable_all();
     runtime.build().unwrap().block_on(async {
         let gated = gated(bounds(4, 100));
-        // The tenant is known already: looking it up would want a thread, too.
         let first = gated.ask("/slow");
         gated.until_begun(1).await;
-        let second = gated.ask("/slow");
-        // It has its turn and waits for a thread when its tenant's line has let it in.
-        for _ in 0..1_000 {
-            tokio::task::yield_now().await;
-        }
+        let deadline = deadline();
+        let second = loop {
+            assert!(Instant::now() < deadline, "it was never asked");
+            // The tenant is known: looking it up would want the thread, too.
+            gated.fleet.tenancy.tenants().unwrap();
+            let second = gated.ask("/slow");
+            let until = Instant::now() + Duration::from_millis(500);
+            while gated.asked.load(Ordering::SeqCst) < 2 && Instant::now() < until {
+                tokio::task::yield_now().await;
+            }
+            if gated.asked.load(Ordering::SeqCst) == 2 {
+                // In one go with being asked it was put in the line for the thread.
+                break second;
+            }
+            second.abort();
+        };
         second.abort();
         assert!(second.await.unwrap_err().is_cancelled());
+        // Twice, so that a second one that is begun after all is seen and not waited for.
+        gated.go_on.send(()).unwrap();
         gated.go_on.send(()).unwrap();
         assert_eq!(first.await.unwrap(), StatusCode::OK);
         // The thread is free, and takes up what is next: this, and nothing before it.
@@ -134,7 +159,9 @@ async fn the_line_is_as_long_as_it_may_be_and_giving_up_leaves_it() {
     for _ in 0..3 {
         // Those in line do not move, so that only being turned away is quick.
         let in_line = [gated.ask("/patients"), gated.ask("/patients")];
+        let until = deadline();
         let turned_away = loop {
+            assert!(Instant::now() < until, "nobody is turned away");
             let asked = gated.ask("/patients");
             let abort = asked.abort_handle();
             match tokio::time::timeout(Duration::from_millis(200), asked).await {
