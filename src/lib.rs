@@ -3,13 +3,15 @@
 //! For services in which every customer (*tenant*) has a database of their own, and one shared database holds what
 //! belongs to no single customer: users, sessions, subscriptions. It is used through [Diesel](diesel), on SQLite: one
 //! file per tenant. A query on the wrong database does not compile, forgetting to say which tenant is meant is not
-//! possible, and making, migrating, compacting and deleting a tenant's database survives a `kill -9` at any point.
+//! possible, and every operation on a tenant's database survives a `kill -9` at any point.
 //!
 //! Contents: [scopes and routes](#scopes-and-routes) · [what does not compile](#what-does-not-compile) ·
 //! [opening](#opening) · [contexts](#contexts) · [transactions](#transactions) ·
 //! [the doors](#the-doors-union-insert--select-raw-sql) · [errors](#errors) · [a tenant's life](#a-tenants-life) ·
-//! [migrations](#migrations) · [several processes](#several-processes) · [pools and limits](#pools-and-limits) ·
-//! [features](#features)
+//! [migrations](#migrations) · [running a fleet](#running-a-fleet) · [copies](#copies) ·
+//! [all tenants at once](#all-tenants-at-once) · [work on two databases](#work-on-two-databases) ·
+//! [who may, and who did](#who-may-and-who-did) · [several processes](#several-processes) ·
+//! [pools and limits](#pools-and-limits) · [features](#features)
 //!
 //! ```
 //! use diesel_tenants::prelude::*; // the only import: Diesel's prelude, with this crate's query methods in it
@@ -208,7 +210,8 @@
 //! ```
 //!
 //! A panic inside rolls back, and leaves the context unusable even if it is caught; so does an error at which the
-//! database ends the transaction, such as a full disk. Nothing after it can be acknowledged by mistake. There is no transaction over two databases; each commits by itself.
+//! database ends the transaction, such as a full disk. Nothing after it can be acknowledged by mistake. There is no transaction over two
+//! databases; each commits by itself (but see [work on two databases](#work-on-two-databases)).
 //!
 //! # The doors: UNION, INSERT … SELECT, raw SQL
 //!
@@ -310,6 +313,93 @@
 //! refused always. Scripts run in a transaction each, together with their row in the ledger, under a lock that holds
 //! across processes; an edited, missing or late-coming script is refused. See [`migrate`].
 //!
+//! # Running a fleet
+//!
+//! [`Tenancy::migrate_fleet`] brings every tenant to the newest migration as one durable run: one tenant first, then one in
+//! a hundred, then the rest, on several threads and in any number of processes, past tenants that fail and up to a stop
+//! rule. Killed, it is gone on with by the next call. [`Tenancy::plan_fleet`] is the dry run; see [`fleet`].
+//!
+//! [`Tenancy::verify`] compares a database with what its migrations make and names what differs: see [`verify`].
+//! [`Tenancy::plan_repair`] says in words and SQL how that would be put right, and [`Tenancy::repair`] carries the plan out,
+//! after a backup and in one transaction: see [`repair`].
+//!
+//! ```
+//! use diesel_tenants::fleet::MigrateFleet;
+//! use diesel_tenants::repair::RepairOptions;
+//! use diesel_tenants::{Error, prelude::*, verify::VerifyOptions};
+//!
+//! fn every_week(tenancy: &Tenancy) -> Result<(), Error> {
+//!     let run = tenancy.migrate_fleet(&MigrateFleet::default(), |_progress| {})?;
+//!     for failed in run.failures() {
+//!         println!("{}: {}", failed.id, failed.error.as_ref().map_or("", |error| &error.message));
+//!     }
+//!     for tenant in tenancy.tenants()? {
+//!         let found = tenancy.verify(&tenant.id, &VerifyOptions::default())?;
+//!         if !found.is_ready() {
+//!             println!("{found}");
+//!             println!("{}", tenancy.plan_repair(&tenant.id, &RepairOptions::default())?);
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! # diesel::table! { users { id -> Integer, } }
+//! # diesel::table! { patients { id -> Integer, } }
+//! # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
+//! # let directory = tempfile::tempdir()?;
+//! # let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES).sqlite(directory.path().join("data")).init().open()?;
+//! # tenancy.create(&"north".parse()?, NewTenant::named("North Clinic"))?;
+//! # every_week(&tenancy)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Copies
+//!
+//! [`Tenancy::backup`] copies a database while others write to it; the copy counts once it was closed, looked into, hashed
+//! and described by a manifest. [`Tenancy::restore`] makes a backup the tenant's next generation, behind the fence, and
+//! [`Tenancy::undo`] brings the one before back. [`Tenancy::backup_all`] makes a set, [`Tenancy::prune_backups`] keeps so
+//! many a day, a week and a month, [`Tenancy::drill`] shows that a backup can be restored, and
+//! [`Tenancy::clone_from_backup`] makes another tenant of it. For the shared database there is
+//! [`Builder::restore_shared`]. A tenant leaves by [`Tenancy::export`] and comes by [`Tenancy::import`], or by
+//! [`Tenancy::adopt`] out of another program's SQLite file: see [`export`], [`import`], [`adopt`].
+//!
+//! ```
+//! use diesel_tenants::{BackupOptions, Error, RestoreOptions, prelude::*};
+//!
+//! fn there_and_back(tenancy: &Tenancy, id: &TenantId) -> Result<(), Error> {
+//!     let backup = tenancy.backup(id, &BackupOptions::new())?;
+//!     let confirmed = RestoreOptions::confirmed(id.as_str()); // the id, typed by whoever decides
+//!     tenancy.restore(id, &(&backup).into(), &confirmed)?;
+//!     tenancy.undo(id, id.as_str())?;
+//!     Ok(())
+//! }
+//! # diesel::table! { users { id -> Integer, } }
+//! # diesel::table! { patients { id -> Integer, } }
+//! # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
+//! # let directory = tempfile::tempdir()?;
+//! # let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES).sqlite(directory.path().join("data")).init().open()?;
+//! # let north = tenancy.create(&"north".parse()?, NewTenant::named("North Clinic"))?;
+//! # there_and_back(&tenancy, &north.id())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # All tenants at once
+//!
+//! [`Tenancy::for_each_tenant`] and [`Tenancy::aggregate`] ask every tenant the same question, on a few threads and within
+//! the budget of connections. They hand out a [`ReadContext`], on which a statement that writes does not compile.
+//! [`Tenancy::push_reference`] brings a versioned list, such as a drug catalogue, to every tenant, once.
+//!
+//! # Work on two databases
+//!
+//! No transaction spans two databases. A [`workflow`] is a function whose effects are steps, each in a transaction of its
+//! own database; the library writes down which are done, and after a crash finishes the run or undoes it. The same key
+//! gives the same result, however often it is asked for.
+//!
+//! # Who may, and who did
+//!
+//! [`Tenancy::tenant_as`] opens a context for a [`Principal`](access::Principal) who is a member, or who has broken the
+//! glass, with a reason and for a time: see [`access`]. Each change of the catalogue leaves an entry in an append-only,
+//! hash-chained log, in the same transaction: see [`audit`]. [`observe`] has what can be watched.
+//!
 //! # Several processes
 //!
 //! Any number of processes may open one data directory on one machine. What a process knows of the catalogue is at most
@@ -348,6 +438,9 @@
 //! | `sqlite` | yes | the SQLite backend | compiles SQLite from source: a C compiler |
 //! | `hospital` | no | the data model of a hospital: tables, rows, routes, migrations (`models`) | `chrono`; 73 tables to compile |
 //! | `testing` | no | a test kit: temporary fleets, canary rows, an isolation prover (`testing`) | `tempfile` |
+//! | `tracing` | no | spans and events: queries, connections, operations ([`observe`]) | a clock read twice per query |
+//! | `metrics` | no | counters and histograms for the `metrics` facade | the same |
+//! | `query-stats` | no | query statistics of each tenant, in memory | the same |
 //! | `failpoints` | no | named crash points for fault injection; for tests only | a check at each step of an operation |
 //!
 //! Features only add. Without `sqlite` there is no backend, which does not compile. SQLite needs Unix.

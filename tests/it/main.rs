@@ -16,6 +16,7 @@ mod child;
 mod contexts;
 mod crashes;
 mod damage;
+mod documents;
 mod dump;
 mod export;
 mod fanout;

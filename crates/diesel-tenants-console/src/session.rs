@@ -125,7 +125,7 @@ impl FromRequestParts<App> for Operator {
         let found = app.blocking(move |app| {
             Ok(app
                 .accounts
-                .signed_in(&mut app.tenancy.shared()?, &asked, now())?)
+                .signed_in(&mut app.tenancy.shared()?, &asked, None, now())?)
         });
         let Some(found) = found.await? else {
             return Err(Failure::LoggedOut(mount));
@@ -277,7 +277,7 @@ fn log_in_now(
         Ok(_) => return Ok(Err(Refused::NotSuperuser)),
         Err(error) => return Ok(Err(Refused::Login(error))),
     };
-    let session = accounts.begin_session(shared, login.user, None, address, browser, now())?;
+    let session = accounts.begin_session(shared, &login, None, address, browser, now())?;
     Ok(Ok(session))
 }
 
@@ -374,20 +374,17 @@ fn choose_now(
 ) -> Result<Result<SessionToken, String>, Failure> {
     let shared = &mut app.tenancy.shared()?;
     let accounts = &app.accounts;
-    match accounts.change_password(shared, user, &given.present, &given.chosen, now()) {
-        Ok(()) => {}
-        Err(error @ (AccountError::WrongPassword | AccountError::WeakPassword(_))) => {
-            return Ok(Err(error.to_string()));
-        }
-        Err(error) => return Err(error.into()),
-    }
     let (address, browser) = (client.address.as_deref(), client.browser.as_deref());
-    Ok(Ok(accounts.begin_session(
-        shared,
-        user,
-        None,
-        address,
-        browser,
-        now(),
-    )?))
+    let (present, chosen) = (&given.present, &given.chosen);
+    let login = match accounts.change_password(shared, user, present, chosen, address, now()) {
+        Ok(login) => login,
+        Err(
+            error @ (AccountError::WrongPassword
+            | AccountError::WeakPassword(_)
+            | AccountError::Locked { .. }),
+        ) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error.into()),
+    };
+    let session = accounts.begin_session(shared, &login, None, address, browser, now());
+    Ok(Ok(session?))
 }

@@ -106,7 +106,14 @@ impl Site {
         let accounts = Accounts::default();
         let made = accounts.create(shared, &new, now()).unwrap();
         accounts
-            .change_password(shared, made.user, made.password.reveal(), PASSWORD, now())
+            .change_password(
+                shared,
+                made.user,
+                made.password.reveal(),
+                PASSWORD,
+                None,
+                now(),
+            )
             .unwrap();
         site.username = made.username;
         let answer = site.log_in(PASSWORD).await;

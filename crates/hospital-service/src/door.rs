@@ -52,14 +52,12 @@ pub(crate) async fn members_only(
     let code = tenant.id();
     let role = shared.run(move |shared| {
         let accounts = Accounts::default();
-        let Some(signed_in) = accounts.signed_in(shared, &session, now())? else {
+        let Some(hospital) = hospital_of(shared, code)? else {
             return Ok(None);
         };
-        let hospital = hospitals::table
-            .filter(hospitals::code.eq(code.as_str()))
-            .select(hospitals::id);
-        let Some(hospital) = hospital.first::<Id<Hospital>>(shared).optional()? else {
-            return Ok(None);
+        let signed_in = match accounts.signed_in(shared, &session, Some(hospital), now())? {
+            Some(signed_in) if !signed_in.user.must_change_password => signed_in,
+            _ => return Ok(None),
         };
         let role = accounts.role_in(shared, signed_in.user.id, hospital)?;
         Ok(role.map(|role| (signed_in.user.id, role)))
@@ -76,6 +74,17 @@ pub(crate) async fn members_only(
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// The row of the hospital that a tenant is.
+fn hospital_of(
+    shared: &mut SharedContext,
+    tenant: TenantId,
+) -> Result<Option<Id<Hospital>>, AccountError> {
+    let row = hospitals::table
+        .filter(hospitals::code.eq(tenant.as_str()))
+        .select(hospitals::id);
+    Ok(row.first(shared).optional()?)
 }
 
 fn to_the_door(headers: &HeaderMap) -> Response {
@@ -127,7 +136,7 @@ impl From<AccountError> for Refused {
     }
 }
 
-/// `POST /login` of a hospital. Members of others get a session that opens nothing here.
+/// `POST /login` of a hospital: a session that is good there, and opens what the user may use as a member.
 ///
 /// An account is locked after some failures in a row, by the accounts service; an address that tries many accounts is
 /// turned away here, before a password is hashed for it.
@@ -147,11 +156,13 @@ pub(crate) async fn log_in(
     let username = given.username.clone();
     let browser = headers.get(USER_AGENT);
     let browser = browser.and_then(|name| Some(name.to_str().ok()?.to_owned()));
+    let code = tenant.id();
     let session = shared.run(move |shared| {
         let accounts = Accounts::default();
+        let hospital = hospital_of(shared, code)?;
         let address = address.map(|address| address.to_string());
         let address = address.as_deref();
-        let login = accounts
+        let mut login = accounts
             .log_in(shared, &given.username, &given.password, address, now())
             .map_err(Refused::Login)?;
         if login.must_change_password {
@@ -159,9 +170,15 @@ pub(crate) async fn log_in(
                 return Err(Refused::MustChoose);
             }
             let (present, chosen) = (&given.password, &given.chosen);
-            accounts.change_password(shared, login.user, present, chosen, now())?;
+            login =
+                accounts.change_password(shared, login.user, present, chosen, address, now())?;
         }
-        Ok(accounts.begin_session(shared, login.user, None, address, browser.as_deref(), now())?)
+        // Without a row it could open nothing.
+        let hospital = hospital
+            .ok_or(LoginError::Refused)
+            .map_err(Refused::Login)?;
+        let browser = browser.as_deref();
+        Ok(accounts.begin_session(shared, &login, Some(hospital), address, browser, now())?)
     });
     let (must_choose, error) = match session.await {
         Ok(session) => {
@@ -176,6 +193,12 @@ pub(crate) async fn log_in(
         Err(RunError::Failed(Refused::Account(AccountError::WeakPassword(error)))) => {
             (true, error.to_string())
         }
+        // Somebody else was faster.
+        Err(RunError::Failed(Refused::Account(
+            error @ (AccountError::WrongPassword
+            | AccountError::Locked { .. }
+            | AccountError::LoginOutdated),
+        ))) => (false, error.to_string()),
         Err(RunError::Failed(Refused::Login(LoginError::Account(_)) | Refused::Account(_))) => {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }

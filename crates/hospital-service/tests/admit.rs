@@ -79,8 +79,14 @@ fn session(tenancy: &Tenancy, hospital: Id<Hospital>, role: Role) -> String {
     let accounts = Accounts::default();
     let email = format!("{role}@{hospital}.example");
     let new = NewAccount::new("Riley", "Front", email).member_of(hospital, role);
-    let user = accounts.create(shared, &new, now()).unwrap().user;
-    let token = accounts.begin_session(shared, user, Some(hospital), None, None, now());
+    let made = accounts.create(shared, &new, now()).unwrap();
+    let (name, first) = (&made.username, made.password.reveal());
+    let login = accounts.log_in(shared, name, first, None, now()).unwrap();
+    let chosen = "correct-horse-battery-staple";
+    let login = accounts
+        .change_password(shared, login.user, first, chosen, None, now())
+        .unwrap();
+    let token = accounts.begin_session(shared, &login, Some(hospital), None, None, now());
     format!("hospital-session={}", token.unwrap().reveal())
 }
 

@@ -158,9 +158,9 @@ pub struct User {
     pub superuser: bool,
     /// Whether the user may log in at all.
     pub active: bool,
-    /// Failures since the last log-in.
+    /// Failures since the last log-in, for the user to see; attempts are what counts.
     pub failed_logins: i32,
-    /// No log-in before this time (UTC).
+    /// No log-in from anywhere before this time (UTC), as it was after the last failure.
     pub locked_until: Option<NaiveDateTime>,
     /// The last log-in (UTC).
     pub last_login_at: Option<NaiveDateTime>,
@@ -168,6 +168,8 @@ pub struct User {
     pub created_at: NaiveDateTime,
     /// When the row was last changed (UTC), if ever.
     pub updated_at: Option<NaiveDateTime>,
+    /// When the password was last changed or reset (UTC), if ever.
+    pub password_changed_at: Option<NaiveDateTime>,
 }
 
 /// A new [`User`].
@@ -210,6 +212,8 @@ pub struct UserChanges<'a> {
     pub last_login_at: Option<NaiveDateTime>,
     /// When the row was last changed (UTC), if ever.
     pub updated_at: Option<NaiveDateTime>,
+    /// When the password was last changed or reset (UTC).
+    pub password_changed_at: Option<NaiveDateTime>,
 }
 
 redacted_debug! {
@@ -294,7 +298,7 @@ pub struct Session {
     pub token_sha256: String,
     /// Who logged in.
     pub user_id: Id<User>,
-    /// The hospital the user works in at the moment.
+    /// The hospital it is good for; `None` is the service itself, such as its console.
     pub hospital_id: Option<Id<Hospital>>,
     /// Where the log-in came from.
     pub ip_address: Option<String>,

@@ -64,6 +64,18 @@ pub enum AccountError {
     /// The old password is wrong.
     #[error("the present password is not this one")]
     WrongPassword,
+    /// Too many wrong guesses at the present password.
+    #[error("too many attempts; try again at {until} UTC")]
+    Locked {
+        /// When the next attempt is listened to (UTC).
+        until: NaiveDateTime,
+    },
+    /// Since the log-in the password was changed or the account switched off.
+    #[error("this log-in is no longer good; log in again")]
+    LoginOutdated,
+    /// Nobody would be left to run the service.
+    #[error("this is the last account that runs the service; make another superuser first")]
+    LastSuperuser,
     /// The new password is refused.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),

@@ -64,7 +64,11 @@ async fn somebody_who_is_no_superuser_stays_outside() {
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     answer.has("does not run the service");
     // Nor with a session that was begun elsewhere.
-    let session = accounts.begin_session(shared, made.user, None, None, None, now());
+    let (name, password) = (&site.username, made.password.reveal());
+    let login = accounts
+        .log_in(shared, name, password, None, now())
+        .unwrap();
+    let session = accounts.begin_session(shared, &login, None, None, None, now());
     site.cookies = format!("__Host-tenants-console={}", session.unwrap().reveal());
     for path in PAGES {
         assert_eq!(site.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
