@@ -94,7 +94,9 @@ impl AuditFault {
             | Self::Missing { seq }
             | Self::Surplus { seq }
             | Self::End { seq }
+            | Self::AnchorPruned { seq }
             | Self::Disowned { seq } => seq,
+            Self::Unsaid { through } => through,
         }
     }
 }

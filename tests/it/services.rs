@@ -8,8 +8,10 @@ use diesel_tenants::models::shared::accounts::{Hospital, NewHospital};
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{Accounts, HashCost, Policy};
+use diesel_tenants::services::admission::Admission;
 
 mod accounts;
+mod admission;
 mod links;
 mod numbers;
 mod onboarding;
@@ -41,7 +43,8 @@ fn open(root: &Path) -> Tenancy {
         .sqlite(root)
         .init()
         .shared_migrations(SHARED_MIGRATIONS)
-        .tenant_migrations(TENANT_MIGRATIONS);
+        .tenant_migrations(TENANT_MIGRATIONS)
+        .workflow(Admission::default());
     diesel_tenants::services::onboarding::workflows(builder)
         .open()
         .unwrap()
@@ -56,7 +59,7 @@ fn quick_accounts() -> Accounts {
 
 /// The parts other processes play here.
 pub(crate) fn play(part: &str, root: &Path) -> bool {
-    onboarding::play(part, root)
+    onboarding::play(part, root) || admission::play(part, root)
 }
 
 impl Service {

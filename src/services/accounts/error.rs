@@ -47,6 +47,12 @@ pub enum AccountError {
     /// The row in the hospital's database belongs to another user.
     #[error("this record is linked to another user already; unlink it first")]
     LinkedToAnother,
+    /// The user has another record in the hospital already.
+    #[error("this user is linked to another {what} of the hospital already; unlink that one first")]
+    UserLinked {
+        /// What the other record is.
+        what: &'static str,
+    },
     /// There is no such record in the hospital's database.
     #[error("there is no such {what} in hospital `{tenant}`")]
     UnknownRecord {
