@@ -29,6 +29,9 @@ pub(crate) enum Until {
 }
 
 impl Retention {
+    /// The longest there is, a hundred years: [`delete`](crate::Tenancy::delete) refuses more.
+    pub const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+
     /// At once.
     pub const NONE: Self = Self(Until::After(Duration::ZERO));
 
@@ -42,6 +45,16 @@ impl Retention {
     /// From this time on.
     pub const fn until(time: SystemTime) -> Self {
         Self(Until::At(time))
+    }
+
+    /// Whether nobody lives to see its end, so that it is a slip of the hand.
+    pub(crate) fn is_too_long(self) -> bool {
+        match self.0 {
+            Until::After(wait) => wait > Self::LONGEST,
+            Until::At(time) => time
+                .duration_since(SystemTime::now())
+                .is_ok_and(|wait| wait > Self::LONGEST),
+        }
     }
 }
 

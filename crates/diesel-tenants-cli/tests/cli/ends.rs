@@ -1,4 +1,6 @@
 //! The end of a tenant, and what is kept of it.
+use diesel::connection::SimpleConnection;
+
 use crate::program::{Place, stable};
 
 fn archived(place: &Place, id: &str) {
@@ -96,6 +98,41 @@ fn a_tenant_is_deleted_brought_back_held_and_purged() {
     place
         .run(["create", "TH001", "--name", "Another", "--reuse-retired-id"])
         .done();
+}
+
+/// A date beyond the year 9999 was written down, and from then on every command that prints it panicked.
+#[test]
+fn a_retention_beyond_all_calendars_is_refused_and_one_that_was_written_down_is_printed() {
+    let place = Place::new();
+    archived(&place, "TH001");
+    let delete = |days: &str| {
+        let arguments = ["delete", "TH001", "--retain-days", days];
+        place.run(arguments.into_iter().chain(["--yes-i-mean", "TH001"]))
+    };
+    assert_eq!(
+        delete("4294967295").refused(2),
+        "error: tenant `TH001` is kept for 36500 days, a hundred years, at the longest; give a shorter retention\n"
+    );
+    delete("36500").done();
+
+    // By an earlier version.
+    let tenancy = place.library().open().expect("the library opens");
+    let mut shared = tenancy.shared().expect("the shared database opens");
+    let date = "UPDATE __tenants_tenants SET delete_after = 9223372036854775807";
+    shared
+        .unrouted("an earlier version", |raw| {
+            raw.connection().batch_execute(date)
+        })
+        .expect("the date is set");
+    drop((shared, tenancy));
+    for verb in [&["list"][..], &["show", "TH001"], &["doctor"]] {
+        for json in [&[][..], &["--json"]] {
+            let ran = place.run(verb.iter().chain(json));
+            assert!(matches!(ran.code, 0 | 3), "{ran:?}");
+        }
+    }
+    let shown = place.json(["show", "TH001"]).0;
+    assert_eq!(shown["delete_after"], "9999-12-31T23:59:59.999Z");
 }
 
 #[test]
