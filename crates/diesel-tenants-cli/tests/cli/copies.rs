@@ -18,8 +18,8 @@ fn a_backup_is_taken_listed_and_restored_and_the_restore_undone() {
 
     let refused = place.run(["restore", "TH001", "latest"]);
     assert_eq!(
-        refused.refused(4),
-        "error: this replaces the data of tenant `TH001`, and nobody has confirmed it; nothing was done\n\
+        stable(refused.refused(4)),
+        "error: this puts the manual backup that was taken AGO in place of the data of tenant `TH001`, and nobody has confirmed it; nothing was done\n\
          hint: add `--yes-i-mean TH001` if you do mean it\n"
     );
     assert_eq!(place.patients("TH001"), 2);
@@ -49,6 +49,37 @@ fn a_backup_is_taken_listed_and_restored_and_the_restore_undone() {
         .map(|backup| backup["reason"].as_str().expect("a reason"))
         .collect();
     assert_eq!(reasons, ["before-restore", "manual"]);
+}
+
+/// The second `restore TH001 latest` took what the first had backed up on its way, and brought the bad data back.
+#[test]
+fn latest_is_the_same_backup_when_it_is_restored_twice() {
+    let place = Place::new();
+    place.create("TH001");
+    place.admit("TH001");
+    let yes = ["--yes-i-mean", "TH001"];
+    place
+        .run(["recreate", "TH001"].into_iter().chain(yes))
+        .done();
+    let restore = || place.run(["restore", "TH001", "latest"].into_iter().chain(yes));
+    assert_eq!(
+        restore().refused(6),
+        "error: tenant `TH001` has no backup but those that operations took on their way\n\
+         hint: `backups` lists them; name one by its id\n"
+    );
+    place.run(["backup", "TH001"]).done();
+    place.admit("TH001");
+    for _ in 0..2 {
+        restore().done();
+        assert_eq!(place.patients("TH001"), 0);
+    }
+    let named = place.json(["backups", "TH001"]).0["backups"][0].clone();
+    assert_eq!(named["reason"], "before-restore");
+    let refused = place.run(["restore", "TH001", named["id"].as_str().expect("an id")]);
+    assert!(
+        stable(refused.refused(4)).contains("puts the before-restore backup that was taken AGO in"),
+        "{refused:?}"
+    );
 }
 
 #[test]
