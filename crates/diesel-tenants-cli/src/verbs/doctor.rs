@@ -8,6 +8,7 @@ use console::style;
 use diesel::QueryResult;
 use diesel::dsl::sql;
 use diesel::sql_types::Text;
+use diesel_tenants::backend::TenantKey;
 use diesel_tenants::fleet::RunOutcome;
 use diesel_tenants::migrate::SchemaMismatch;
 use diesel_tenants::pool::fd_budget;
@@ -55,7 +56,7 @@ pub(crate) struct Examined {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Finding {
     /// unfinished, workflow, run, reserved, failed, missing, behind, ahead, not-ready, backup-missing, backup-old, due, undead, buried,
-    /// orphan-directory, descriptors or disk.
+    /// reclaimable, orphan-directory, descriptors or disk.
     kind: &'static str,
     tenant: Option<String>,
     message: String,
@@ -314,6 +315,14 @@ fn ends(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
         );
     }
     for orphan in tenancy.orphans()? {
+        if let Some(TenantKey { id, uuid, .. }) = orphan.reclaimable {
+            let message = format!(
+                "the database of {id} is there, and this shared database does not know it; leave it where it is"
+            );
+            let command = format!("reclaim {uuid} --name \"{id}\"");
+            findings.of(id, "reclaimable", message, &command);
+            continue;
+        }
         findings.add(
             None,
             "orphan-directory",

@@ -382,6 +382,18 @@ fn a_shared_database_is_restored_and_newer_tenants_are_taken_back() {
         "{restored:?}"
     );
     assert_eq!(place.run(["list", "--ids"]).done(), "TH001\n");
+    // It said to move the directory of a live hospital away.
+    let doctor = place.run(["doctor"]);
+    let of_new = "! the database of NEW001 is there, and this shared database does not know it; leave it where it is\n    tenants reclaim ";
+    assert!(doctor.ended(3).contains(of_new), "{doctor:?}");
+    assert!(!doctor.stdout.contains("move it"), "{doctor:?}");
+    let verified = place.run(["verify", "--all"]);
+    assert!(
+        verified
+            .ended(3)
+            .contains("the database of tenant `NEW001`"),
+        "{verified:?}"
+    );
     let next = restored
         .stdout
         .lines()
