@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{BackupError, BackupFilter, BackupRecord, BackupRef, find, remove, sets};
 use crate::backend::{Backend, BackupStorage};
+use crate::error::CatalogError;
 use crate::registry::Registry;
 use crate::tenancy::Tenancy;
 
@@ -147,7 +148,11 @@ fn prune<C: Backend>(
         by_database.entry(database).or_default().push(backup);
     }
     let mut report = PruneReport::default();
-    for backups in by_database.into_values() {
+    for (database, backups) in by_database {
+        if is_on_hold(registry, database)? {
+            report.kept.extend(backups);
+            continue;
+        }
         if let Some(newest) = backups.first()
             && let Err(error) = is_there(registry, newest)
         {
@@ -170,6 +175,10 @@ fn prune<C: Backend>(
             } else {
                 match remove(registry, backup.id) {
                     Ok(()) => report.removed.push(backup),
+                    // Since it was looked at.
+                    Err(BackupError::OnHold { .. } | BackupError::Pinned { .. }) => {
+                        report.kept.push(backup);
+                    }
                     Err(error) => report.failed.push((backup, error)),
                 }
             }
@@ -179,6 +188,18 @@ fn prune<C: Backend>(
         sets::remove_empty(registry)?;
     }
     Ok(report)
+}
+
+/// Whether the tenant is under a legal hold, which keeps all of its backups.
+fn is_on_hold<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Option<Uuid>,
+) -> Result<bool, CatalogError> {
+    let Some(tenant) = tenant else {
+        return Ok(false);
+    };
+    let record = registry.ask(|c| c.catalog_tenant(tenant))?;
+    Ok(record.is_some_and(|record| record.legal_hold.is_some()))
 }
 
 /// Whether a backup is where the catalogue says, with its manifest and its length. Its bytes are not read.
@@ -194,8 +215,9 @@ impl<C: Backend> Tenancy<C> {
     /// Removes the backups that `policy` does not keep, of every tenant, of deleted ones too, and of the shared database.
     /// With `dry_run` it only says which those are.
     ///
-    /// The newest backup of a database stays, and so do all pinned ones. Where the newest is not there as it should be,
-    /// no backup of that database is removed.
+    /// The newest backup of a database stays, and so do all pinned ones and those of a tenant under a legal hold. Where the
+    /// newest is not there as it should be, no backup of that database is removed, and none that is out of reach is
+    /// forgotten: it is in [`PruneReport::failed`].
     ///
     /// # Errors
     /// [`BackupError::Catalog`]. What could not be removed is in the report.

@@ -354,6 +354,30 @@ fn prune_says_what_it_would_remove_and_keeps_the_newest_and_the_pinned() {
     );
 }
 
+/// Every nightly prune ended with 1 as long as the hold lasted, and the dry run promised what may not be.
+#[test]
+fn what_is_on_hold_is_kept_by_prune_and_by_its_dry_run() {
+    let place = Place::new();
+    place.create("TH001");
+    for _ in 0..2 {
+        place.run(["backup", "TH001"]).done();
+    }
+    let hold = ["hold", "TH001", "--reason", "case 12/2026"];
+    place.run(hold).done();
+    let policy = ["prune", "--keep-last", "1", "--daily", "0", "--weekly", "0"];
+    let prune = |more: &[&'static str]| {
+        let arguments = policy.into_iter().chain(["--monthly", "0"]);
+        stable(place.run(arguments.chain(more.iter().copied())).done())
+    };
+    assert_eq!(
+        prune(&["--dry-run"]),
+        "0 backups (SIZE) would be removed, 2 kept; nothing was done\n"
+    );
+    assert_eq!(prune(&[]), "0 backups (SIZE) removed, 2 kept\n");
+    place.run(["release", "TH001"]).done();
+    assert!(prune(&[]).ends_with("1 backup (SIZE) removed, 1 kept\n"));
+}
+
 #[test]
 fn a_shared_database_is_restored_and_newer_tenants_are_taken_back() {
     let place = Place::new();
