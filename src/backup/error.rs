@@ -84,6 +84,11 @@ impl BackupError {
         }
     }
 
+    /// Whether its directory is not there as it was left, as where a disk is not mounted. Nothing was forgotten.
+    pub fn is_out_of_reach(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::OutOfReach { .. }))
+    }
+
     /// Whether the disk is full. Nothing of the backup is left on it.
     pub fn is_disk_full(&self) -> bool {
         match self {

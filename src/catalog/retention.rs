@@ -121,6 +121,11 @@ pub struct Certificate {
     pub backups: BackupsOnPurge,
     /// How many backups were removed.
     pub backups_removed: u64,
+    /// The backups that were to be removed and are not, because their directory was out of reach: on a disk that was not
+    /// mounted. They are [listed](crate::Tenancy::backups) still;
+    /// [`remove_backup`](crate::Tenancy::remove_backup) removes each once its directory is there.
+    #[serde(default)]
+    pub backups_left: Vec<Uuid>,
     /// When the removal began; Unix milliseconds where it is written down.
     #[serde(with = "millis")]
     pub begun_at: SystemTime,
@@ -297,6 +302,7 @@ mod tests {
             bytes: 4096,
             backups: BackupsOnPurge::Remove,
             backups_removed: 2,
+            backups_left: vec![Uuid::now_v7()],
             begun_at,
             completed_at: None,
         };

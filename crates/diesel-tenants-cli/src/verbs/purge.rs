@@ -45,6 +45,8 @@ pub(crate) struct Purged {
     generations: Vec<u64>,
     bytes: u64,
     backups_removed: u64,
+    /// Those that were to be removed, and whose directory is out of reach.
+    backups_left: Vec<String>,
     backups_kept: bool,
     /// RFC 3339, UTC.
     completed_at: Option<String>,
@@ -125,6 +127,11 @@ impl Purged {
                 .collect(),
             bytes: certificate.bytes,
             backups_removed: certificate.backups_removed,
+            backups_left: certificate
+                .backups_left
+                .iter()
+                .map(Uuid::to_string)
+                .collect(),
             backups_kept: certificate.backups == BackupsOnPurge::Keep,
             completed_at: certificate.completed_at.map(show::iso),
         }
@@ -163,7 +170,22 @@ impl Document for Purged {
             .with("size", show::bytes(self.bytes))
             .with("backups", backups)
             .with_some("completed", self.completed_at.as_ref());
-        write!(f, "{fields}")
+        write!(f, "{fields}")?;
+        if !self.backups_left.is_empty() {
+            writeln!(
+                f,
+                "these backups were not removed, because their directory is out of reach; mount its disk, then remove each:"
+            )?;
+        }
+        let mut left = self.backups_left.iter();
+        left.try_for_each(|backup| writeln!(f, "  {backup}"))
+    }
+
+    fn exit(&self) -> Exit {
+        match self.backups_left.is_empty() {
+            true => Exit::Done,
+            false => Exit::Findings,
+        }
     }
 }
 
