@@ -212,6 +212,15 @@ fn is_there<C: Backend>(registry: &Registry<C>, backup: &BackupRecord) -> Result
 }
 
 impl<C: Backend> Tenancy<C> {
+    /// Whether a backup is where the catalogue says, with its manifest and its length. Its bytes are not read, which
+    /// [`verify_backup`](Self::verify_backup) does.
+    ///
+    /// # Errors
+    /// See [`BackupError`], in most cases [`Invalid`](BackupError::Invalid).
+    pub fn backup_is_there(&self, backup: &BackupRecord) -> Result<(), BackupError> {
+        is_there(&self.registry, backup)
+    }
+
     /// Removes the backups that `policy` does not keep, of every tenant, of deleted ones too, and of the shared database.
     /// With `dry_run` it only says which those are.
     ///

@@ -354,6 +354,24 @@ fn prune_says_what_it_would_remove_and_keeps_the_newest_and_the_pinned() {
     );
 }
 
+/// It looked at the rows only, and said that there was nothing to do.
+#[test]
+fn doctor_looks_whether_the_newest_backups_are_there() {
+    let place = Place::new();
+    place.create("TH001");
+    let (taken, _) = place.json(["backup", "--all"]);
+    assert!(place.run(["doctor"]).done().contains("nothing to do"));
+    let path = taken["backups"][0]["path"].as_str().expect("a path");
+    std::fs::remove_dir_all(path).expect("it is there");
+    let doctor = place.run(["doctor"]);
+    let lost = "! the newest backup of TH001 is not in order: ";
+    assert!(doctor.ended(3).starts_with(lost), "{doctor:?}");
+    assert!(
+        doctor.stdout.contains("\n    tenants backup TH001\n"),
+        "{doctor:?}"
+    );
+}
+
 /// Every nightly prune ended with 1 as long as the hold lasted, and the dry run promised what may not be.
 #[test]
 fn what_is_on_hold_is_kept_by_prune_and_by_its_dry_run() {
