@@ -28,8 +28,8 @@ use uuid::Uuid;
 #[cfg(feature = "sqlite")]
 use crate::access::Principal;
 use crate::backend::{
-    Backend, BackupOf, BackupPlace, BackupSource, BackupStorage, InvalidBackup, Storage,
-    StorageError, TenantKey,
+    Backend, BackupOf, BackupPlace, BackupSource, BackupStorage, ConnectError, InvalidBackup,
+    Storage, StorageError, TenantKey,
 };
 use crate::catalog::Status;
 pub use crate::catalog::backups::BackupReason;
@@ -282,6 +282,13 @@ fn make<C: Backend>(
     let place = place(backup);
     let staged = storage.backup_stage(source, &place);
     let facts = staged.map_err(|error| match error {
+        InvalidBackup::Storage(
+            StorageError::Connect(ConnectError::Setup { source: error, .. })
+            | StorageError::Query { source: error, .. },
+        ) if C::is_lock_timeout(&error) => BackupError::Locked {
+            whose: source.whose(),
+            source: error,
+        },
         InvalidBackup::Storage(StorageError::Connect(error)) => BackupError::Source {
             whose: source.whose(),
             source: Box::new(error),

@@ -354,6 +354,29 @@ fn prune_says_what_it_would_remove_and_keeps_the_newest_and_the_pinned() {
     );
 }
 
+/// It said to restore an earlier backup, over a database that was whole and in use.
+#[test]
+fn a_database_that_is_locked_is_not_called_lost() {
+    use diesel::Connection;
+    use diesel::connection::SimpleConnection;
+
+    let place = Place::new();
+    place.create("TH001");
+    let path = place.run(["path", "TH001"]).done().trim().to_owned();
+    let path = place.path().join(path).display().to_string();
+    let mut other = diesel::SqliteConnection::establish(&path).expect("it opens");
+    other
+        .batch_execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+        .expect("nobody else has it open");
+    let refused = place.run(["backup", "TH001"]);
+    assert_eq!(
+        refused.refused(5),
+        "error: tenant `TH001` was not backed up: its database is locked; try again\ncaused by: database is locked\n"
+    );
+    drop(other);
+    place.run(["backup", "TH001"]).done();
+}
+
 /// It looked at the rows only, and said that there was nothing to do.
 #[test]
 fn doctor_looks_whether_the_newest_backups_are_there() {
