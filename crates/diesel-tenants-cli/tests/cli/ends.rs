@@ -160,6 +160,29 @@ fn a_suggested_id_is_not_that_of_a_deleted_tenant() {
     );
 }
 
+/// It was under way in another process, for ever: `doctor` had taken it over itself.
+#[test]
+fn a_purge_that_cannot_go_on_says_what_is_in_the_way() {
+    let place = Place::new();
+    archived(&place, "TH001");
+    let path = place.run(["path", "TH001"]).done().trim().to_owned();
+    let in_the_way = place.path().join(path).with_file_name("old");
+    std::fs::create_dir(&in_the_way).expect("it can be made");
+    let yes = ["--yes-i-mean", "TH001"];
+    let delete = ["delete", "TH001", "--retain-days", "0"];
+    place.run(delete.into_iter().chain(yes)).done();
+    let refused = place.run(["purge", "TH001"].into_iter().chain(yes));
+    assert!(refused.refused(1).contains("/old\""), "{refused:?}");
+    assert!(refused.stderr.contains("directory"), "{refused:?}");
+    let doctor = place.run(["doctor"]);
+    let cut_short = "purge of TH001 was cut short: ";
+    assert!(doctor.ended(3).contains(cut_short), "{doctor:?}");
+    assert!(doctor.stdout.contains("/old\""), "{doctor:?}");
+    std::fs::remove_dir(&in_the_way).expect("it is empty");
+    let doctor = place.run(["doctor"]);
+    assert!(!doctor.stdout.contains("TH001"), "{doctor:?}");
+}
+
 #[test]
 fn what_was_put_back_of_a_purged_tenant_is_found_and_removed() {
     let place = Place::new();
