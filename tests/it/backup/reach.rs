@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use diesel_tenants::{
     BackupFilter, BackupOptions, BackupRecord, BackupSetOptions, BackupsOnPurge, PurgeOptions,
-    Retention, prelude::*,
+    Retention,
 };
 
 use super::{ONLY_THE_NEWEST, beside_the_mark, id};

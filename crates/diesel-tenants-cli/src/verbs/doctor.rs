@@ -1,7 +1,7 @@
 //! `doctor`
 use std::collections::HashMap;
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 use console::style;
