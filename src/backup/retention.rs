@@ -2,13 +2,13 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::{Entry, HashMap};
 use std::hash::Hash;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{BackupError, BackupFilter, BackupRecord, BackupRef, find, remove, sets};
-use crate::backend::{Backend, BackupStorage};
+use crate::backend::{Backend, BackupStorage, Storage};
 use crate::error::CatalogError;
 use crate::registry::Registry;
 use crate::tenancy::Tenancy;
@@ -23,7 +23,7 @@ use crate::tenancy::Tenancy;
 /// ```
 /// use diesel_tenants::RetentionPolicy;
 ///
-/// let policy = RetentionPolicy { keep_last: 3, daily: 7, weekly: 5, monthly: 12 };
+/// let policy = RetentionPolicy { keep_last: 3, daily: 7, weekly: 5, monthly: 12, ..Default::default() };
 /// # let _ = policy;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -36,6 +36,9 @@ pub struct RetentionPolicy {
     pub weekly: usize,
     /// The newest one of each of the last so many months that have one.
     pub monthly: usize,
+    /// How long after its purge the backups of a tenant are kept. Then all of them go that are not pinned, the newest
+    /// too. `None`: they are kept like those of any other.
+    pub after_purge: Option<Duration>,
 }
 
 impl Default for RetentionPolicy {
@@ -46,6 +49,7 @@ impl Default for RetentionPolicy {
             daily: 7,
             weekly: 5,
             monthly: 12,
+            after_purge: None,
         }
     }
 }
@@ -153,7 +157,10 @@ fn prune<C: Backend>(
             report.kept.extend(backups);
             continue;
         }
+        // Of a tenant that is no more nothing is held back for somebody who may have to restore it.
+        let is_over = is_past(registry, database, policy.after_purge)?;
         if let Some(newest) = backups.first()
+            && !is_over
             && let Err(error) = is_there(registry, newest)
         {
             report.held.push((newest.clone(), error));
@@ -168,7 +175,7 @@ fn prune<C: Backend>(
             .map(|backup| (backup.taken_at, backup.reason.is_asked_for()))
             .collect();
         for (backup, keep) in free.into_iter().zip(policy.keeps(&times)) {
-            if keep {
+            if keep && !is_over {
                 report.kept.push(backup);
             } else if dry_run {
                 report.removed.push(backup);
@@ -200,6 +207,20 @@ fn is_on_hold<C: Backend>(
     };
     let record = registry.ask(|c| c.catalog_tenant(tenant))?;
     Ok(record.is_some_and(|record| record.legal_hold.is_some()))
+}
+
+/// Whether the tenant was purged, and that long ago.
+fn is_past<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Option<Uuid>,
+    after_purge: Option<Duration>,
+) -> Result<bool, BackupError> {
+    let (Some(tenant), Some(wait)) = (tenant, after_purge) else {
+        return Ok(false);
+    };
+    let certificate = registry.common.storage.certificate(tenant)?;
+    let purged = certificate.and_then(|certificate| certificate.completed_at);
+    Ok(purged.is_some_and(|at| at.elapsed().is_ok_and(|age| age >= wait)))
 }
 
 /// Whether a backup is where the catalogue says, with its manifest and its length. Its bytes are not read.
@@ -267,6 +288,7 @@ mod tests {
         daily: 0,
         weekly: 0,
         monthly: 0,
+        after_purge: None,
     };
 
     #[test]
@@ -344,7 +366,7 @@ mod tests {
             let begin = at("2024-01-01 00");
             let times: Vec<_> =
                 taken.iter().map(|(h, asked)| (begin + Duration::from_secs(h * 3600), *asked)).collect();
-            let policy = RetentionPolicy { keep_last, daily, weekly, monthly };
+            let policy = RetentionPolicy { keep_last, daily, weekly, monthly, after_purge: None };
             let only = |times: &[(SystemTime, bool)]| -> Vec<(SystemTime, bool)> {
                 times.iter().zip(policy.keeps(times)).filter(|(_, keep)| *keep).map(|(at, _)| *at).collect()
             };

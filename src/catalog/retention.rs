@@ -70,7 +70,8 @@ impl Default for Retention {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum BackupsOnPurge {
-    /// They stay until their own retention ends. The certificate says so.
+    /// They stay, and the certificate says so. [`RetentionPolicy::after_purge`](crate::RetentionPolicy::after_purge) sets an
+    /// end to that.
     #[default]
     Keep,
     /// They are removed with the databases.

@@ -40,7 +40,7 @@ pub struct PurgeOptions {
 }
 
 impl PurgeOptions {
-    /// What becomes of its backups. Default: they are kept until their own retention ends.
+    /// What becomes of its backups. Default: they are kept.
     pub fn backups(mut self, backups: BackupsOnPurge) -> Self {
         self.backups = backups;
         self

@@ -171,6 +171,7 @@ pub(crate) const ONLY_THE_NEWEST: RetentionPolicy = RetentionPolicy {
     daily: 0,
     weekly: 0,
     monthly: 0,
+    after_purge: None,
 };
 
 #[test]

@@ -25,7 +25,7 @@ pub struct Purge {
     /// Remove what was put back of a tenant that was purged before, by its uuid; `doctor` finds such files
     #[arg(long, value_name = "UUID", value_parser = text::<Uuid>(), conflicts_with_all = ["with_backups", "i_checked_the_clock"])]
     uuid: Option<Uuid>,
-    /// Remove its backups too, instead of leaving them to their own retention
+    /// Remove its backups too, instead of leaving them to `prune --after-purge`
     #[arg(long)]
     with_backups: bool,
     /// Believe a clock that is more than a week ahead of what the catalogue last saw
@@ -161,7 +161,9 @@ impl Document for Purged {
         writeln!(f, "purged {}", self.id)?;
         let generations: Vec<String> = self.generations.iter().map(u64::to_string).collect();
         let backups = match self.backups_kept {
-            true => "kept until their own retention ends".to_owned(),
+            true => {
+                "kept, until `backups --remove` or `prune --after-purge` removes them".to_owned()
+            }
             false => format!("{} removed", self.backups_removed),
         };
         let fields = Fields::new()
@@ -174,7 +176,7 @@ impl Document for Purged {
         if !self.backups_left.is_empty() {
             writeln!(
                 f,
-                "these backups were not removed, because their directory is out of reach; mount its disk, then remove each:"
+                "these backups were not removed, because their directory is out of reach; mount its disk, then give each to `backups --remove`:"
             )?;
         }
         let mut left = self.backups_left.iter();

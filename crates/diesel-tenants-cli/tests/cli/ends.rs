@@ -86,7 +86,7 @@ fn a_tenant_is_deleted_brought_back_held_and_purged() {
 
     assert_eq!(
         stable(purge().done()),
-        "purged TH001\n uuid UUID\n generations 1\n size SIZE\n backups kept until their own retention ends\n completed TIME\n"
+        "purged TH001\n uuid UUID\n generations 1\n size SIZE\n backups kept, until `backups --remove` or `prune --after-purge` removes them\n completed TIME\n"
     );
     place.run(["show", "TH001"]).refused(6);
     let again = place.run(["create", "TH001", "--name", "Another"]);
@@ -181,6 +181,43 @@ fn a_purge_that_cannot_go_on_says_what_is_in_the_way() {
     std::fs::remove_dir(&in_the_way).expect("it is empty");
     let doctor = place.run(["doctor"]);
     assert!(!doctor.stdout.contains("TH001"), "{doctor:?}");
+}
+
+/// The newest backup of a purged tenant was kept for ever: no command removed it.
+#[test]
+fn the_backups_of_a_purged_tenant_end_by_themselves_or_by_command() {
+    let place = Place::new();
+    archived(&place, "TH001");
+    let yes = ["--yes-i-mean", "TH001"];
+    let mut backups = Vec::new();
+    for _ in 0..3 {
+        let taken = place.json(["backup", "TH001"]).0;
+        backups.push(
+            taken["backups"][0]["id"]
+                .as_str()
+                .expect("an id")
+                .to_owned(),
+        );
+    }
+    let delete = ["delete", "TH001", "--retain-days", "0"];
+    place.run(delete.into_iter().chain(yes)).done();
+    place.run(["purge", "TH001"].into_iter().chain(yes)).done();
+
+    let remove = ["backups", "--remove", &backups[1]];
+    place.run(remove).refused(4);
+    assert!(
+        !place
+            .run(remove.into_iter().chain(yes))
+            .done()
+            .contains(&backups[1])
+    );
+    place.run(remove.into_iter().chain(yes)).refused(6);
+    place.run(["backups", "--pin", &backups[0]]).done();
+    let early = place.json(["prune", "--after-purge", "1d"]).0;
+    assert_eq!(early["removed"], serde_json::json!([]));
+    let late = place.json(["prune", "--after-purge", "0s"]).0;
+    assert_eq!(late["removed"][0]["id"], backups[2].as_str());
+    assert_eq!(late["kept"], 1, "the one that is pinned");
 }
 
 #[test]
