@@ -371,7 +371,7 @@ fn a_database_that_is_locked_is_not_called_lost() {
     let refused = place.run(["backup", "TH001"]);
     assert_eq!(
         refused.refused(5),
-        "error: tenant `TH001` was not backed up: its database is locked; try again\ncaused by: database is locked\n"
+        "error: tenant `TH001` was not backed up: its database is locked; try again\n  caused by: database is locked\n"
     );
     drop(other);
     place.run(["backup", "TH001"]).done();
