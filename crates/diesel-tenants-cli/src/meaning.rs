@@ -190,6 +190,7 @@ impl From<RepairError> for Failure {
             RepairError::Verify(error) => return error.into(),
             RepairError::Lifecycle(error) => return error.into(),
             RepairError::Open(error) => return error.into(),
+            RepairError::NoSuchColumn { .. } => Kind::Usage,
             RepairError::NotRepairable { .. }
             | RepairError::Ahead { .. }
             | RepairError::PlanOutdated { .. } => Kind::Refused,
