@@ -2,6 +2,7 @@
 //!
 //! | step | failpoint after it | killed here, recovery |
 //! |---|---|---|
+//! | mark in the directory | `backup.marked` | has nothing to do |
 //! | catalogue row `making` | `backup.begun` | takes it out |
 //! | the database is looked through | `backup.checked` | takes the row out |
 //! | staging directory and file | `backup.staged` | removes them, and the row |
@@ -14,6 +15,9 @@
 //! Removing one: **catalogue row `removing`** (`backup-remove.begun`), its name is taken away (`backup-remove.hidden`), its
 //! files go (`backup-remove.removed`), then the row (`backup-remove.forgotten`).
 //!
+//! A backup that is missing counts as removed only where the mark of its directory is seen: an empty mount point has none.
+//! Its row stays until then, of one that was half made too.
+//!
 //! No other operation is kept waiting, and none keeps a backup waiting: it is not in the journal of operations, so that
 //! operations may take one on the way.
 use std::path::{Path, PathBuf};
@@ -24,8 +28,8 @@ use uuid::Uuid;
 #[cfg(feature = "sqlite")]
 use crate::access::Principal;
 use crate::backend::{
-    Backend, BackupOf, BackupPlace, BackupSource, BackupStorage, InvalidBackup, Storage,
-    StorageError, TenantKey,
+    Backend, BackupOf, BackupPlace, BackupSource, BackupStorage, ConnectError, InvalidBackup,
+    Storage, StorageError, TenantKey,
 };
 use crate::catalog::Status;
 pub use crate::catalog::backups::BackupReason;
@@ -241,6 +245,8 @@ pub(crate) fn take_of<C: Backend>(
         Some(asked) => storage.backup_directory(asked)?,
         None => None,
     };
+    storage.backup_mark(directory.as_deref())?;
+    hit("backup.marked");
     let running = Running::new(registry);
     let backup = StoredBackup {
         id: running.id(),
@@ -276,6 +282,13 @@ fn make<C: Backend>(
     let place = place(backup);
     let staged = storage.backup_stage(source, &place);
     let facts = staged.map_err(|error| match error {
+        InvalidBackup::Storage(
+            StorageError::Connect(ConnectError::Setup { source: error, .. })
+            | StorageError::Query { source: error, .. },
+        ) if C::is_lock_timeout(&error) => BackupError::Locked {
+            whose: source.whose(),
+            source: error,
+        },
         InvalidBackup::Storage(StorageError::Connect(error)) => BackupError::Source {
             whose: source.whose(),
             source: Box::new(error),
@@ -356,21 +369,49 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Backu
         };
         match settle(registry, &backup) {
             Ok(()) => count += 1,
-            Err(error) => first_error = first_error.or(Some(error)),
+            Err(error) => first_error = more_telling(first_error, error),
         }
     }
     match sets::recover(registry) {
         Ok(settled) => count += settled,
-        Err(error) => first_error = first_error.or(Some(error)),
+        Err(error) => first_error = more_telling(first_error, error),
     }
     match storage.backup_sweep() {
         Ok(swept) => count += swept,
-        Err(error) => first_error = first_error.or(Some(error.into())),
+        Err(error) => first_error = more_telling(first_error, error.into()),
     }
     match first_error {
         Some(error) => Err(error),
         None => Ok(count),
     }
+}
+
+/// The first error, but for one that only says that a disk is not mounted.
+fn more_telling(first: Option<BackupError>, error: BackupError) -> Option<BackupError> {
+    match first {
+        Some(first) if error.is_out_of_reach() || !first.is_out_of_reach() => Some(first),
+        _ => Some(error),
+    }
+}
+
+/// The backups of a tenant, those that count and those that were half made or half removed, that are out of reach.
+pub(crate) fn out_of_reach<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Uuid,
+) -> Result<Vec<Uuid>, BackupError> {
+    let mut stored = registry.ask(|c| c.backup_list(BackupsOf::Tenant(tenant)))?;
+    stored.extend(registry.ask(|c| c.backup_unfinished())?);
+    let mut found = Vec::new();
+    for backup in stored {
+        if backup.tenant.is_none_or(|key| key.uuid != tenant) {
+            continue;
+        }
+        match registry.common.storage.backup_reach(&place(&backup)) {
+            Err(StorageError::OutOfReach { .. }) => found.push(backup.id),
+            seen => seen?,
+        }
+    }
+    Ok(found)
 }
 
 /// Brings what a restored catalogue says of backups in line with those in `directory`, the data directory's own, and
@@ -557,8 +598,9 @@ impl<C: Backend> Tenancy<C> {
     /// Removes one backup and its files. There is no way back.
     ///
     /// # Errors
-    /// [`BackupError::Unknown`]; [`BackupError::Pinned`]; [`BackupError::OnHold`]; see [`BackupError`]. Once begun it is finished, if need be when
-    /// the library is opened next.
+    /// [`BackupError::Unknown`]; [`BackupError::Pinned`]; [`BackupError::OnHold`];
+    /// [`StorageError::OutOfReach`](crate::backend::StorageError::OutOfReach) where its directory is not there as it was left;
+    /// see [`BackupError`]. Once begun it is finished, if need be when the library is opened next.
     pub fn remove_backup(&self, id: Uuid) -> Result<(), BackupError> {
         remove(&self.registry, id)
     }
@@ -570,6 +612,11 @@ pub(crate) fn remove<C: Backend>(registry: &Registry<C>, id: Uuid) -> Result<(),
     let Some(_running) = Running::claim(registry, id) else {
         return Err(BackupError::Unknown { id });
     };
+    let found = registry.ask(|c| c.backup_find(id))?;
+    if let Some(found) = found.filter(|found| found.state == BackupState::Good) {
+        // From the commit point on nobody would know of what is out of reach.
+        registry.common.storage.backup_reach(&place(&found))?;
+    }
     if !write(registry, |c| c.backup_begin_removal(id, instance))? {
         let found = registry.ask(|c| c.backup_find(id))?;
         return Err(match found {

@@ -16,7 +16,8 @@ pub struct Unfinished {
     pub kind: OperationKind,
     /// The tenant's status meanwhile.
     pub status: Status,
-    /// Whether the process that does it is alive. One that is dead is settled by [`Tenancy::recover`].
+    /// Whether somebody works on it: a process that is alive, or a thread of this one. What nobody works on is settled by
+    /// [`Tenancy::recover`].
     pub alive: bool,
 }
 
@@ -43,7 +44,11 @@ impl<C: Backend> Tenancy<C> {
                 tenant: record.id,
                 kind: operation.kind,
                 status: record.status,
-                alive: storage.is_alive(operation.instance)?,
+                // Whoever tries to settle it takes it over, and may have to give it up as well.
+                alive: match operation.instance == storage.instance() {
+                    true => self.registry.running.lock().contains(&operation.id),
+                    false => storage.is_alive(operation.instance)?,
+                },
             });
         }
         Ok(found)

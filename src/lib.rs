@@ -464,6 +464,7 @@ mod catalog;
 mod clock;
 mod context;
 mod database;
+mod deadline;
 mod display_name;
 pub mod doors;
 pub mod error;

@@ -550,7 +550,7 @@ impl<C: Backend> Registry<C> {
     /// Why the gate is closed, or `Ok` if it no longer is.
     #[cold]
     fn closed(&self, tenant: &Tenant<C>) -> Result<(), OpenError> {
-        let until = Instant::now() + self.settings.drain_timeout;
+        let until = crate::deadline::after(self.settings.drain_timeout);
         let mut pause = Duration::from_millis(1);
         let mut settled = false;
         loop {

@@ -336,7 +336,8 @@ fn restore<C: Backend>(
     })
 }
 
-fn orphans<C: Backend>(registry: &Registry<C>) -> Result<Vec<OnDisk>, RestoreError> {
+/// Databases of this catalogue whose tenants it does not know.
+pub(crate) fn orphans<C: Backend>(registry: &Registry<C>) -> Result<Vec<OnDisk>, RestoreError> {
     let storage = &registry.common.storage;
     let mut orphans = Vec::new();
     for found in storage.on_disk()? {

@@ -177,6 +177,11 @@ pub trait BackupStorage {
     /// The directory that was asked for, resolved, once it was made sure that backups may be put there. `None` where
     /// it is that of the data directory.
     fn backup_directory(&self, asked: &Path) -> Result<Option<PathBuf>, StorageError>;
+    /// Puts this catalogue's mark into the directory, `None` being that of the data directory, unless it is there.
+    fn backup_mark(&self, directory: Option<&Path>) -> Result<(), StorageError>;
+    /// Refuses with [`StorageError::OutOfReach`] where neither the backup is seen nor the mark of its directory: what is
+    /// missing there may be on a disk that is not mounted.
+    fn backup_reach(&self, place: &BackupPlace) -> Result<(), StorageError>;
     /// Where a finished backup is.
     fn backup_path(&self, place: &BackupPlace) -> PathBuf;
     /// Copies a database into the staging directory of the backup as it is at one moment, and looks into the copy.
@@ -189,7 +194,8 @@ pub trait BackupStorage {
     fn backup_describe(&self, place: &BackupPlace, manifest: &[u8]) -> Result<(), StorageError>;
     /// Gives the staging directory its final name.
     fn backup_publish(&self, place: &BackupPlace) -> Result<(), StorageError>;
-    /// Removes a backup, staged or published.
+    /// Removes a backup, staged or published. One that is missing was removed before, where it is within
+    /// [reach](Self::backup_reach).
     fn backup_remove(&self, place: &BackupPlace) -> Result<(), StorageError>;
     /// Removes what dead instances left half made in the data directory, and says how much that was. Directories
     /// elsewhere may be used by other data directories, whose instances look dead from here.

@@ -221,6 +221,15 @@ pub enum StorageError {
     #[cfg(feature = "sqlite")]
     #[error(transparent)]
     BackupDirectory(#[from] crate::backend::sqlite::root::BackupDirError),
+    /// A backup is not where it was put, and neither is the mark of its directory, so nothing says that it is gone.
+    #[error(
+        "backup directory {directory:?} is out of reach: it has no mark of this catalogue, as where its disk is not \
+         mounted; mount it, then try again"
+    )]
+    OutOfReach {
+        /// The directory.
+        directory: std::path::PathBuf,
+    },
     /// A path cannot be given to SQLite.
     #[cfg(feature = "sqlite")]
     #[error(transparent)]

@@ -21,14 +21,23 @@ pub enum BackupError {
         /// Its status.
         status: Status,
     },
-    /// The database to be backed up is missing, damaged or another's. Earlier backups are untouched.
-    #[error("{whose} was not backed up; restore it from an earlier backup")]
+    /// The database to be backed up is missing, damaged or another's, or cannot be opened now. Earlier backups are untouched.
+    #[error("{whose} was not backed up; {}", next_step(source))]
     Source {
         /// Whose database it is.
         whose: Whose,
         /// What is wrong with it.
         #[source]
         source: Box<ConnectError>,
+    },
+    /// Somebody who writes did not let go of the database.
+    #[error("{whose} was not backed up: its database is locked; try again")]
+    Locked {
+        /// Whose database it is.
+        whose: Whose,
+        /// Diesel's error.
+        #[source]
+        source: diesel::result::Error,
     },
     /// No backup of this id is in the catalogue.
     #[error("no backup {id} is known; `Tenancy::backups` lists those there are")]
@@ -71,6 +80,14 @@ pub enum BackupError {
     Catalog(#[from] CatalogError),
 }
 
+/// Nobody is to restore over a database that is whole and could only not be opened at this moment.
+fn next_step(error: &ConnectError) -> &'static str {
+    match error.is_lost() {
+        true => "restore it from an earlier backup",
+        false => "mend what is in the way, then try again",
+    }
+}
+
 impl BackupError {
     /// Whether the same call may succeed a little later.
     pub fn is_retryable(&self) -> bool {
@@ -78,10 +95,15 @@ impl BackupError {
             Self::Open(error) => error.is_retryable(),
             Self::Storage(error) => error.is_retryable(),
             Self::Source { source, .. } => source.is_retryable(),
-            Self::GivenUp { .. } => true,
+            Self::GivenUp { .. } | Self::Locked { .. } => true,
             Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
+    }
+
+    /// Whether its directory is not there as it was left, as where a disk is not mounted. Nothing was forgotten.
+    pub fn is_out_of_reach(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::OutOfReach { .. }))
     }
 
     /// Whether the disk is full. Nothing of the backup is left on it.
@@ -104,6 +126,36 @@ impl From<InvalidBackup> for BackupError {
         match error {
             InvalidBackup::Storage(error) => Self::Storage(error),
             other => Self::Invalid(Box::new(other)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_lost_is_to_be_restored() {
+        let text = |source: ConnectError| {
+            let (whose, source) = (Whose::Shared, Box::new(source));
+            BackupError::Source { whose, source }.to_string()
+        };
+        let whose = Whose::Shared;
+        let missing = text(ConnectError::Missing { whose });
+        assert!(
+            missing.ends_with("restore it from an earlier backup"),
+            "{missing}"
+        );
+        let whose = Whose::Shared;
+        let source = diesel::result::Error::BrokenTransactionManager;
+        for error in [
+            ConnectError::OutOfDescriptors {
+                whose: Whose::Shared,
+            },
+            ConnectError::Setup { whose, source },
+        ] {
+            let text = text(error);
+            assert!(text.ends_with("then try again"), "{text}");
         }
     }
 }

@@ -1,26 +1,29 @@
 //! Which backups are kept, and the removal of the others.
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::hash::Hash;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{BackupError, BackupFilter, BackupRecord, BackupRef, find, remove, sets};
-use crate::backend::{Backend, BackupStorage};
+use crate::backend::{Backend, BackupStorage, Storage};
+use crate::error::CatalogError;
 use crate::registry::Registry;
 use crate::tenancy::Tenancy;
 
 /// How many backups of one database are kept. Days, weeks and months are those of UTC, weeks begin on Monday.
 ///
-/// A backup is kept if any of the numbers keeps it. Whatever they are, the newest one of each database is kept, and so
-/// is every pinned one, which counts for none of the numbers.
+/// A backup is kept if any of the numbers keeps it. Whatever they are, the newest one of each database is kept, the newest
+/// one that somebody or a timer [asked for](crate::BackupReason::is_asked_for), and every pinned one, which counts for none of
+/// the numbers. Of a day, a week or a month, one that an operation took on its way is kept only where no other is.
 ///
 /// # Example
 /// ```
 /// use diesel_tenants::RetentionPolicy;
 ///
-/// let policy = RetentionPolicy { keep_last: 3, daily: 7, weekly: 5, monthly: 12 };
+/// let policy = RetentionPolicy { keep_last: 3, daily: 7, weekly: 5, monthly: 12, ..Default::default() };
 /// # let _ = policy;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,6 +36,9 @@ pub struct RetentionPolicy {
     pub weekly: usize,
     /// The newest one of each of the last so many months that have one.
     pub monthly: usize,
+    /// How long after its purge the backups of a tenant are kept. Then all of them go that are not pinned, the newest
+    /// too. `None`: they are kept like those of any other.
+    pub after_purge: Option<Duration>,
 }
 
 impl Default for RetentionPolicy {
@@ -43,17 +49,25 @@ impl Default for RetentionPolicy {
             daily: 7,
             weekly: 5,
             monthly: 12,
+            after_purge: None,
         }
     }
 }
 
 impl RetentionPolicy {
-    /// For times in descending order, whether each is kept.
-    fn keeps(&self, newest_first: &[SystemTime]) -> Vec<bool> {
-        let dates: Vec<_> = newest_first.iter().map(|at| date(*at)).collect();
+    /// For times in descending order and whether each backup was asked for, whether it is kept.
+    fn keeps(&self, newest_first: &[(SystemTime, bool)]) -> Vec<bool> {
+        let dates: Vec<_> = newest_first
+            .iter()
+            .map(|(at, asked)| (date(*at), *asked))
+            .collect();
         let mut keep = vec![false; dates.len()];
         for kept in keep.iter_mut().take(self.keep_last.max(1)) {
             *kept = true;
+        }
+        // However many operations came after it.
+        if let Some(newest) = dates.iter().position(|(_, asked)| *asked) {
+            keep[newest] = true;
         }
         first_of_each(&dates, |at| at.date(), self.daily, &mut keep);
         let week = |at: &OffsetDateTime| {
@@ -67,18 +81,30 @@ impl RetentionPolicy {
     }
 }
 
-/// Marks the first of each of the first `limit` periods.
+/// Marks one of each of the first `limit` periods: the first that was asked for, or the first where none was.
+///
+/// What a restore took on its way may be the bad data somebody wanted to be rid of.
 fn first_of_each<P: Eq + Hash>(
-    dates: &[OffsetDateTime],
+    dates: &[(OffsetDateTime, bool)],
     period: impl Fn(&OffsetDateTime) -> P,
     limit: usize,
     keep: &mut [bool],
 ) {
-    let mut seen = HashSet::new();
-    for (at, keep) in dates.iter().zip(keep) {
-        if seen.len() < limit && seen.insert(period(at)) {
-            *keep = true;
+    let mut chosen: HashMap<P, usize> = HashMap::new();
+    for (index, (at, asked)) in dates.iter().enumerate() {
+        let seen = chosen.len();
+        match chosen.entry(period(at)) {
+            Entry::Vacant(free) if seen < limit => {
+                free.insert(index);
+            }
+            Entry::Occupied(mut other) if *asked && !dates[*other.get()].1 => {
+                other.insert(index);
+            }
+            _ => {}
         }
+    }
+    for index in chosen.into_values() {
+        keep[index] = true;
     }
 }
 
@@ -126,8 +152,15 @@ fn prune<C: Backend>(
         by_database.entry(database).or_default().push(backup);
     }
     let mut report = PruneReport::default();
-    for backups in by_database.into_values() {
+    for (database, backups) in by_database {
+        if is_on_hold(registry, database)? {
+            report.kept.extend(backups);
+            continue;
+        }
+        // Of a tenant that is no more nothing is held back for somebody who may have to restore it.
+        let is_over = is_past(registry, database, policy.after_purge)?;
         if let Some(newest) = backups.first()
+            && !is_over
             && let Err(error) = is_there(registry, newest)
         {
             report.held.push((newest.clone(), error));
@@ -137,15 +170,22 @@ fn prune<C: Backend>(
         let (pinned, free): (Vec<_>, Vec<_>) =
             backups.into_iter().partition(|backup| backup.pinned);
         report.kept.extend(pinned);
-        let times: Vec<_> = free.iter().map(|backup| backup.taken_at).collect();
+        let times: Vec<_> = free
+            .iter()
+            .map(|backup| (backup.taken_at, backup.reason.is_asked_for()))
+            .collect();
         for (backup, keep) in free.into_iter().zip(policy.keeps(&times)) {
-            if keep {
+            if keep && !is_over {
                 report.kept.push(backup);
             } else if dry_run {
                 report.removed.push(backup);
             } else {
                 match remove(registry, backup.id) {
                     Ok(()) => report.removed.push(backup),
+                    // Since it was looked at.
+                    Err(BackupError::OnHold { .. } | BackupError::Pinned { .. }) => {
+                        report.kept.push(backup);
+                    }
                     Err(error) => report.failed.push((backup, error)),
                 }
             }
@@ -155,6 +195,32 @@ fn prune<C: Backend>(
         sets::remove_empty(registry)?;
     }
     Ok(report)
+}
+
+/// Whether the tenant is under a legal hold, which keeps all of its backups.
+fn is_on_hold<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Option<Uuid>,
+) -> Result<bool, CatalogError> {
+    let Some(tenant) = tenant else {
+        return Ok(false);
+    };
+    let record = registry.ask(|c| c.catalog_tenant(tenant))?;
+    Ok(record.is_some_and(|record| record.legal_hold.is_some()))
+}
+
+/// Whether the tenant was purged, and that long ago.
+fn is_past<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Option<Uuid>,
+    after_purge: Option<Duration>,
+) -> Result<bool, BackupError> {
+    let (Some(tenant), Some(wait)) = (tenant, after_purge) else {
+        return Ok(false);
+    };
+    let certificate = registry.common.storage.certificate(tenant)?;
+    let purged = certificate.and_then(|certificate| certificate.completed_at);
+    Ok(purged.is_some_and(|at| at.elapsed().is_ok_and(|age| age >= wait)))
 }
 
 /// Whether a backup is where the catalogue says, with its manifest and its length. Its bytes are not read.
@@ -167,11 +233,21 @@ fn is_there<C: Backend>(registry: &Registry<C>, backup: &BackupRecord) -> Result
 }
 
 impl<C: Backend> Tenancy<C> {
+    /// Whether a backup is where the catalogue says, with its manifest and its length. Its bytes are not read, which
+    /// [`verify_backup`](Self::verify_backup) does.
+    ///
+    /// # Errors
+    /// See [`BackupError`], in most cases [`Invalid`](BackupError::Invalid).
+    pub fn backup_is_there(&self, backup: &BackupRecord) -> Result<(), BackupError> {
+        is_there(&self.registry, backup)
+    }
+
     /// Removes the backups that `policy` does not keep, of every tenant, of deleted ones too, and of the shared database.
     /// With `dry_run` it only says which those are.
     ///
-    /// The newest backup of a database stays, and so do all pinned ones. Where the newest is not there as it should be,
-    /// no backup of that database is removed.
+    /// The newest backup of a database stays, and so do all pinned ones and those of a tenant under a legal hold. Where the
+    /// newest is not there as it should be, no backup of that database is removed, and none that is out of reach is
+    /// forgotten: it is in [`PruneReport::failed`].
     ///
     /// # Errors
     /// [`BackupError::Catalog`]. What could not be removed is in the report.
@@ -200,7 +276,9 @@ mod tests {
     }
 
     fn kept<'a>(policy: RetentionPolicy, times: &[&'a str]) -> Vec<&'a str> {
-        let keep = policy.keeps(&times.iter().map(|text| at(text)).collect::<Vec<_>>());
+        // `!` marks one that an operation took on its way.
+        let read = |text: &&str| (at(text), !text.ends_with('!'));
+        let keep = policy.keeps(&times.iter().map(read).collect::<Vec<_>>());
         let kept = times.iter().zip(keep).filter(|(_, keep)| *keep);
         kept.map(|(text, _)| *text).collect()
     }
@@ -210,6 +288,7 @@ mod tests {
         daily: 0,
         weekly: 0,
         monthly: 0,
+        after_purge: None,
     };
 
     #[test]
@@ -250,27 +329,56 @@ mod tests {
         assert!(kept(NONE, &[]).is_empty());
     }
 
+    /// A restore in the afternoon took a backup of the bad data, and with it the nightly one's place.
+    #[test]
+    fn what_an_operation_took_on_its_way_takes_no_other_ones_place() {
+        let times = [
+            "2025-01-02 16!",
+            "2025-01-02 15!",
+            "2025-01-02 02",
+            "2025-01-01 12!",
+            "2025-01-01 11!",
+            "2024-12-31 02",
+            "2024-12-31 01",
+        ];
+        let newest = ["2025-01-02 16!", "2025-01-02 02"];
+        assert_eq!(kept(NONE, &times), newest);
+        let policy = RetentionPolicy { daily: 3, ..NONE };
+        let wanted = [
+            "2025-01-02 16!",
+            "2025-01-02 02",
+            "2025-01-01 12!",
+            "2024-12-31 02",
+        ];
+        assert_eq!(kept(policy, &times), wanted);
+        let policy = RetentionPolicy { weekly: 1, ..NONE };
+        assert_eq!(kept(policy, &times), newest);
+    }
+
     proptest! {
         /// The newest stays; pruning again removes nothing; each number is kept as far as there are backups for it.
         #[test]
         fn pruning_keeps_what_it_promises(
-            mut hours in proptest::collection::vec(0u64..24 * 900, 0..120),
+            mut taken in proptest::collection::vec((0u64..24 * 900, proptest::bool::ANY), 0..120),
             keep_last in 0usize..5, daily in 0usize..5, weekly in 0usize..5, monthly in 0usize..5,
         ) {
-            hours.sort_unstable_by(|a, b| b.cmp(a));
+            taken.sort_unstable_by(|a, b| b.cmp(a));
             let begin = at("2024-01-01 00");
-            let times: Vec<_> = hours.iter().map(|h| begin + Duration::from_secs(h * 3600)).collect();
-            let policy = RetentionPolicy { keep_last, daily, weekly, monthly };
-            let only = |times: &[SystemTime]| -> Vec<SystemTime> {
+            let times: Vec<_> =
+                taken.iter().map(|(h, asked)| (begin + Duration::from_secs(h * 3600), *asked)).collect();
+            let policy = RetentionPolicy { keep_last, daily, weekly, monthly, after_purge: None };
+            let only = |times: &[(SystemTime, bool)]| -> Vec<(SystemTime, bool)> {
                 times.iter().zip(policy.keeps(times)).filter(|(_, keep)| *keep).map(|(at, _)| *at).collect()
             };
             let kept = only(&times);
             prop_assert_eq!(kept.first(), times.first());
+            let asked = |times: &[(SystemTime, bool)]| times.iter().find(|(_, asked)| *asked).copied();
+            prop_assert_eq!(asked(&kept), asked(&times));
             prop_assert_eq!(&only(&kept), &kept);
             prop_assert!(kept.len() >= keep_last.min(times.len()));
-            prop_assert!(kept.len() <= keep_last.max(1) + daily + weekly + monthly);
-            let periods = |times: &[SystemTime], of: fn(&OffsetDateTime) -> (i32, u16)| {
-                let all: std::collections::BTreeSet<_> = times.iter().map(|at| of(&date(*at))).collect();
+            prop_assert!(kept.len() <= keep_last.max(1) + 1 + daily + weekly + monthly);
+            let periods = |times: &[(SystemTime, bool)], of: fn(&OffsetDateTime) -> (i32, u16)| {
+                let all: std::collections::BTreeSet<_> = times.iter().map(|(at, _)| of(&date(*at))).collect();
                 all.into_iter().rev().collect::<Vec<_>>()
             };
             let day = |at: &OffsetDateTime| (at.year(), at.ordinal());

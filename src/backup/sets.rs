@@ -19,7 +19,8 @@ use super::{
 #[cfg(feature = "sqlite")]
 use crate::access::Principal;
 use crate::backend::{
-    Backend, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, Storage, TenantKey,
+    Backend, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, Storage,
+    StorageError, TenantKey,
 };
 use crate::catalog::backups::StoredSet;
 use crate::catalog::to_millis;
@@ -168,6 +169,8 @@ fn all<C: Backend>(
         Some(asked) => storage.backup_directory(asked)?,
         None => None,
     };
+    storage.backup_mark(directory.as_deref())?;
+    hit("backup-set.marked");
     let running = Running::new(registry);
     let stored = StoredSet {
         id: running.id(),
@@ -389,6 +392,10 @@ pub(super) fn remove_empty<C: Backend>(registry: &Registry<C>) -> Result<(), Bac
     for set in registry.ask(|c| c.set_list())? {
         if set.ended_at.is_none() || in_use.contains(&set.id) {
             continue;
+        }
+        match registry.common.storage.backup_reach(&place(&set)) {
+            Err(StorageError::OutOfReach { .. }) => continue,
+            seen => seen?,
         }
         let Some(_running) = Running::claim(registry, set.id) else {
             continue;

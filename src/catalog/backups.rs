@@ -59,6 +59,13 @@ impl BackupReason {
             Self::Final => "final",
         }
     }
+
+    /// Whether somebody or a timer asked for it, and not an operation that took it on its way.
+    ///
+    /// One that was taken before an operation is a copy of what that was there to change: bad data, before a restore.
+    pub const fn is_asked_for(self) -> bool {
+        matches!(self, Self::Manual | Self::Scheduled)
+    }
 }
 
 impl fmt::Display for BackupReason {

@@ -29,6 +29,9 @@ pub(crate) enum Until {
 }
 
 impl Retention {
+    /// The longest there is, a hundred years: [`delete`](crate::Tenancy::delete) refuses more.
+    pub const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+
     /// At once.
     pub const NONE: Self = Self(Until::After(Duration::ZERO));
 
@@ -42,6 +45,16 @@ impl Retention {
     /// From this time on.
     pub const fn until(time: SystemTime) -> Self {
         Self(Until::At(time))
+    }
+
+    /// Whether nobody lives to see its end, so that it is a slip of the hand.
+    pub(crate) fn is_too_long(self) -> bool {
+        match self.0 {
+            Until::After(wait) => wait > Self::LONGEST,
+            Until::At(time) => time
+                .duration_since(SystemTime::now())
+                .is_ok_and(|wait| wait > Self::LONGEST),
+        }
     }
 }
 
@@ -57,7 +70,8 @@ impl Default for Retention {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum BackupsOnPurge {
-    /// They stay until their own retention ends. The certificate says so.
+    /// They stay, and the certificate says so. [`RetentionPolicy::after_purge`](crate::RetentionPolicy::after_purge) sets an
+    /// end to that.
     #[default]
     Keep,
     /// They are removed with the databases.
@@ -108,6 +122,11 @@ pub struct Certificate {
     pub backups: BackupsOnPurge,
     /// How many backups were removed.
     pub backups_removed: u64,
+    /// The backups that were to be removed and are not, because their directory was out of reach: on a disk that was not
+    /// mounted. They are [listed](crate::Tenancy::backups) still;
+    /// [`remove_backup`](crate::Tenancy::remove_backup) removes each once its directory is there.
+    #[serde(default)]
+    pub backups_left: Vec<Uuid>,
     /// When the removal began; Unix milliseconds where it is written down.
     #[serde(with = "millis")]
     pub begun_at: SystemTime,
@@ -284,6 +303,7 @@ mod tests {
             bytes: 4096,
             backups: BackupsOnPurge::Remove,
             backups_removed: 2,
+            backups_left: vec![Uuid::now_v7()],
             begun_at,
             completed_at: None,
         };

@@ -17,6 +17,14 @@ pub enum RetentionError {
         /// The tenant.
         id: TenantId,
     },
+    /// More than [`Retention::LONGEST`](crate::Retention::LONGEST).
+    #[error(
+        "tenant `{id}` is kept for 36500 days, a hundred years, at the longest; give a shorter retention"
+    )]
+    TooLong {
+        /// The tenant.
+        id: TenantId,
+    },
     /// The reason of a hold, which people will read years later.
     #[error(
         "the reason for the legal hold on tenant `{id}` cannot be kept; give one that reads like a display name"

@@ -234,6 +234,7 @@ impl FailureKind {
             TenantError::Before { .. } => Self::Before,
             TenantError::Backup { source, .. } => match &**source {
                 BackupError::Source { source, .. } => Self::of_connect::<C>(source),
+                BackupError::Locked { .. } => Self::Locked,
                 other if other.is_disk_full() => Self::DiskFull,
                 _ => Self::Backup,
             },

@@ -9,6 +9,7 @@ use crate::backend::{Backend, ConnectError, StorageError};
 use crate::backup::{self, BackupError, BackupOptions, BackupReason, BackupRecord};
 use crate::catalog::runs::{RunTenant, TenantState};
 use crate::catalog::{Status, TenantRecord};
+use crate::deadline;
 use crate::error::LifecycleError;
 use crate::failpoint::hit;
 use crate::lifecycle;
@@ -41,7 +42,7 @@ pub(super) fn migrate<C: Backend>(
         backup_first: options.backup_first,
         check_first: options.check_first,
         before_each: options.before_each.as_deref(),
-        deadline: started + options.tenant_timeout,
+        deadline: deadline::after(options.tenant_timeout),
         bounded: true,
     };
     let mut backup = None;
@@ -136,7 +137,7 @@ impl<C: Backend> Tenancy<C> {
     pub fn migrate_tenant(&self, id: &TenantId) -> Result<Vec<Applied>, LifecycleError> {
         let tenant = self.registry.tenant(id)?;
         let wait = self.registry.settings.drain_timeout;
-        patiently(&self.registry, Instant::now() + wait, || {
+        patiently(&self.registry, deadline::after(wait), || {
             lifecycle::migrate_one(&self.registry, &tenant, MigrateOptions::default())
         })
     }
@@ -159,7 +160,7 @@ impl<C: Backend> Tenancy<C> {
             backup_first: options.backup_first,
             check_first: options.check_first,
             before_each: None,
-            deadline: Instant::now() + wait,
+            deadline: deadline::after(wait),
             bounded: options.timeout.is_some(),
         };
         let mut backup = None;

@@ -40,7 +40,7 @@ pub struct PurgeOptions {
 }
 
 impl PurgeOptions {
-    /// What becomes of its backups. Default: they are kept until their own retention ends.
+    /// What becomes of its backups. Default: they are kept.
     pub fn backups(mut self, backups: BackupsOnPurge) -> Self {
         self.backups = backups;
         self
@@ -414,8 +414,13 @@ pub(super) fn finish<C: Backend>(
     hit("purge.tombstone");
     storage.remove_tenant(&key)?;
     hit("purge.removed");
-    if certificate.backups == BackupsOnPurge::Remove {
+    // One that is complete has this behind it.
+    if certificate.backups == BackupsOnPurge::Remove && certificate.completed_at.is_none() {
         remove_backups(registry, record)?;
+        certificate.backups_left = backup::out_of_reach(registry, record.uuid)?;
+        let there = registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))?;
+        let removed = certificate.backups_removed;
+        certificate.backups_removed = removed.saturating_sub(there.len() as u64);
     }
     hit("purge.backups");
     certificate.completed_at = Some(now());
@@ -437,19 +442,25 @@ pub(super) fn finish<C: Backend>(
     Ok(certificate)
 }
 
-/// Removes the backups of a tenant whose purge has begun. None comes to count after that, whoever is making one.
+/// Removes the backups of a tenant whose purge has begun, all that are within reach. None comes to count after that,
+/// whoever is making one.
 fn remove_backups<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
 ) -> Result<(), LifecycleError> {
     // What dead processes left half made, or half removed.
-    backup::recover(registry)?;
+    match backup::recover(registry) {
+        Err(error) if !error.is_out_of_reach() => return Err(error.into()),
+        _ => {}
+    }
     for stored in registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))? {
         // None was when the purge began.
         registry.change(|c| c.backup_pin(stored.id, false))?;
         match backup::remove(registry, stored.id) {
             // Somebody else removes it.
             Err(BackupError::Unknown { .. }) => {}
+            // It stays in the catalogue, and the certificate names it.
+            Err(error) if error.is_out_of_reach() => {}
             removed => removed?,
         }
     }
@@ -488,12 +499,14 @@ fn tombstone<C: Backend>(
             bytes: 0,
             backups: BackupsOnPurge::Keep,
             backups_removed: 0,
+            backups_left: Vec::new(),
             begun_at: now(),
             completed_at: None,
         },
     };
     certificate.operation = operation.id;
     certificate.completed_at = None;
+    certificate.backups_left.clear();
     certificate.backups = registry.ask(|c| c.retention_backups_on_purge(record.uuid))?;
     if certificate.backups == BackupsOnPurge::Remove {
         let backups = registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))?;

@@ -52,6 +52,9 @@ impl<C: Backend> Tenancy<C> {
         if confirmation != record.id.as_str() {
             return Err(RetentionError::NotConfirmed { id: record.id });
         }
+        if retention.is_too_long() {
+            return Err(RetentionError::TooLong { id: record.id });
+        }
         let uuid = record.uuid;
         settling(&self.registry, record.id, None, |c| {
             c.retention_schedule(uuid, retention)

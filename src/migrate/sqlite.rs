@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::{BigInt, Bool, Text};
 
+use crate::backend::sqlite::wait_for_locks;
 use crate::migrate::ledger::{__tenants_migrations, LedgerRow, MigrateConnection};
 use crate::migrate::script::Dialect;
 
@@ -78,7 +79,7 @@ impl MigrateConnection for SqliteConnection {
     }
 
     fn set_lock_timeout(&mut self, wait: Duration) -> QueryResult<()> {
-        self.batch_execute(&format!("PRAGMA busy_timeout = {}", wait.as_millis()))
+        self.batch_execute(&wait_for_locks(wait))
     }
 
     fn is_lock_timeout(error: &Error) -> bool {

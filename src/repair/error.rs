@@ -49,6 +49,19 @@ pub enum RepairError {
         /// The tenant.
         id: TenantId,
     },
+    /// A value is given for a column that no table has.
+    #[error(
+        "there is no column {column:?} in a table {table:?} of tenant `{id}` that a value could be given for; `needs` of \
+         the plan names those that want one"
+    )]
+    NoSuchColumn {
+        /// The tenant.
+        id: TenantId,
+        /// The table given.
+        table: String,
+        /// The column given.
+        column: String,
+    },
     /// The operation could not begin or be written down.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),

@@ -26,6 +26,16 @@ impl Fills {
         let key = (table.to_ascii_lowercase(), column.to_ascii_lowercase());
         self.0.get(&key).map(String::as_str)
     }
+
+    /// A column that no table has by these migrations.
+    fn unknown(&self, wanted: &Schema) -> Option<(String, String)> {
+        let is_known = |(table, column): &&(String, String)| {
+            let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+            let mut tables = wanted.tables.values().filter(|it| same(&it.name, table));
+            tables.any(|it| it.columns.values().any(|it| same(&it.name, column)))
+        };
+        self.0.keys().find(|key| !is_known(key)).cloned()
+    }
 }
 
 /// A value to be filled into rows.
@@ -44,13 +54,18 @@ impl SqlLiteral {
     fn sql(&self) -> String {
         match self {
             Self::Integer(value) => value.to_string(),
-            Self::Text(text) => format!("'{}'", text.replace('\'', "''").replace('\0', "")),
-            Self::Blob(bytes) => {
-                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("x'{hex}'")
+            // A literal ends with the first NUL.
+            Self::Text(text) if text.contains('\0') => {
+                format!("CAST({} AS TEXT)", blob(text.as_bytes()))
             }
+            Self::Text(text) => format!("'{}'", text.replace('\'', "''")),
+            Self::Blob(bytes) => blob(bytes),
         }
     }
+}
+
+fn blob(bytes: &[u8]) -> String {
+    format!("x'{}'", data_encoding::HEXLOWER.encode(bytes))
 }
 
 impl From<i64> for SqlLiteral {
@@ -248,6 +263,9 @@ pub(super) fn plan<C: Backend>(
     let common = &registry.common;
     let history = common.history().map_err(verify::VerifyError::Wanted)?;
     let wanted = history.schema_at(examined.judgement.step);
+    if let Some((table, column)) = options.fills.unknown(&wanted) {
+        return Err(RepairError::NoSuchColumn { id, table, column });
+    }
     let mut conn = common
         .storage
         .connect_to_inspect(&record.key(), record.generation)
@@ -409,4 +427,17 @@ pub(super) fn fingerprint(schema: &Schema, ledger: &[LedgerRow], fenced: bool) -
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_literal_is_all_of_its_text() {
+        let sql = |text: &str| SqlLiteral::from(text).sql();
+        assert_eq!(sql("O'Brien"), "'O''Brien'");
+        assert_eq!(sql("a\0b"), "CAST(x'610062' AS TEXT)");
+        assert_eq!(SqlLiteral::Blob(vec![0, 255]).sql(), "x'00ff'");
+    }
 }

@@ -2,6 +2,7 @@
 use crate::backend::StorageError;
 use crate::catalog::Status;
 use crate::error::{CatalogError, OpenError};
+use crate::restore::RestoreError;
 use crate::tenant_id::TenantId;
 
 /// Why nothing could be said about a database. What is wrong *with* one is no error but a
@@ -26,9 +27,18 @@ pub enum VerifyError {
     /// A directory could not be listed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// Whose the databases are that no tenant of the catalogue has could not be told.
+    #[error(transparent)]
+    Orphans(Box<RestoreError>),
     /// The catalogue.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+impl From<RestoreError> for VerifyError {
+    fn from(error: RestoreError) -> Self {
+        Self::Orphans(Box::new(error))
+    }
 }
 
 impl VerifyError {
@@ -38,6 +48,7 @@ impl VerifyError {
             Self::Open(error) => error.is_retryable(),
             Self::NoDatabase { status, .. } => *status == Status::Provisioning,
             Self::Wanted(error) | Self::Storage(error) => error.is_retryable(),
+            Self::Orphans(error) => error.is_retryable(),
             Self::Catalog(error) => error.is_retryable(),
         }
     }

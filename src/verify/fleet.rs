@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::{Health, Verification, VerifyError, VerifyOptions, verify_tenant};
 use crate::audit::AuditNote;
-use crate::backend::{Backend, Storage};
+use crate::backend::{Backend, Storage, TenantKey};
 use crate::catalog::Status;
 use crate::catalog::health::NewHealth;
+use crate::restore;
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
@@ -21,17 +22,25 @@ pub struct Orphan {
     pub name: String,
     /// The deleted tenant whose it was, if one is known.
     pub deleted_tenant: Option<TenantId>,
+    /// The tenant whose it is, where an older catalogue was restored that does not know it. It may be in use otherwise, and
+    /// [`reclaim_orphan`](Tenancy::reclaim_orphan) takes it back.
+    pub reclaimable: Option<TenantKey>,
 }
 
 impl fmt::Display for Orphan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.deleted_tenant {
-            Some(id) => write!(
+        match (self.deleted_tenant, self.reclaimable) {
+            (_, Some(tenant)) => write!(
+                f,
+                "{:?} is the database of tenant `{}`, which this catalogue does not know; take it back",
+                self.name, tenant.id
+            ),
+            (Some(id), None) => write!(
                 f,
                 "{:?} belongs to tenant `{id}`, which was deleted: its data is still there",
                 self.name
             ),
-            None => write!(
+            (None, None) => write!(
                 f,
                 "{:?} belongs to no tenant of this catalogue; adopt it or move it away",
                 self.name
@@ -177,7 +186,10 @@ impl<C: Backend> Tenancy<C> {
         })
     }
 
-    /// Directories among those of the tenants that belong to no tenant of this catalogue. Opens and changes nothing.
+    /// Directories among those of the tenants that belong to no tenant of this catalogue. Changes nothing.
+    ///
+    /// Where there is one that not even a deleted tenant explains, every tenant's database is opened: whose it is
+    /// stands in it only.
     ///
     /// # Errors
     /// See [`VerifyError`].
@@ -199,13 +211,24 @@ impl<C: Backend> Tenancy<C> {
             None => Some(Orphan {
                 name,
                 deleted_tenant: None,
+                reclaimable: None,
             }),
             Some((id, Status::Deleted)) => Some(Orphan {
                 name,
                 deleted_tenant: Some(*id),
+                reclaimable: None,
             }),
             Some(_) => None,
         };
-        Ok(names.into_iter().filter_map(orphan).collect())
+        let mut orphans: Vec<Orphan> = names.into_iter().filter_map(orphan).collect();
+        if orphans.iter().any(|orphan| orphan.deleted_tenant.is_none()) {
+            for found in restore::orphans(&self.registry)? {
+                let name = storage.directory_name(&found.key);
+                if let Some(orphan) = orphans.iter_mut().find(|orphan| orphan.name == name) {
+                    orphan.reclaimable = Some(found.key);
+                }
+            }
+        }
+        Ok(orphans)
     }
 }

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
 use diesel_tenants::prelude::*;
@@ -16,10 +16,22 @@ use crate::app::{admit, builder, fleet};
 use crate::crashes::{self, Operation};
 use crate::world;
 
+mod reach;
 mod under_writers;
 
 fn id() -> TenantId {
     "TH001".parse().unwrap()
+}
+
+/// What is in a directory of backups, but for the mark that tells it from an empty mount point.
+fn beside_the_mark(directory: &Path) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap();
+    let is_mark = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with(".tenants-")
+    };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| !is_mark(path)).collect()
 }
 
 /// What holds of the backups in a data directory whenever nothing is under way.
@@ -33,8 +45,7 @@ pub(crate) fn check(tenancy: &Tenancy, root: &Path) {
     assert!(listed.damaged().is_empty(), "{:?}", listed.damaged());
     assert_eq!(listed.list().len(), expected.len());
     expected.extend(listed.sets().iter().map(|set| set.path.clone()));
-    let found = fs::read_dir(root.join("backups")).unwrap();
-    let found: BTreeSet<_> = found.map(|entry| entry.unwrap().path()).collect();
+    let found: BTreeSet<_> = beside_the_mark(&root.join("backups"));
     assert_eq!(
         found, expected,
         "files below backups/ and the catalogue disagree"
@@ -73,6 +84,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
             tenancy.drill(&BackupRef::from(&backups[0])).unwrap();
             say("drilled");
         }
+        "backup to a disk" => reach::play(root),
         _ => return false,
     }
     true
@@ -159,6 +171,7 @@ pub(crate) const ONLY_THE_NEWEST: RetentionPolicy = RetentionPolicy {
     daily: 0,
     weekly: 0,
     monthly: 0,
+    after_purge: None,
 };
 
 #[test]
@@ -389,7 +402,7 @@ fn backups_go_to_a_directory_outside_or_to_that_of_the_data_and_to_no_other_insi
     let own = to(&fleet.root.join("backups")).unwrap();
     assert!(own.path.starts_with(&fleet.root));
     fleet.tenancy.remove_backup(backup.id).unwrap();
-    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+    assert_eq!(beside_the_mark(outside.path()).len(), 1);
     world::check(&fleet.root);
 }
 
@@ -482,7 +495,7 @@ fn sources_that_are_lost_are_refused_and_leave_nothing() {
         // Nothing is left for a recovery, either.
         assert_eq!(fleet.tenancy.recover().unwrap(), 0, "{reason}");
         assert_eq!(
-            fs::read_dir(fleet.root.join("backups")).unwrap().count(),
+            beside_the_mark(&fleet.root.join("backups")).len(),
             0,
             "{reason}"
         );

@@ -85,6 +85,27 @@ fn the_date_can_be_given() {
     assert_eq!(fleet.tenancy.due().unwrap().len(), 1);
 }
 
+/// `--retain-days 4294967295` was written down, and every command that printed the date panicked from then on.
+#[test]
+fn a_retention_that_nobody_lives_to_see_is_refused() {
+    let fleet = archived();
+    let delete = |retention| fleet.tenancy.delete(&id("A1"), "A1", retention);
+    let centuries = SystemTime::now() + Retention::LONGEST + Duration::from_secs(60);
+    for too_long in [
+        Retention::days(u32::MAX),
+        Retention::days(36_501),
+        Retention::until(centuries),
+    ] {
+        let refused = delete(too_long).unwrap_err();
+        assert!(
+            matches!(refused, RetentionError::TooLong { .. }),
+            "{refused}"
+        );
+        assert_eq!(delete_after(&fleet.tenancy), None);
+    }
+    delete(Retention::days(36_500)).unwrap();
+}
+
 /// The clock is behind what the catalogue has seen: a retention that began now would be over before its time.
 #[test]
 fn a_clock_that_was_set_back_shortens_no_retention() {

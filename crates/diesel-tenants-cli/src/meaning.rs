@@ -81,7 +81,7 @@ fn kind_of(error: &Error) -> Kind {
         Error::Create(CreateError::DisplayName(_) | CreateError::Subdomain(_)) => Kind::Usage,
         Error::Fleet(FleetError::UnknownTenant { .. } | FleetError::UnknownRun { .. })
         | Error::Reference(ReferenceError::UnknownList { .. }) => Kind::NotFound,
-        Error::Retention(RetentionError::HoldReason { .. })
+        Error::Retention(RetentionError::HoldReason { .. } | RetentionError::TooLong { .. })
         | Error::Audit(AuditError::RetentionTooShort { .. })
         | Error::Quota(QuotaError::OutOfRange(_)) => Kind::Usage,
         // What is left of these says that a rule forbids it.
@@ -190,6 +190,7 @@ impl From<RepairError> for Failure {
             RepairError::Verify(error) => return error.into(),
             RepairError::Lifecycle(error) => return error.into(),
             RepairError::Open(error) => return error.into(),
+            RepairError::NoSuchColumn { .. } => Kind::Usage,
             RepairError::NotRepairable { .. }
             | RepairError::Ahead { .. }
             | RepairError::PlanOutdated { .. } => Kind::Refused,

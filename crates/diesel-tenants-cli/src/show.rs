@@ -7,8 +7,10 @@ use console::{StyledObject, style};
 use diesel_tenants::Status;
 use indicatif::{BinaryBytes, HumanDuration};
 
-/// For programs: RFC 3339, UTC, milliseconds.
+/// For programs: RFC 3339, UTC, milliseconds. Its years have four digits: a time after them is the last of them.
 pub(crate) fn iso(at: SystemTime) -> String {
+    let last = SystemTime::UNIX_EPOCH + Duration::from_millis(253_402_300_799_999);
+    let at = at.clamp(SystemTime::UNIX_EPOCH, last);
     humantime::format_rfc3339_millis(at).to_string()
 }
 

@@ -333,10 +333,16 @@ pub(crate) fn perform(
             }
             let certificate = tenancy.purge_with(id, typed, &options)?;
             let backups = match certificate.backups {
-                BackupsOnPurge::Remove => {
+                BackupsOnPurge::Remove if certificate.backups_left.is_empty() => {
                     format!("{} backups were removed", certificate.backups_removed)
                 }
-                _ => "its backups are kept until their own retention ends".to_owned(),
+                BackupsOnPurge::Remove => format!(
+                    "{} backups were removed, and {} were NOT, because their directory is out of reach: mount its disk, then \
+                     remove them",
+                    certificate.backups_removed,
+                    certificate.backups_left.len()
+                ),
+                _ => "its backups are kept".to_owned(),
             };
             Outcome::done(format!(
                 "Purged: {} in {} databases were removed for ever.",

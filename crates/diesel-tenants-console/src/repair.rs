@@ -89,8 +89,9 @@ fn options(fields: &Fields) -> RepairOptions {
             return options;
         };
         let value = match value.parse::<i64>() {
-            Ok(number) => SqlLiteral::Integer(number),
-            Err(_) => SqlLiteral::Text(value.to_owned()),
+            // As a number, `0042` would be something else than what was written.
+            Ok(number) if number.to_string() == *value => SqlLiteral::Integer(number),
+            _ => SqlLiteral::Text(value.to_owned()),
         };
         options.fill(table, column, value)
     })

@@ -1,6 +1,6 @@
 //! How things are said and drawn: times, sizes, states.
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use diesel_tenants::Status;
 use diesel_tenants::verify::Health;
@@ -11,7 +11,11 @@ use time::OffsetDateTime;
 pub(crate) struct Moment(OffsetDateTime);
 
 pub(crate) fn moment(time: SystemTime) -> Moment {
-    Moment(OffsetDateTime::from(time))
+    // The calendar's years end with 9999, those of a `SystemTime` do not.
+    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    Moment(OffsetDateTime::from(
+        time.clamp(SystemTime::UNIX_EPOCH, last),
+    ))
 }
 
 impl fmt::Display for Moment {
@@ -97,7 +101,13 @@ pub(crate) fn health_word(health: Health) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn a_time_that_no_calendar_has_is_the_last_one_that_has_a_date() {
+        let far = UNIX_EPOCH + Duration::from_millis(i64::MAX as u64);
+        assert_eq!(moment(far).to_string(), "9999-12-31 23:59 UTC");
+    }
 
     #[test]
     fn sizes_are_in_units_people_read() {

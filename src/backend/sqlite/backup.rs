@@ -4,6 +4,7 @@
 //! <directory>/<folded id or `shared`>-<uuid>/db.sqlite3       closed for good, never opened but as immutable
 //! <directory>/<folded id or `shared`>-<uuid>/manifest.json
 //! <directory>/.new-<instance>-<16 digits>/                    staging, and what is being removed
+//! <directory>/.tenants-<catalogue>                            the mark: this is the directory, not an empty mount point
 //! ```
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use crate::migrate::{self, LedgerRow, MigrateConnection, MigrateOptions, Migrati
 pub(super) const DATABASE: &str = "db.sqlite3";
 const MANIFEST: &str = "manifest.json";
 const STAGING: &str = ".new-";
+const MARK: &str = ".tenants-";
 
 /// The most bytes that are read of a manifest: room for some ten thousand tables and migrations.
 const LARGEST_MANIFEST: u64 = 4 << 20;
@@ -43,6 +45,12 @@ impl SqliteStorage {
             Some(directory) => directory.to_owned(),
             None => self.root().backups(),
         }
+    }
+
+    /// The mark of this catalogue: a directory may be shared by several.
+    fn mark_in(&self, directory: Option<&Path>) -> PathBuf {
+        let name = format!("{MARK}{}", self.catalog_uuid().simple());
+        self.backups(directory).join(name)
     }
 
     fn backup_staging(&self, place: &BackupPlace) -> PathBuf {
@@ -72,6 +80,36 @@ impl BackupStorage for SqliteStorage {
             return Err(BackupDirError::NotADirectory { dir }.into());
         }
         Ok((resolved != self.root().backups()).then_some(resolved))
+    }
+
+    fn backup_mark(&self, directory: Option<&Path>) -> Result<(), StorageError> {
+        let mark = self.mark_in(directory);
+        if lstat(&mark)?.is_some() {
+            return Ok(());
+        }
+        let text = format!("{}\n", self.catalog_uuid());
+        if let Err(error) = artefact::write_new(&mark, text.as_bytes())
+            // Somebody else was faster.
+            && lstat(&mark)?.is_none()
+        {
+            return Err(error.into());
+        }
+        Ok(files::sync_dir(&self.backups(directory))?)
+    }
+
+    fn backup_reach(&self, place: &BackupPlace) -> Result<(), StorageError> {
+        let directory = place.directory.as_deref();
+        for seen in [
+            self.backup_path(place),
+            self.backup_staging(place),
+            self.mark_in(directory),
+        ] {
+            if lstat(&seen)?.is_some() {
+                return Ok(());
+            }
+        }
+        let directory = self.backups(directory);
+        Err(StorageError::OutOfReach { directory })
     }
 
     fn backup_path(&self, place: &BackupPlace) -> PathBuf {
@@ -160,6 +198,7 @@ impl BackupStorage for SqliteStorage {
     }
 
     fn backup_remove(&self, place: &BackupPlace) -> Result<(), StorageError> {
+        self.backup_reach(place)?;
         let (path, staging) = (self.backup_path(place), self.backup_staging(place));
         // Its name goes first, so that nobody finds half a backup.
         if lstat(&path)?.is_some() {

@@ -82,8 +82,8 @@ fn open_with(
     })?;
     let mut conn = establish(&url, whose)?;
     // First of all: even asking for SQLite's version reads the schema, and that waits for nobody by default.
-    let wait = format!("PRAGMA busy_timeout = {}", busy_timeout.as_millis());
-    conn.batch_execute(&wait).map_err(|e| failed(e, whose))?;
+    conn.batch_execute(&super::wait_for_locks(busy_timeout))
+        .map_err(|e| failed(e, whose))?;
     check_version(&mut conn)?;
     let settings = format!(
         "PRAGMA trusted_schema = OFF;

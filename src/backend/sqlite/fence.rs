@@ -15,6 +15,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 
 use super::identity;
+use crate::deadline;
 
 /// What the triggers raise; [`symptom`](crate::backend::Backend::symptom) knows it by this text.
 pub(super) const RAISED: &str = "__tenants: this database is fenced";
@@ -28,7 +29,7 @@ const PREFIX: &str = "__tenants_fence_";
 /// looks more often than such a writer commits.
 pub(super) fn raise(conn: &mut SqliteConnection, wait: Duration) -> QueryResult<()> {
     conn.batch_execute("PRAGMA busy_timeout = 0")?;
-    let until = Instant::now() + wait;
+    let until = deadline::after(wait);
     loop {
         match try_raise(conn) {
             Err(e)
@@ -90,7 +91,7 @@ fn lower_triggers(conn: &mut SqliteConnection) -> QueryResult<()> {
 /// Waits until no statement of any process runs on the database: a checkpoint that empties the WAL needs that.
 /// False if it did not come about within `wait`.
 pub(super) fn drain(conn: &mut SqliteConnection, wait: Duration) -> QueryResult<bool> {
-    let until = Instant::now() + wait;
+    let until = deadline::after(wait);
     let mut pause = Duration::from_millis(1);
     loop {
         // The first column of the pragma's row is 1 while a reader or writer stands in the way.

@@ -32,6 +32,8 @@ mod tombstones;
 mod whereabouts;
 pub(crate) mod workflow_keys;
 
+use std::time::Duration;
+
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::result::Error;
 use diesel::{QueryResult, SqliteConnection};
@@ -90,6 +92,13 @@ impl Backend for SqliteConnection {
     }
 }
 
+/// The setting of how long a statement waits for a lock. SQLite takes 31 bits of milliseconds, 24.8 days, and a greater
+/// number for none.
+pub(crate) fn wait_for_locks(wait: Duration) -> String {
+    let millis = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+    format!("PRAGMA busy_timeout = {millis}")
+}
+
 /// SQLite's own words, where an error has them. Diesel gives no code, so its errors are told apart by text.
 fn message(error: &Error) -> Option<&str> {
     match error {
@@ -101,4 +110,32 @@ fn message(error: &Error) -> Option<&str> {
 /// Whether SQLite found no room on the disk.
 pub(super) fn is_disk_full(error: &Error) -> bool {
     message(error) == Some("database or disk is full")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use diesel::Connection as _;
+
+    /// A month was 0: no statement waited at all.
+    #[test]
+    fn a_wait_longer_than_sqlite_can_count_is_the_longest() {
+        #[derive(diesel::QueryableByName)]
+        struct Timeout {
+            #[diesel(sql_type = diesel::sql_types::Integer)]
+            timeout: i32,
+        }
+        let mut conn = SqliteConnection::establish(":memory:").unwrap();
+        let month = Duration::from_secs(30 * 24 * 60 * 60);
+        for (wait, set) in [
+            (Duration::from_secs(5), 5000),
+            (month, i32::MAX),
+            (Duration::MAX, i32::MAX),
+        ] {
+            conn.batch_execute(&wait_for_locks(wait)).unwrap();
+            let asked = diesel::sql_query("PRAGMA busy_timeout");
+            let found = diesel::RunQueryDsl::get_result::<Timeout>(asked, &mut conn).unwrap();
+            assert_eq!(found.timeout, set);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 use std::fmt;
 
 use clap::Args;
-use diesel_tenants::{BackupFilter, TenantId};
+use diesel_tenants::{BackupError, BackupFilter, Tenancy, TenantId};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::output::Document;
 use crate::value::{Id, text};
 use crate::verbs::backup::{Taken, table};
 
-/// List the backups, newest first
+/// List the backups, newest first; pin one, or remove one
 #[derive(Args, Debug)]
 pub struct Backups {
     /// Those of this tenant only
@@ -28,6 +28,9 @@ pub struct Backups {
     /// Let this backup be pruned again
     #[arg(long, value_name = "BACKUP", value_parser = text::<Uuid>(), conflicts_with = "pin")]
     unpin: Option<Uuid>,
+    /// Remove this backup, for which there is no way back; wants the id of its tenant confirmed, or `shared`
+    #[arg(long, value_name = "BACKUP", value_parser = text::<Uuid>(), conflicts_with_all = ["pin", "unpin"])]
+    remove: Option<Uuid>,
 }
 
 #[derive(Serialize)]
@@ -44,6 +47,9 @@ impl Backups {
                 tenancy.pin_backup(backup, pinned)?;
             }
         }
+        if let Some(backup) = self.remove {
+            remove(app, &tenancy, backup)?;
+        }
         let filter = match (&self.id, self.shared) {
             (Some(id), _) => BackupFilter::tenant(id),
             (None, true) => BackupFilter::shared(),
@@ -54,6 +60,17 @@ impl Backups {
             backups: backups.iter().map(Taken::of).collect(),
         })
     }
+}
+
+fn remove(app: &App<'_>, tenancy: &Tenancy, id: Uuid) -> Result<(), Failure> {
+    let backups = tenancy.backups(&BackupFilter::all())?;
+    let found = backups.iter().find(|backup| backup.id == id);
+    let found = found.ok_or(BackupError::Unknown { id })?;
+    match found.tenant {
+        Some(tenant) => drop(app.confirm_id(tenant.id, None, "removes for ever a backup of")?),
+        None => app.confirm_word("shared", "removes for ever a backup of the shared database")?,
+    }
+    Ok(tenancy.remove_backup(id)?)
 }
 
 impl Document for Listed {

@@ -2,7 +2,7 @@
 use std::fmt;
 
 use clap::Args;
-use diesel_tenants::{CloneOptions, DisplayName, NewTenant, Subdomain, TenantId};
+use diesel_tenants::{BackupRef, CloneOptions, DisplayName, NewTenant, Subdomain, TenantId};
 use serde::Serialize;
 
 use crate::app::App;
@@ -57,7 +57,8 @@ impl Clone {
                     "`clone` wants the backup's id or its directory",
                 ));
             }
-            which => which.find(&tenancy, &self.id)?,
+            Which::Id(id) => BackupRef::id(*id),
+            Which::Path(path) => BackupRef::path(path),
         };
         let mut new = NewTenant::named(self.name.as_str());
         if let Some(subdomain) = &self.subdomain {

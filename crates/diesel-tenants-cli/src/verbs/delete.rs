@@ -20,7 +20,7 @@ use crate::value::{Id, OnlyOne};
 pub struct Delete {
     #[command(flatten)]
     tenant: OnlyOne,
-    /// For how many days its data is kept
+    /// For how many days its data is kept, 36500 at the most
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     retain_days: u32,
 }

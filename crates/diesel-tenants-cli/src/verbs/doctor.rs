@@ -1,19 +1,20 @@
 //! `doctor`
 use std::collections::HashMap;
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 use console::style;
 use diesel::QueryResult;
 use diesel::dsl::sql;
 use diesel::sql_types::Text;
+use diesel_tenants::backend::TenantKey;
 use diesel_tenants::fleet::RunOutcome;
 use diesel_tenants::migrate::SchemaMismatch;
 use diesel_tenants::pool::fd_budget;
 use diesel_tenants::verify::Health;
 use diesel_tenants::workflow::RunState;
-use diesel_tenants::{BackupFilter, RunQueryDsl as _, Status, Tenancy, TenantId};
+use diesel_tenants::{BackupFilter, BackupRecord, RunQueryDsl as _, Status, Tenancy, TenantId};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -54,8 +55,8 @@ pub(crate) struct Examined {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Finding {
-    /// unfinished, workflow, run, reserved, failed, missing, behind, ahead, not-ready, backup-missing, backup-old, due, undead, buried,
-    /// orphan-directory, descriptors or disk.
+    /// unfinished, workflow, run, reserved, failed, missing, behind, ahead, not-ready, backup-missing, backup-lost, backup-old, due, undead, buried,
+    /// reclaimable, orphan-directory, descriptors or disk.
     kind: &'static str,
     tenant: Option<String>,
     message: String,
@@ -123,7 +124,15 @@ fn unfinished(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Fail
         .recover()
         .err()
         .map(|error| Failure::from(error).on_one_line());
-    for operation in tenancy.unfinished()? {
+    let operations = tenancy.unfinished()?;
+    if let Some(why) = why.as_ref().filter(|_| operations.is_empty()) {
+        // A backup that was cut short, or a generation that was given up.
+        let message = format!("what was left half done could not be settled: {why}");
+        let next = findings.app.command("doctor");
+        let next = format!("mend that, then run `{next}` again");
+        findings.add(None, "unfinished", message, next);
+    }
+    for operation in operations {
         let (id, kind) = (operation.tenant, operation.kind);
         if operation.alive {
             let message = format!("{kind} of {id} is under way in another process");
@@ -237,14 +246,13 @@ fn tenants(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure
     Ok(())
 }
 
-/// Whether there is a backup of everything that is young enough.
+/// Whether there is a backup of everything that is young enough, and whose files are there.
 fn backups(tenancy: &Tenancy, most: Duration, findings: &mut Findings<'_>) -> Result<(), Failure> {
-    let mut newest: HashMap<Option<Uuid>, SystemTime> = HashMap::new();
+    let mut newest: HashMap<Option<Uuid>, BackupRecord> = HashMap::new();
     for backup in tenancy.backups(&BackupFilter::all())? {
-        let of = newest
+        newest
             .entry(backup.tenant.map(|tenant| tenant.uuid))
-            .or_insert(backup.taken_at);
-        *of = backup.taken_at.max(*of);
+            .or_insert(backup);
     }
     let mut check = |of: Option<(Uuid, TenantId)>| {
         let id = of.map(|(_, id)| id);
@@ -258,14 +266,17 @@ fn backups(tenancy: &Tenancy, most: Duration, findings: &mut Findings<'_>) -> Re
         let next = findings.app.command(&command);
         match newest.get(&of.map(|(uuid, _)| uuid)) {
             None => findings.add(id, "backup-missing", format!("{whose} has no backup"), next),
-            Some(taken) if taken.elapsed().is_ok_and(|age| age > most) => {
-                let message = format!(
-                    "the newest backup of {whose} was taken {}",
-                    show::ago(*taken)
-                );
-                findings.add(id, "backup-old", message, next);
+            Some(backup) => {
+                if let Err(error) = tenancy.backup_is_there(backup) {
+                    let why = Failure::from(error).on_one_line();
+                    let message = format!("the newest backup of {whose} is not in order: {why}");
+                    findings.add(id, "backup-lost", message, next);
+                } else if backup.taken_at.elapsed().is_ok_and(|age| age > most) {
+                    let age = show::ago(backup.taken_at);
+                    let message = format!("the newest backup of {whose} was taken {age}");
+                    findings.add(id, "backup-old", message, next);
+                }
             }
-            Some(_) => {}
         }
     };
     check(None);
@@ -314,6 +325,14 @@ fn ends(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
         );
     }
     for orphan in tenancy.orphans()? {
+        if let Some(TenantKey { id, uuid, .. }) = orphan.reclaimable {
+            let message = format!(
+                "the database of {id} is there, and this shared database does not know it; leave it where it is"
+            );
+            let command = format!("reclaim {uuid} --name \"{id}\"");
+            findings.of(id, "reclaimable", message, &command);
+            continue;
+        }
         findings.add(
             None,
             "orphan-directory",

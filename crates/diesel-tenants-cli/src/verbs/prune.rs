@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Document;
 use crate::show;
+use crate::value::{Span, text};
 use crate::verbs::backup::{Taken, table};
 
 /// Remove backups that no rule keeps
@@ -31,6 +32,9 @@ pub struct Prune {
     /// For how many months to keep the newest of the month
     #[arg(long, value_name = "N", default_value_t = RetentionPolicy::default().monthly)]
     monthly: usize,
+    /// Remove every backup, the newest too, of a tenant that was purged this long ago; pinned ones stay
+    #[arg(long, value_name = "AGE", value_parser = text::<Span>())]
+    after_purge: Option<Span>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -77,6 +81,7 @@ impl Prune {
             daily: self.daily,
             weekly: self.weekly,
             monthly: self.monthly,
+            after_purge: self.after_purge.map(|age| age.0),
         };
         let report = tenancy.prune_backups(&policy, self.dry_run)?;
         app.emit(&Pruned {

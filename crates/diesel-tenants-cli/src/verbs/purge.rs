@@ -25,7 +25,7 @@ pub struct Purge {
     /// Remove what was put back of a tenant that was purged before, by its uuid; `doctor` finds such files
     #[arg(long, value_name = "UUID", value_parser = text::<Uuid>(), conflicts_with_all = ["with_backups", "i_checked_the_clock"])]
     uuid: Option<Uuid>,
-    /// Remove its backups too, instead of leaving them to their own retention
+    /// Remove its backups too, instead of leaving them to `prune --after-purge`
     #[arg(long)]
     with_backups: bool,
     /// Believe a clock that is more than a week ahead of what the catalogue last saw
@@ -45,6 +45,8 @@ pub(crate) struct Purged {
     generations: Vec<u64>,
     bytes: u64,
     backups_removed: u64,
+    /// Those that were to be removed, and whose directory is out of reach.
+    backups_left: Vec<String>,
     backups_kept: bool,
     /// RFC 3339, UTC.
     completed_at: Option<String>,
@@ -125,6 +127,11 @@ impl Purged {
                 .collect(),
             bytes: certificate.bytes,
             backups_removed: certificate.backups_removed,
+            backups_left: certificate
+                .backups_left
+                .iter()
+                .map(Uuid::to_string)
+                .collect(),
             backups_kept: certificate.backups == BackupsOnPurge::Keep,
             completed_at: certificate.completed_at.map(show::iso),
         }
@@ -154,7 +161,9 @@ impl Document for Purged {
         writeln!(f, "purged {}", self.id)?;
         let generations: Vec<String> = self.generations.iter().map(u64::to_string).collect();
         let backups = match self.backups_kept {
-            true => "kept until their own retention ends".to_owned(),
+            true => {
+                "kept, until `backups --remove` or `prune --after-purge` removes them".to_owned()
+            }
             false => format!("{} removed", self.backups_removed),
         };
         let fields = Fields::new()
@@ -163,7 +172,22 @@ impl Document for Purged {
             .with("size", show::bytes(self.bytes))
             .with("backups", backups)
             .with_some("completed", self.completed_at.as_ref());
-        write!(f, "{fields}")
+        write!(f, "{fields}")?;
+        if !self.backups_left.is_empty() {
+            writeln!(
+                f,
+                "these backups were not removed, because their directory is out of reach; mount its disk, then give each to `backups --remove`:"
+            )?;
+        }
+        let mut left = self.backups_left.iter();
+        left.try_for_each(|backup| writeln!(f, "  {backup}"))
+    }
+
+    fn exit(&self) -> Exit {
+        match self.backups_left.is_empty() {
+            true => Exit::Done,
+            false => Exit::Findings,
+        }
     }
 }
 

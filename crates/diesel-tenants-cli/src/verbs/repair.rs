@@ -137,9 +137,10 @@ impl Repair {
             value,
         } in &self.fill
         {
+            // `0042` is no number: as one, the column would get something else than what was written.
             options = match value.parse::<i64>() {
-                Ok(number) => options.fill(table, column, number),
-                Err(_) => options.fill(table, column, value.as_str()),
+                Ok(number) if number.to_string() == *value => options.fill(table, column, number),
+                _ => options.fill(table, column, value.as_str()),
             };
         }
         if self.without_backup {

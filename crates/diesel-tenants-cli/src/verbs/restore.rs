@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use diesel_tenants::{BackupFilter, BackupRef, RestoreError, RestoreOptions, Tenancy, TenantId};
+use diesel_tenants::{
+    BackupFilter, BackupRecord, BackupRef, RestoreError, RestoreOptions, Tenancy, TenantId,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -24,7 +26,7 @@ use crate::value::{OnlyOne, text};
 pub struct Restore {
     #[command(flatten)]
     tenant: OnlyOne,
-    /// The backup's id, its directory, or `latest`
+    /// The backup's id, its directory, or `latest`: the newest that was asked for, not one that an operation took on its way
     #[arg(value_name = "BACKUP", value_parser = text::<Which>(), required_unless_present = "all")]
     backup: Option<Which>,
     /// Take no backup of the present data before; it is kept as the old generation all the same
@@ -59,18 +61,38 @@ impl FromStr for Which {
 }
 
 impl Which {
-    /// The backup, `latest` being that of the tenant.
-    pub(crate) fn find(&self, tenancy: &Tenancy, id: &TenantId) -> Result<BackupRef, Failure> {
-        match self {
-            Self::Id(backup) => Ok(BackupRef::id(*backup)),
-            Self::Path(path) => Ok(BackupRef::path(path)),
-            Self::Latest => match tenancy.backups(&BackupFilter::tenant(id))?.first() {
-                Some(newest) => Ok(BackupRef::from(newest)),
-                None => Err(Failure::new(
-                    Kind::NotFound,
-                    format!("tenant `{id}` has no backup"),
-                )),
-            },
+    /// The backup, `latest` being that of the tenant, with what the question about it calls it.
+    fn find(&self, tenancy: &Tenancy, id: &TenantId) -> Result<(BackupRef, String), Failure> {
+        let known = match self {
+            Self::Path(path) => {
+                let said = format!("the backup in {}", show::path(path));
+                return Ok((BackupRef::path(path), said));
+            }
+            _ => tenancy.backups(&BackupFilter::tenant(id))?,
+        };
+        let called = |it: &BackupRecord| {
+            let (reason, age) = (it.reason, show::ago(it.taken_at));
+            format!("the {reason} backup that was taken {age}")
+        };
+        if let Self::Id(backup) = self {
+            let said = known.iter().find(|it| it.id == *backup).map(called);
+            let said = said.unwrap_or_else(|| format!("backup {backup}"));
+            return Ok((BackupRef::id(*backup), said));
+        }
+        // What a restore takes on its way is the newest then, and is what was to be replaced: the same command given
+        // twice would bring it back.
+        let asked_for = known.iter().find(|it| it.reason.is_asked_for());
+        match asked_for {
+            Some(newest) => Ok((BackupRef::from(newest), called(newest))),
+            None if known.is_empty() => Err(Failure::new(
+                Kind::NotFound,
+                format!("tenant `{id}` has no backup"),
+            )),
+            None => Err(Failure::new(
+                Kind::NotFound,
+                format!("tenant `{id}` has no backup but those that operations took on their way"),
+            )
+            .hint("`backups` lists them; name one by its id")),
         }
     }
 }
@@ -99,8 +121,9 @@ impl Restore {
         let id = record.id;
         let which = self.backup.as_ref();
         let which = which.ok_or_else(|| Failure::new(Kind::Usage, "which backup?"))?;
-        let backup = which.find(&tenancy, &id)?;
-        let confirmation = app.confirm(&record, "replaces the data of")?;
+        let (backup, called) = which.find(&tenancy, &id)?;
+        let confirmation =
+            app.confirm(&record, &format!("puts {called} in place of the data of"))?;
         let mut options = RestoreOptions::confirmed(confirmation);
         if self.without_safety_backup {
             options = options.without_safety_backup();

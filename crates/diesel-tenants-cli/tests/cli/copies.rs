@@ -18,8 +18,8 @@ fn a_backup_is_taken_listed_and_restored_and_the_restore_undone() {
 
     let refused = place.run(["restore", "TH001", "latest"]);
     assert_eq!(
-        refused.refused(4),
-        "error: this replaces the data of tenant `TH001`, and nobody has confirmed it; nothing was done\n\
+        stable(refused.refused(4)),
+        "error: this puts the manual backup that was taken AGO in place of the data of tenant `TH001`, and nobody has confirmed it; nothing was done\n\
          hint: add `--yes-i-mean TH001` if you do mean it\n"
     );
     assert_eq!(place.patients("TH001"), 2);
@@ -49,6 +49,37 @@ fn a_backup_is_taken_listed_and_restored_and_the_restore_undone() {
         .map(|backup| backup["reason"].as_str().expect("a reason"))
         .collect();
     assert_eq!(reasons, ["before-restore", "manual"]);
+}
+
+/// The second `restore TH001 latest` took what the first had backed up on its way, and brought the bad data back.
+#[test]
+fn latest_is_the_same_backup_when_it_is_restored_twice() {
+    let place = Place::new();
+    place.create("TH001");
+    place.admit("TH001");
+    let yes = ["--yes-i-mean", "TH001"];
+    place
+        .run(["recreate", "TH001"].into_iter().chain(yes))
+        .done();
+    let restore = || place.run(["restore", "TH001", "latest"].into_iter().chain(yes));
+    assert_eq!(
+        restore().refused(6),
+        "error: tenant `TH001` has no backup but those that operations took on their way\n\
+         hint: `backups` lists them; name one by its id\n"
+    );
+    place.run(["backup", "TH001"]).done();
+    place.admit("TH001");
+    for _ in 0..2 {
+        restore().done();
+        assert_eq!(place.patients("TH001"), 0);
+    }
+    let named = place.json(["backups", "TH001"]).0["backups"][0].clone();
+    assert_eq!(named["reason"], "before-restore");
+    let refused = place.run(["restore", "TH001", named["id"].as_str().expect("an id")]);
+    assert!(
+        stable(refused.refused(4)).contains("puts the before-restore backup that was taken AGO in"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -323,6 +354,71 @@ fn prune_says_what_it_would_remove_and_keeps_the_newest_and_the_pinned() {
     );
 }
 
+/// It said to restore an earlier backup, over a database that was whole and in use.
+#[test]
+fn a_database_that_is_locked_is_not_called_lost() {
+    use diesel::Connection;
+    use diesel::connection::SimpleConnection;
+
+    let place = Place::new();
+    place.create("TH001");
+    let path = place.run(["path", "TH001"]).done().trim().to_owned();
+    let path = place.path().join(path).display().to_string();
+    let mut other = diesel::SqliteConnection::establish(&path).expect("it opens");
+    other
+        .batch_execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+        .expect("nobody else has it open");
+    let refused = place.run(["backup", "TH001"]);
+    assert_eq!(
+        refused.refused(5),
+        "error: tenant `TH001` was not backed up: its database is locked; try again\n  caused by: database is locked\n"
+    );
+    drop(other);
+    place.run(["backup", "TH001"]).done();
+}
+
+/// It looked at the rows only, and said that there was nothing to do.
+#[test]
+fn doctor_looks_whether_the_newest_backups_are_there() {
+    let place = Place::new();
+    place.create("TH001");
+    let (taken, _) = place.json(["backup", "--all"]);
+    assert!(place.run(["doctor"]).done().contains("nothing to do"));
+    let path = taken["backups"][0]["path"].as_str().expect("a path");
+    std::fs::remove_dir_all(path).expect("it is there");
+    let doctor = place.run(["doctor"]);
+    let lost = "! the newest backup of TH001 is not in order: ";
+    assert!(doctor.ended(3).starts_with(lost), "{doctor:?}");
+    assert!(
+        doctor.stdout.contains("\n    tenants backup TH001\n"),
+        "{doctor:?}"
+    );
+}
+
+/// Every nightly prune ended with 1 as long as the hold lasted, and the dry run promised what may not be.
+#[test]
+fn what_is_on_hold_is_kept_by_prune_and_by_its_dry_run() {
+    let place = Place::new();
+    place.create("TH001");
+    for _ in 0..2 {
+        place.run(["backup", "TH001"]).done();
+    }
+    let hold = ["hold", "TH001", "--reason", "case 12/2026"];
+    place.run(hold).done();
+    let policy = ["prune", "--keep-last", "1", "--daily", "0", "--weekly", "0"];
+    let prune = |more: &[&'static str]| {
+        let arguments = policy.into_iter().chain(["--monthly", "0"]);
+        stable(place.run(arguments.chain(more.iter().copied())).done())
+    };
+    assert_eq!(
+        prune(&["--dry-run"]),
+        "0 backups (SIZE) would be removed, 2 kept; nothing was done\n"
+    );
+    assert_eq!(prune(&[]), "0 backups (SIZE) removed, 2 kept\n");
+    place.run(["release", "TH001"]).done();
+    assert!(prune(&[]).ends_with("1 backup (SIZE) removed, 1 kept\n"));
+}
+
 #[test]
 fn a_shared_database_is_restored_and_newer_tenants_are_taken_back() {
     let place = Place::new();
@@ -351,6 +447,18 @@ fn a_shared_database_is_restored_and_newer_tenants_are_taken_back() {
         "{restored:?}"
     );
     assert_eq!(place.run(["list", "--ids"]).done(), "TH001\n");
+    // It said to move the directory of a live hospital away.
+    let doctor = place.run(["doctor"]);
+    let of_new = "! the database of NEW001 is there, and this shared database does not know it; leave it where it is\n    tenants reclaim ";
+    assert!(doctor.ended(3).contains(of_new), "{doctor:?}");
+    assert!(!doctor.stdout.contains("move it"), "{doctor:?}");
+    let verified = place.run(["verify", "--all"]);
+    assert!(
+        verified
+            .ended(3)
+            .contains("the database of tenant `NEW001`"),
+        "{verified:?}"
+    );
     let next = restored
         .stdout
         .lines()

@@ -1,4 +1,6 @@
 //! The end of a tenant, and what is kept of it.
+use diesel::connection::SimpleConnection;
+
 use crate::program::{Place, stable};
 
 fn archived(place: &Place, id: &str) {
@@ -84,7 +86,7 @@ fn a_tenant_is_deleted_brought_back_held_and_purged() {
 
     assert_eq!(
         stable(purge().done()),
-        "purged TH001\n uuid UUID\n generations 1\n size SIZE\n backups kept until their own retention ends\n completed TIME\n"
+        "purged TH001\n uuid UUID\n generations 1\n size SIZE\n backups kept, until `backups --remove` or `prune --after-purge` removes them\n completed TIME\n"
     );
     place.run(["show", "TH001"]).refused(6);
     let again = place.run(["create", "TH001", "--name", "Another"]);
@@ -96,6 +98,41 @@ fn a_tenant_is_deleted_brought_back_held_and_purged() {
     place
         .run(["create", "TH001", "--name", "Another", "--reuse-retired-id"])
         .done();
+}
+
+/// A date beyond the year 9999 was written down, and from then on every command that prints it panicked.
+#[test]
+fn a_retention_beyond_all_calendars_is_refused_and_one_that_was_written_down_is_printed() {
+    let place = Place::new();
+    archived(&place, "TH001");
+    let delete = |days: &str| {
+        let arguments = ["delete", "TH001", "--retain-days", days];
+        place.run(arguments.into_iter().chain(["--yes-i-mean", "TH001"]))
+    };
+    assert_eq!(
+        delete("4294967295").refused(2),
+        "error: tenant `TH001` is kept for 36500 days, a hundred years, at the longest; give a shorter retention\n"
+    );
+    delete("36500").done();
+
+    // By an earlier version.
+    let tenancy = place.library().open().expect("the library opens");
+    let mut shared = tenancy.shared().expect("the shared database opens");
+    let date = "UPDATE __tenants_tenants SET delete_after = 9223372036854775807";
+    shared
+        .unrouted("an earlier version", |raw| {
+            raw.connection().batch_execute(date)
+        })
+        .expect("the date is set");
+    drop((shared, tenancy));
+    for verb in [&["list"][..], &["show", "TH001"], &["doctor"]] {
+        for json in [&[][..], &["--json"]] {
+            let ran = place.run(verb.iter().chain(json));
+            assert!(matches!(ran.code, 0 | 3), "{ran:?}");
+        }
+    }
+    let shown = place.json(["show", "TH001"]).0;
+    assert_eq!(shown["delete_after"], "9999-12-31T23:59:59.999Z");
 }
 
 #[test]
@@ -121,6 +158,66 @@ fn a_suggested_id_is_not_that_of_a_deleted_tenant() {
         suggested.refused(2).contains("`DMC002` is free"),
         "{suggested:?}"
     );
+}
+
+/// It was under way in another process, for ever: `doctor` had taken it over itself.
+#[test]
+fn a_purge_that_cannot_go_on_says_what_is_in_the_way() {
+    let place = Place::new();
+    archived(&place, "TH001");
+    let path = place.run(["path", "TH001"]).done().trim().to_owned();
+    let in_the_way = place.path().join(path).with_file_name("old");
+    std::fs::create_dir(&in_the_way).expect("it can be made");
+    let yes = ["--yes-i-mean", "TH001"];
+    let delete = ["delete", "TH001", "--retain-days", "0"];
+    place.run(delete.into_iter().chain(yes)).done();
+    let refused = place.run(["purge", "TH001"].into_iter().chain(yes));
+    assert!(refused.refused(1).contains("/old\""), "{refused:?}");
+    assert!(refused.stderr.contains("directory"), "{refused:?}");
+    let doctor = place.run(["doctor"]);
+    let cut_short = "purge of TH001 was cut short: ";
+    assert!(doctor.ended(3).contains(cut_short), "{doctor:?}");
+    assert!(doctor.stdout.contains("/old\""), "{doctor:?}");
+    std::fs::remove_dir(&in_the_way).expect("it is empty");
+    let doctor = place.run(["doctor"]);
+    assert!(!doctor.stdout.contains("TH001"), "{doctor:?}");
+}
+
+/// The newest backup of a purged tenant was kept for ever: no command removed it.
+#[test]
+fn the_backups_of_a_purged_tenant_end_by_themselves_or_by_command() {
+    let place = Place::new();
+    archived(&place, "TH001");
+    let yes = ["--yes-i-mean", "TH001"];
+    let mut backups = Vec::new();
+    for _ in 0..3 {
+        let taken = place.json(["backup", "TH001"]).0;
+        backups.push(
+            taken["backups"][0]["id"]
+                .as_str()
+                .expect("an id")
+                .to_owned(),
+        );
+    }
+    let delete = ["delete", "TH001", "--retain-days", "0"];
+    place.run(delete.into_iter().chain(yes)).done();
+    place.run(["purge", "TH001"].into_iter().chain(yes)).done();
+
+    let remove = ["backups", "--remove", &backups[1]];
+    place.run(remove).refused(4);
+    assert!(
+        !place
+            .run(remove.into_iter().chain(yes))
+            .done()
+            .contains(&backups[1])
+    );
+    place.run(remove.into_iter().chain(yes)).refused(6);
+    place.run(["backups", "--pin", &backups[0]]).done();
+    let early = place.json(["prune", "--after-purge", "1d"]).0;
+    assert_eq!(early["removed"], serde_json::json!([]));
+    let late = place.json(["prune", "--after-purge", "0s"]).0;
+    assert_eq!(late["removed"][0]["id"], backups[2].as_str());
+    assert_eq!(late["kept"], 1, "the one that is pinned");
 }
 
 #[test]

@@ -376,3 +376,21 @@ fn what_another_process_works_on_ends_with_5() {
     assert!(run.join().expect("the run").is_success());
     place.run(["migrate", "OLD002"]).done();
 }
+
+/// The end of the wait was later than the clock can tell, and the program panicked.
+#[test]
+fn any_span_of_time_may_be_waited() {
+    let place = Place::new();
+    let older = place
+        .older_library()
+        .open()
+        .expect("the older program opens it");
+    older
+        .create(&"OLD001".parse().expect("an id"), NewTenant::named("Old"))
+        .expect("it is created");
+    drop(older);
+    let timeout = ["--timeout", "18446744073709551615s"];
+    place
+        .run(["migrate", "--all"].into_iter().chain(timeout))
+        .done();
+}

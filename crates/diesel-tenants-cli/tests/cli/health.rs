@@ -108,6 +108,42 @@ fn repair_shows_its_plan_and_does_it_when_told() {
     assert_eq!(document["rows"]["patients"], 1);
 }
 
+/// A number of four digits lost its zeros, and a slip in a column's name went unsaid.
+#[test]
+fn a_value_is_filled_in_as_it_is_written_and_only_where_there_is_a_column() {
+    use diesel_tenants::RunQueryDsl;
+    use diesel_tenants::models::schema::tenant::patients;
+
+    let place = Place::new();
+    place.create("TH001");
+    place.admit("TH001");
+    let fill = |value: &str| place.run(["repair", "TH001", "--fill", value]);
+    assert!(
+        fill("patients.nosuch=1")
+            .refused(2)
+            .contains("no column \"nosuch\""),
+        "a column that is not there"
+    );
+    place.sql(
+        "TH001",
+        "DROP INDEX patients_name_idx; ALTER TABLE patients DROP COLUMN family_name",
+    );
+    let apply = ["--fill", "patients.family_name=0042", "--apply"];
+    place
+        .run(["repair", "TH001"].into_iter().chain(apply))
+        .done();
+    let tenancy = place.library().open().expect("the library opens");
+    let mut ctx = tenancy
+        .tenant(&"TH001".parse().expect("an id"))
+        .expect("the tenant opens");
+    use diesel::QueryDsl;
+    let name: String = patients::table
+        .select(patients::family_name)
+        .get_result(&mut ctx)
+        .expect("there is one");
+    assert_eq!(name, "0042");
+}
+
 #[test]
 fn what_cannot_be_repaired_leads_to_the_backups() {
     let place = Place::new();

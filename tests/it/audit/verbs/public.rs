@@ -9,6 +9,7 @@ pub(super) const QUIET: &[&str] = &[
     "audit_batch",
     "audit_entries",
     "audit_head",
+    "backup_is_there",
     "backups",
     "backups_of_set",
     "break_glass_max",
