@@ -128,7 +128,10 @@ fn told(finding: Finding) -> (&'static str, String, DriftKind) {
 }
 
 /// What makes the audit log, its triggers among it.
-const AUDIT: &str = include_str!("../../../migrations/sqlite/catalog/0009_audit/up.sql");
+const AUDIT: &str = concat!(
+    include_str!("../../../migrations/sqlite/catalog/0009_audit/up.sql"),
+    include_str!("../../../migrations/sqlite/catalog/0010_audit_guard/up.sql"),
+);
 
 /// What no application's migration makes, and verifying does not look at: triggers, views and indexes on this library's
 /// tables or by names like theirs, and those on the tables behind a virtual one. The fence, which is taken out before
