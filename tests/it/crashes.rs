@@ -347,10 +347,15 @@ pub(crate) fn kill_at_system_calls_of(program: &Program, operation: &Operation) 
 
 /// The same for one of many similar operations: fewer in the ordinary run.
 pub(crate) fn kill_at_few_system_calls(operation: &Operation) -> usize {
+    kill_at_few_system_calls_of(&USUAL, operation)
+}
+
+/// The same for an operation of another program.
+pub(crate) fn kill_at_few_system_calls_of(program: &Program, operation: &Operation) -> usize {
     let few = 4 * step();
     let stride = if step() == 1 { 1 } else { few };
     kill_at(operation.part, operation.before, stride, |root| {
-        (operation.outcome)(&world::check(root));
+        (operation.outcome)(&(program.check)(root));
     })
 }
 
