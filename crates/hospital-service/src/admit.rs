@@ -212,11 +212,8 @@ async fn work(
     account: AccountWanted,
     key: Option<String>,
 ) -> Result<Admitted, Refusal> {
-    let key = match key {
-        // A hospital's keys are its own.
-        Some(key) => Some(format!("{}/{key}", tenant.id()).parse::<IdempotencyKey>()),
-        None => None,
-    };
+    // A hospital's keys are its own.
+    let key = key.map(|key| format!("{}/{key}", tenant.id()).parse::<IdempotencyKey>());
     let key = key.transpose().map_err(|_| bad_key())?;
     patient.registered_by = Some(member.0);
     let admitted = tenant.run_on_tenancy(move |tenancy, id| {
