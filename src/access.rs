@@ -256,7 +256,9 @@ impl<C: Backend> Tenancy<C> {
     ///
     /// It is written into the audit log, with the reason, before this returns; so is each opening by it, and its end. It
     /// holds for this actor and this tenant only, in every process, and by the clock on the wall: it is never longer
-    /// for a clock that is turned back. Somebody else must have decided that the actor may do this at all.
+    /// for a clock that is turned back. So it is shorter where the clocks of two machines differ: entries of the one that is
+    /// ahead end it, and so does one that is behind the time it was granted at; its `break-glass.expire` then says so as
+    /// `clock`. Somebody else must have decided that the actor may do this at all.
     ///
     /// # Errors
     /// See [`AccessError`].

@@ -65,9 +65,11 @@ pub enum AuditPolicy {
     /// The same, and all others, in batches: [`Tenancy::tenant`] and
     /// [`TenantHandle::enter`](crate::TenantHandle::enter) too.
     ///
-    /// A batch waits in memory until there are so many entries or the oldest has waited so long, and is written by
-    /// whoever opens the next context, by [`Tenancy::flush_audit`], and when the library is closed. That many entries, or
-    /// those of that long, are the most that a killed process loses. See [`Builder::audit_batch`].
+    /// A batch waits in memory until there are so many entries or the oldest has waited so long, and is then written by
+    /// whoever opens the next context; also by [`Tenancy::flush_audit`], and when the library is closed. No thread and no
+    /// timer does it: in a process that opens nothing more the last openings go on waiting, however old they are. A killed
+    /// process loses one less than a batch; while the shared database could not be written, up to four batches. Where the
+    /// age matters, call `flush_audit` from a timer of your own. See [`Builder::audit_batch`].
     All,
 }
 
@@ -93,6 +95,9 @@ impl Default for AuditSettings {
 /// more.
 const SHORTEST_RETENTION: Duration = Duration::from_secs((6 * 365 + 2) * 24 * 60 * 60);
 
+/// So many of the newest entries must name a time before older ones are taken away by it.
+const WITNESSES: i64 = 64;
+
 /// Rows read at once.
 const PAGE: i64 = 1_000;
 
@@ -105,8 +110,8 @@ impl<C: Backend, S> Builder<C, S> {
         self
     }
 
-    /// How many ordinary openings wait in memory at most, and how long, before they are written together. Default: 256
-    /// (at least 1), and 5 s.
+    /// How many ordinary openings wait in memory at most, and after how long the next opening writes them together.
+    /// Default: 256 (at least 1), and 5 s. Without a next opening they wait longer: see [`AuditPolicy::All`].
     ///
     /// While the shared database cannot be written four times as many may wait. Then no context is opened any more until
     /// it can: nothing is dropped.
@@ -163,7 +168,7 @@ impl<C: Backend> Tenancy<C> {
         limit: usize,
     ) -> Result<Vec<AuditEntry>, AuditError> {
         let limit = i64::try_from(limit).unwrap_or(PAGE).min(PAGE);
-        let rows = self.registry.ask(|conn| conn.audit_rows(filter, limit))?;
+        let rows = self.read_log(|conn| conn.audit_rows(filter, limit))?;
         Ok(rows.into_iter().map(AuditEntry::of).collect())
     }
 
@@ -210,7 +215,7 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`AuditError`].
     pub fn audit_head(&self) -> Result<AuditHead, AuditError> {
-        let ends = self.registry.ask(|conn| conn.audit_ends())?;
+        let ends = self.read_log(|conn| conn.audit_ends())?;
         Ok(AuditHead {
             seq: ends.head_seq as u64,
             hash: ends.head_hash.try_into().unwrap_or_default(),
@@ -235,28 +240,37 @@ impl<C: Backend> Tenancy<C> {
     }
 
     fn verify_log(&self, anchor: Option<&AuditHead>) -> Result<AuditVerification, AuditError> {
-        let mut shared = self.shared().map_err(AuditError::Open)?;
         // One snapshot, so that the end that is read first is the end of the rows that follow.
-        let verified = shared.read_transaction(|shared| {
-            shared.on_connection(|conn| {
-                let mut chain = verify::Chain::new(conn.audit_ends()?, anchor);
-                loop {
-                    let rows: Vec<Row> = conn.audit_chain(chain.next(), PAGE)?;
-                    let done = rows.len() < PAGE as usize;
-                    let sound = rows.iter().all(|row| chain.follow(row));
-                    if done || !sound {
-                        return Ok(chain.end());
-                    }
+        self.read_log(|conn| {
+            let mut chain = verify::Chain::new(conn.audit_ends()?, anchor);
+            loop {
+                let rows: Vec<Row> = conn.audit_chain(chain.next(), PAGE)?;
+                let done = rows.len() < PAGE as usize;
+                let sound = rows.iter().all(|row| chain.follow(row));
+                if done || !sound {
+                    return Ok(chain.end());
                 }
-            })
-        });
-        Ok(verified.map_err(CatalogError::of::<C>)?)
+            }
+        })
+    }
+
+    /// Reads the log, as one snapshot, through a connection of the pool: looking for something in years of entries takes
+    /// its time, and every door waits for the one connection the catalogue is read by.
+    fn read_log<T>(
+        &self,
+        f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
+    ) -> Result<T, AuditError> {
+        let mut shared = self.shared().map_err(AuditError::Open)?;
+        let read = shared.read_transaction(|shared| shared.on_connection(f));
+        Ok(read.map_err(CatalogError::of::<C>)?)
     }
 
     /// Takes away entries that are older than `keep`, at least six years, and returns how many they were. What is left
     /// is verified from there on: the log keeps the number and the hash of the last one that went, and an entry says so.
     ///
-    /// Nothing does this by itself.
+    /// Nothing does this by itself. How old an entry is goes by this machine's clock, but by no later time than the log has
+    /// seen: the earliest of the newest 64 entries. A clock that is years ahead takes nothing away, unless the log was
+    /// written by it for so long.
     ///
     /// # Errors
     /// [`AuditError::RetentionTooShort`], or the catalogue.
@@ -267,8 +281,12 @@ impl<C: Backend> Tenancy<C> {
                 shortest: SHORTEST_RETENTION,
             });
         }
-        let before = SystemTime::now().checked_sub(keep);
-        let before = before.map_or(0, to_millis);
+        // A clock that is wrong by years must have been everybody's for a while before it is believed.
+        let clock = to_millis(SystemTime::now());
+        let seen = self.read_log(|conn| conn.audit_seen(WITNESSES))?;
+        let now = seen.map_or(clock, |seen| seen.min(clock));
+        let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        let before = now.saturating_sub(keep);
         let by = self.registry.acting();
         Ok(self.registry.write(|conn| conn.audit_prune(before, by))?)
     }

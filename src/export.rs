@@ -26,7 +26,8 @@ use sha2::{Digest as _, Sha256};
 use crate::audit::AuditNote;
 use crate::backend::transfer::{Shape, TableShape, Transfer as _};
 use crate::backend::{Backend, Storage as _};
-use crate::catalog::TenantRecord;
+use crate::catalog::{Status, TenantRecord};
+use crate::error::OpenError;
 use crate::failpoint::hit;
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
@@ -108,6 +109,11 @@ impl<C: Backend> Tenancy<C> {
         format: ExportFormat,
     ) -> Result<ExportReport, ExportError> {
         let record = self.registry.tenant(id)?.record();
+        if record.status == Status::Reserved {
+            // Nothing is lost of one whose database was never made.
+            let (id, status) = (record.id, record.status);
+            return Err(OpenError::Unavailable { id, status }.into());
+        }
         let storage = &self.registry.common.storage;
         directory::refuse_taken(directory.as_ref())?;
         storage.refuse_inside(directory.as_ref())?;

@@ -621,3 +621,42 @@ pub(crate) fn refused(error: CheckoutError<ConnectError>, tenant: Option<TenantI
         CheckoutError::Closed { .. } => OpenError::ShuttingDown,
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use crate::audit::AuditFilter;
+    use crate::prelude::*;
+
+    routes! {
+        static NOWHERE;
+        shared { }
+        tenant { }
+    }
+
+    /// Who looks something up in the log keeps nobody waiting at a door, and waits for nobody there.
+    #[test]
+    fn the_log_is_not_read_by_the_connection_every_door_waits_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let builder =
+            Tenancy::<SqliteConnection>::builder(&NOWHERE).sqlite(dir.path().join("data"));
+        let tenancy = builder.init().open().unwrap();
+        tenancy
+            .create(&"TH001".parse().unwrap(), NewTenant::named("x"))
+            .unwrap();
+        let (send, read) = mpsc::channel();
+        let door = tenancy.registry.reader.lock();
+        let reader = tenancy.clone();
+        let thread = std::thread::spawn(move || {
+            let entries = reader.audit_entries(&AuditFilter::all(), 10).unwrap();
+            send.send((entries.len(), reader.audit_head().unwrap().seq))
+                .unwrap();
+        });
+        let found = read.recv_timeout(Duration::from_secs(20));
+        drop(door);
+        thread.join().unwrap();
+        assert_eq!(found, Ok((2, 2)));
+    }
+}

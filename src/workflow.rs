@@ -160,7 +160,7 @@ pub trait Workflow<C: Backend = DefaultConnection>: Send + Sync + Sized + 'stati
 }
 
 /// Tells one request from another, so that the same one sent twice is done once: 1 to 100 characters, in the caller's
-/// words. Unique within a workflow.
+/// words. Of one workflow on one tenant: the same key on another tenant is another request.
 ///
 /// It stands in the journal for [`Workflow::KEEP`] and is not printed. Made of something random, it says nothing of
 /// anybody.
@@ -245,8 +245,10 @@ impl<C: Backend> Tenancy<C> {
     /// Runs a workflow on a tenant. All or nothing, also when the process is killed in between.
     ///
     /// With a key, a run that is over gives its result again instead of being run twice, for [`Workflow::KEEP`]; one that
-    /// a dead process left is finished or undone first; one that is under way elsewhere is an error, to be asked for
-    /// again. A run that was undone gives the key free.
+    /// a dead process left, or a live one gave up, is finished or undone first; one that is under way elsewhere is an
+    /// error, to be asked for again. A run that was undone gives the key free; so does one whose tenant was purged.
+    ///
+    /// Where a step panics the run is undone, or past the commit left to be finished, before the panic goes on.
     ///
     /// The tenant need not be there yet, if a step of the workflow [creates it](Flow::create_tenant). Do not call this
     /// inside a transaction of a context on the same thread: it would wait for itself.
@@ -290,7 +292,8 @@ impl<C: Backend> Tenancy<C> {
         Ok(runs.collect())
     }
 
-    /// Tries once more to finish or to undo a run that was left or is stuck. Returns what became of it.
+    /// Tries once more to finish or to undo a run that was left or is stuck, whichever process that happened in. Returns
+    /// what became of it.
     ///
     /// # Errors
     /// See [`WorkflowError`].

@@ -1,7 +1,7 @@
 //! Everything the library enters by itself.
 
 /// The actions the library enters into the audit log by itself, and when it does. An application's own, of
-/// [`AuditNote::new`](super::AuditNote::new), should not be called the same.
+/// [`AuditNote::new`](super::AuditNote::new), begin with other words.
 ///
 /// For an operation on a tenant, `begin` is entered in the transaction that begins it, before anything is done; `commit`
 /// in the one from which on it holds; `undo` where it failed and the tenant has what it had before; `settled` where
@@ -113,6 +113,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "migrate-fleet.finish",
         "when the run is over, with its outcome",
     ),
+    ("migrate-fleet.stop", "with the order to stop a run"),
     (
         "purge.begin",
         "in the transaction from which on there is no way back, before anything is removed",
@@ -169,13 +170,22 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "between `create.begin` and the first row: it is made of an export",
     ),
     ("tenant.open", "a context was opened, as the policy says"),
+    ("tenant.plan", "with the change"),
     ("tenant.quota", "with the change"),
     ("tenant.release", "with the change"),
     ("tenant.rename", "with the change, without the names"),
+    (
+        "tenant.reserve",
+        "the tenant is registered, and has no database yet",
+    ),
     ("tenant.resume", "with the change"),
     ("tenant.suspend", "with the change"),
     ("tenant.unarchive", "with the change"),
     ("tenant.undelete", "with the change"),
+    (
+        "tenant.unreserve",
+        "a tenant without a database is out of the catalogue again",
+    ),
     ("undo.begin", "see above"),
     ("undo.commit", "see above"),
     ("undo.settled", "see above"),

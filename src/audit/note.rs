@@ -38,7 +38,8 @@ pub struct AuditNote {
 
 impl AuditNote {
     /// An action of the application: lower-case words of letters, digits, `-` and `_`, at least two, with `.` between
-    /// them (`patients.export`); at most 64 characters.
+    /// them (`patients.export`); at most 64 characters. The first is none that the library's [own](super::ACTIONS) begin
+    /// with: nobody enters a purge that was none.
     ///
     /// # Errors
     /// [`AuditActionError`] for anything else.
@@ -52,9 +53,15 @@ impl AuditNote {
         };
         let is_action =
             action.len() <= 64 && action.contains('.') && action.split('.').all(is_word);
-        match is_action {
-            true => Ok(Self::of(action.into())),
-            false => Err(AuditActionError),
+        if !is_action {
+            return Err(AuditActionError::Malformed);
+        }
+        let mut ours = super::ACTIONS
+            .iter()
+            .filter_map(|(ours, _)| ours.split('.').next());
+        match ours.find(|word| action.split('.').next() == Some(word)) {
+            Some(word) => Err(AuditActionError::Reserved { word }),
+            None => Ok(Self::of(action.into())),
         }
     }
 
@@ -128,10 +135,40 @@ impl AuditNote {
     }
 }
 
-/// A text that is no action of the audit log.
+/// A text that is no action of an application's in the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not an action of the audit log; write two or more lower-case words with `.` between them, such as `patients.export`"
-)]
 #[non_exhaustive]
-pub struct AuditActionError;
+pub enum AuditActionError {
+    /// It is no words with dots between them.
+    #[error(
+        "not an action of the audit log; write two or more lower-case words with `.` between them, such as `patients.export`"
+    )]
+    Malformed,
+    /// It begins as the library's own do.
+    #[error(
+        "actions that begin with `{word}.` are entered by this library alone; begin with another word"
+    )]
+    Reserved {
+        /// The first word.
+        word: &'static str,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_enters_what_only_the_library_does() {
+        for (action, _) in super::super::ACTIONS {
+            let (word, _) = action.split_once('.').unwrap();
+            for forged in [(*action).to_owned(), format!("{word}.anything")] {
+                let refused = AuditNote::new(forged).unwrap_err();
+                assert_eq!(refused, AuditActionError::Reserved { word });
+            }
+        }
+        let _ours = AuditNote::new("purges.asked").unwrap();
+        let malformed = AuditNote::new("purge").unwrap_err();
+        assert_eq!(malformed, AuditActionError::Malformed);
+    }
+}

@@ -208,6 +208,8 @@ pub trait AuditStore {
     fn audit_chain(&mut self, from: i64, limit: i64) -> QueryResult<Vec<Row>>;
     /// Rows the filter lets through, in order, at most `limit`.
     fn audit_rows(&mut self, filter: &AuditFilter, limit: i64) -> QueryResult<Vec<Row>>;
+    /// The earliest time that the newest `entries` rows name.
+    fn audit_seen(&mut self, entries: i64) -> QueryResult<Option<i64>>;
     /// Takes away the oldest rows, up to the first that is not older than `before`, and notes that in the log. Returns
     /// how many they were.
     fn audit_prune(&mut self, before: i64, by: &Principal) -> QueryResult<u64>;

@@ -245,6 +245,14 @@ impl AuditStore for Conn {
             .collect())
     }
 
+    fn audit_seen(&mut self, entries: i64) -> QueryResult<Option<i64>> {
+        let ends = ends(self)?;
+        audit::table
+            .filter(audit::seq.gt(ends.head_seq - entries))
+            .select(diesel::dsl::min(audit::at))
+            .get_result(self)
+    }
+
     fn audit_prune(&mut self, before: i64, by: &Principal) -> QueryResult<u64> {
         write(self, |conn| {
             let ends = ends(conn)?;
@@ -295,11 +303,16 @@ impl AuditStore for Conn {
         write(self, |conn| {
             for grant in expired(conn)? {
                 end(conn, grant.id)?;
-                note(
-                    conn,
-                    by,
-                    &about(&grant, "break-glass.expire").with("actor", grant.actor.as_str()),
-                )?;
+                let expired =
+                    about(&grant, "break-glass.expire").with("actor", grant.actor.as_str());
+                // Where this machine's clock alone would not have ended it, the entry says why it is over.
+                let clock = to_millis(SystemTime::now());
+                let expired = match clock {
+                    clock if clock < grant.granted_at => expired.with("clock", "behind the grant"),
+                    clock if clock < grant.expires_at => expired.with("clock", "behind the log"),
+                    _ => expired,
+                };
+                note(conn, by, &expired)?;
             }
             Ok(())
         })

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::audit_queries::note;
-use super::{Conn, STEPS, has_catalog, reservations, write};
+use super::{Conn, STEPS, has_catalog, reservations, workflows_queries, write};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::catalog::retention::BELIEVED_AHEAD;
@@ -223,8 +223,11 @@ pub(super) fn set_status(conn: &mut Conn, id: Uuid, to: Status) -> QueryResult<(
             tenants::changed_at.eq(now()),
             tenants::change_seq.eq(seq),
         ))
-        .execute(conn)
-        .map(drop)
+        .execute(conn)?;
+    match to {
+        Status::Deleted => workflows_queries::forget_tenant(conn, id),
+        _ => Ok(()),
+    }
 }
 
 /// The tenant, if it is in a status that will do and nothing is under way on it.

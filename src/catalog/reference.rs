@@ -46,6 +46,12 @@ pub trait ReferenceStore {
     /// All lists with their newest versions, by name.
     fn reference_lists(&mut self) -> QueryResult<Vec<(String, u64)>>;
     fn reference_sightings(&mut self, name: &str) -> QueryResult<Vec<Sighting>>;
+    /// What was seen in one database of a tenant: the lists with their versions, by name.
+    fn reference_seen_in(
+        &mut self,
+        tenant: Uuid,
+        generation: u64,
+    ) -> QueryResult<Vec<(String, u64)>>;
     /// Takes sightings down. One that is older than what is known changes nothing.
     fn reference_note(&mut self, name: &str, seen: &[Sighting]) -> QueryResult<()>;
 }

@@ -102,6 +102,21 @@ impl ReferenceStore for Conn {
         rows.into_iter().map(read).collect()
     }
 
+    fn reference_seen_in(
+        &mut self,
+        tenant: Uuid,
+        generation: u64,
+    ) -> QueryResult<Vec<(String, u64)>> {
+        let rows = tenants::table
+            .filter(tenants::tenant_uuid.eq(tenant.as_bytes().as_slice()))
+            .filter(tenants::generation.eq(generation as i64))
+            .order(tenants::name)
+            .select((tenants::name, tenants::version))
+            .load::<(String, i64)>(self)?;
+        let read = |(name, version)| Ok((name, number(version)?));
+        rows.into_iter().map(read).collect()
+    }
+
     fn reference_note(&mut self, name: &str, seen: &[Sighting]) -> QueryResult<()> {
         write(self, |conn| {
             for one in seen {

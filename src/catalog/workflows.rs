@@ -182,14 +182,21 @@ pub struct Ending<'a> {
 #[doc(hidden)]
 pub trait WorkflowStore {
     fn run_get(&mut self, id: Uuid) -> QueryResult<Option<RunRow>>;
-    /// The run that has this key, if one has it that was not undone.
-    fn run_of_key(&mut self, name: &str, key: &str) -> QueryResult<Option<RunRow>>;
+    /// The run about this tenant that has this key, if one has it that was not undone.
+    fn run_of_key(
+        &mut self,
+        name: &str,
+        tenant: &TenantId,
+        key: &str,
+    ) -> QueryResult<Option<RunRow>>;
     /// Runs that are not over, oldest first.
     fn workflows_open(&mut self) -> QueryResult<Vec<RunRow>>;
     /// Enters a run. False where its key is taken.
     fn run_insert(&mut self, run: &RunRow) -> QueryResult<bool>;
     /// Makes `by` the instance that works on a run, if it is still in this state and belongs to the one it did.
     fn run_take_over(&mut self, run: &RunRow, by: Uuid) -> QueryResult<bool>;
+    /// Says that no instance works on a run any more, if the one it names did.
+    fn run_release(&mut self, run: &RunRow) -> QueryResult<()>;
     fn run_set_tenant(&mut self, id: Uuid, tenant: Uuid) -> QueryResult<()>;
     /// Ends a run, takes out what it was given and made, and forgets those whose time has come. Several statements.
     fn run_end(&mut self, run: &RunRow, ending: &Ending<'_>) -> QueryResult<()>;

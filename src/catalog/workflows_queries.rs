@@ -2,7 +2,9 @@
 //! `workflow_keys`.
 use std::time::SystemTime;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use uuid::Uuid;
 
 use super::audit_queries::note;
@@ -14,6 +16,7 @@ use crate::catalog::to_millis;
 use crate::catalog::workflows::{
     Ending, Phase, RunRow, RunState, StepRow, WorkflowStore, journal, keys, workflows,
 };
+use crate::tenant_id::TenantId;
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = workflows)]
@@ -103,6 +106,21 @@ fn bytes(uuid: Uuid) -> Vec<u8> {
     uuid.as_bytes().to_vec()
 }
 
+/// Frees the keys of runs that are over and about a tenant that is gone for good, and takes out what they gave: whoever
+/// gets the tenant's id next is told nothing of it.
+pub(super) fn forget_tenant(conn: &mut Conn, uuid: Uuid) -> QueryResult<()> {
+    let over = [RunState::Finished, RunState::Done].map(RunState::as_str);
+    diesel::update(workflows::table)
+        .filter(workflows::tenant_uuid.eq(bytes(uuid)))
+        .filter(workflows::state.eq_any(over))
+        .set((
+            workflows::key.eq(None::<String>),
+            workflows::output.eq(None::<String>),
+        ))
+        .execute(conn)
+        .map(drop)
+}
+
 fn now() -> i64 {
     to_millis(SystemTime::now())
 }
@@ -116,10 +134,17 @@ impl WorkflowStore for Conn {
         row.map(Stored::read).transpose()
     }
 
-    fn run_of_key(&mut self, name: &str, key: &str) -> QueryResult<Option<RunRow>> {
+    fn run_of_key(
+        &mut self,
+        name: &str,
+        tenant: &TenantId,
+        key: &str,
+    ) -> QueryResult<Option<RunRow>> {
+        let folded = sql::<Text>("replace(lower(tenant_id), '-', '_')");
         let over = [RunState::Reverted, RunState::Undone].map(RunState::as_str);
         let row = workflows::table
             .filter(workflows::name.eq(name))
+            .filter(folded.eq(tenant.folded().as_str().to_owned()))
             .filter(workflows::key.eq(key))
             .filter(workflows::state.ne_all(over))
             .get_result::<Stored>(self)
@@ -160,6 +185,16 @@ impl WorkflowStore for Conn {
             ))
             .execute(self)?;
         Ok(taken == 1)
+    }
+
+    fn run_release(&mut self, run: &RunRow) -> QueryResult<()> {
+        // Of no instance, which is as good as one that is dead.
+        diesel::update(workflows::table.find(bytes(run.id)))
+            .filter(workflows::state.eq(RunState::Running.as_str()))
+            .filter(workflows::instance.eq(bytes(run.instance)))
+            .set(workflows::instance.eq(bytes(Uuid::nil())))
+            .execute(self)
+            .map(drop)
     }
 
     fn run_set_tenant(&mut self, id: Uuid, tenant: Uuid) -> QueryResult<()> {

@@ -25,9 +25,9 @@ pub enum WorkflowError<E> {
         /// The run.
         id: Uuid,
     },
-    /// The key was used for another tenant or another input.
+    /// The key was used on this tenant for another input.
     #[error(
-        "the key was used before, for another tenant or another input, by run {id} of the workflow `{name}`; a new request needs a new key"
+        "the key was used before, for another input, by run {id} of the workflow `{name}` on this tenant; a new request needs a new key"
     )]
     KeyReused {
         /// The workflow.

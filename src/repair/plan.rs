@@ -390,6 +390,7 @@ fn not_repaired(finding: &Finding) -> Option<&'static str> {
         Finding::Behind { .. } => "pending migrations are applied by migrating",
         Finding::UnknownFile { .. } | Finding::Leftover { .. } => "no file is removed by a repair",
         Finding::RetainedGenerationMissing { .. } => "it can only come from a backup",
+        Finding::ReferenceLost { .. } => "its rows come from the application; push a newer version",
         _ => return None,
     })
 }

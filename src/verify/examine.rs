@@ -80,6 +80,8 @@ pub(crate) fn look<C: Backend>(
     let under_way = registry
         .ask(|c| c.catalog_open_operation(record.uuid))?
         .is_some();
+    // Read before the database is: what is noted from then on is not missed there.
+    let seen = registry.ask(|c| c.reference_seen_in(record.uuid, record.generation))?;
     let mut findings = Vec::new();
     let mut examined = None;
     match leftovers.journal {
@@ -97,6 +99,9 @@ pub(crate) fn look<C: Backend>(
                 let conn = checkout.conn_mut();
                 examined = examine(&context, conn, options, &mut findings);
                 let fenced = C::Storage::is_fenced(conn).unwrap_or(false);
+                if examined.is_some() {
+                    compare_lists(conn, seen, &mut findings);
+                }
                 // It was opened for this and is not set up for contexts.
                 checkout.taint();
                 if fenced && !under_way {
@@ -144,6 +149,23 @@ fn compare_catalog(record: &TenantRecord, examined: &Examined, findings: &mut Ve
         && record.schema_fingerprint != Some(examined.schema.fingerprint())
     {
         findings.push(Finding::CatalogFingerprint);
+    }
+}
+
+/// Whether the reference lists are there that were seen in this database.
+fn compare_lists<C: Backend>(conn: &mut C, seen: Vec<(String, u64)>, findings: &mut Vec<Finding>) {
+    for (list, seen) in seen {
+        match conn.read_reference(&list) {
+            Ok(found) => {
+                let found = found.map(|entry| entry.version);
+                if found < Some(seen) {
+                    findings.push(Finding::ReferenceLost { list, seen, found });
+                }
+            }
+            Err(error) => findings.push(Finding::Unreadable {
+                reason: chain(&error),
+            }),
+        }
     }
 }
 

@@ -265,6 +265,13 @@ pub enum Finding {
         catalog: Option<String>,
         found: Option<String>,
     },
+    /// The catalogue has seen a newer version of a reference list in this very database than is there: pushes of that
+    /// version pass it by.
+    ReferenceLost {
+        list: String,
+        seen: u64,
+        found: Option<u64>,
+    },
     /// The catalogue's fingerprint is not that of the schema, although the schema is as it should be.
     CatalogFingerprint,
     /// A file in the tenant's directory that is none of its databases.
@@ -542,6 +549,14 @@ impl fmt::Display for Finding {
                 "the catalogue says the newest migration is {}, the database says {}; repair corrects the catalogue",
                 or_none(catalog),
                 or_none(found)
+            ),
+            Self::ReferenceLost { list, seen, found: None } => write!(
+                f,
+                "the catalogue has seen version {seen} of the reference list `{list}` in this database, which has none; push a newer version, or restore"
+            ),
+            Self::ReferenceLost { list, seen, found: Some(found) } => write!(
+                f,
+                "the catalogue has seen version {seen} of the reference list `{list}` in this database, which has version {found}; push a newer version, or restore"
             ),
             Self::CatalogFingerprint => f.write_str(
                 "the catalogue has another schema fingerprint than the database, whose schema is as it should be; repair corrects it",

@@ -1,6 +1,6 @@
 //! Runs: begun, settled when their process died, ended.
 use std::any::TypeId;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -65,7 +65,10 @@ impl<C: Backend, W: Workflow<C>> Registered<C> for Holder<W> {
             }
         };
         let mut flow = Flow::again(registry, run.clone(), journal);
-        let driven = catch_unwind(AssertUnwindSafe(|| drive(&self.0, &mut flow, &input)));
+        let driven = catch_unwind(AssertUnwindSafe(|| {
+            let outcome = self.0.run(&mut flow, &input);
+            conclude(&mut flow, outcome)
+        }));
         // What panics here would do so each time the library is opened, and nobody could get at anything.
         let Ok(driven) = driven else {
             let failure = "going through it again panicked";
@@ -112,7 +115,7 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
     let text = to_json(&input).map_err(|source| WorkflowError::Unwritable { name, source })?;
     loop {
         if let Some(key) = &key
-            && let Some(found) = registry.ask(|conn| conn.run_of_key(name, key.as_str()))?
+            && let Some(found) = registry.ask(|conn| conn.run_of_key(name, tenant, key.as_str()))?
         {
             if found.digest != digest(found.id, tenant, &text) {
                 let (name, id) = (found.name, found.id);
@@ -164,7 +167,15 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
             by: registry.acting().clone(),
         };
         let mut flow = Flow::first(registry, row);
-        match drive(workflow, &mut flow, &input) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| workflow.run(&mut flow, &input)));
+        let ended = match outcome {
+            Ok(outcome) => conclude(&mut flow, outcome),
+            Err(panic) => {
+                panicked(flow);
+                resume_unwind(panic);
+            }
+        };
+        match ended {
             Ok(output) => return Ok(output),
             Err(Stop::Error(error)) => return Err(error),
             Err(Stop::Taken | Stop::NotDone) => {}
@@ -191,13 +202,12 @@ enum Stop<E> {
     Error(WorkflowError<E>),
 }
 
-/// Goes through the steps of a run, and undoes them if one fails before the commit.
-fn drive<'a, C: Backend, W: Workflow<C>>(
-    workflow: &'a W,
+/// Brings a run to its end that was gone through: it is ended, or undone if a step failed before the commit.
+fn conclude<'a, C: Backend, W: Workflow<C>>(
     flow: &mut Flow<'a, C, W>,
-    input: &'a W::Input,
+    outcome: Result<W::Output, Halt<W::Error>>,
 ) -> Result<W::Output, Stop<W::Error>> {
-    let outcome = match workflow.run(flow, input) {
+    let outcome = match outcome {
         Ok(output) if flow.halted.is_none() => flow.finish_with(&output).map(|()| output),
         // It went on after a step that had halted it.
         Ok(_) => Err(Halt(Halted::Noted)),
@@ -223,7 +233,7 @@ fn drive<'a, C: Backend, W: Workflow<C>>(
     let name = W::NAME;
     match cause {
         Cause::Taken => Err(Stop::Taken),
-        Cause::Undecided(source) => Err(Stop::Error(unfinished(&flow.run, step, source))),
+        Cause::Undecided(source) => Err(Stop::Error(left(flow, step, source))),
         Cause::Hopeless(failure) => {
             Err(Stop::Error(stuck(flow.registry, &flow.run, step, failure)))
         }
@@ -236,17 +246,21 @@ fn drive<'a, C: Backend, W: Workflow<C>>(
                 Cause::Unwritable(error) => error.into(),
                 _ => "it cannot go on".into(),
             };
-            Err(Stop::Error(unfinished(&flow.run, step, source)))
+            Err(Stop::Error(left(flow, step, source)))
         }
         cause => {
-            match undo::undo(flow, step) {
-                Ok(()) => {}
-                Err(NotUndone::Refused { step }) => {
+            match catch_unwind(AssertUnwindSafe(|| undo::undo(flow, step))) {
+                Ok(Ok(())) => {}
+                Ok(Err(NotUndone::Refused { step })) => {
                     let failure = "undoing it failed";
                     return Err(Stop::Error(stuck(flow.registry, &flow.run, step, failure)));
                 }
-                Err(NotUndone::Later { step, source }) => {
-                    return Err(Stop::Error(unfinished(&flow.run, step, source)));
+                Ok(Err(NotUndone::Later { step, source })) => {
+                    return Err(Stop::Error(left(flow, step, source)));
+                }
+                Err(_) => {
+                    let failure = "undoing it panicked";
+                    return Err(Stop::Error(stuck(flow.registry, &flow.run, step, failure)));
                 }
             }
             if flow.untidy {
@@ -266,6 +280,50 @@ fn drive<'a, C: Backend, W: Workflow<C>>(
             })
         }
     }
+}
+
+/// Undoes a run that panicked when it was gone through for the first time, in the process that goes on: it would be
+/// listed as under way for as long as that lives. Past the commit it is left for whoever finds it.
+fn panicked<C: Backend, W: Workflow<C>>(mut flow: Flow<'_, C, W>) {
+    match flow.within {
+        _ if flow.committed || flow.ended => release(&flow),
+        // Whether the step was done is known to the databases and not here, so it is looked for as after a crash.
+        Some(_) => {
+            let (registry, id) = (flow.registry, flow.run.id);
+            let by = flow.run.by.clone();
+            drop(flow);
+            let (Ok(Some(mut run)), Some(known)) = (
+                registry.ask(|conn| conn.run_get(id)),
+                registered(registry, W::NAME),
+            ) else {
+                return;
+            };
+            run.by = by;
+            // What it says stands in the journal; the panic is what the caller is told.
+            let _ = known.settle(registry, run);
+        }
+        None => {
+            flow.halted
+                .get_or_insert(("between the steps", Cause::Panicked));
+            let _ = conclude(&mut flow, Err(Halt(Halted::Noted)));
+        }
+    }
+}
+
+/// Leaves a run to whoever finds it first, this process or another one.
+fn left<C: Backend, W: Workflow<C>, E>(
+    flow: &Flow<'_, C, W>,
+    step: &str,
+    source: Boxed,
+) -> WorkflowError<E> {
+    release(flow);
+    unfinished(&flow.run, step, source)
+}
+
+/// Says in the journal that nobody works on a run any more. If even that fails it is this process's for as long as it
+/// lives, as it was.
+fn release<C: Backend, W: Workflow<C>>(flow: &Flow<'_, C, W>) {
+    let _ = write(flow.registry, |conn| conn.run_release(&flow.run));
 }
 
 fn unfinished<E>(run: &RunRow, step: &str, source: Boxed) -> WorkflowError<E> {
@@ -347,8 +405,8 @@ fn try_tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) -> Result<(), Boxe
     Ok(())
 }
 
-/// Finishes or undoes a run, if the process that worked on it is dead or no thread of this one does. False where
-/// somebody works on it.
+/// Finishes or undoes a run, if it is stuck, if the process that worked on it is dead or gave it up, or if no thread of
+/// this one works on it. False where somebody does.
 fn settle_if_dead<C: Backend>(
     registry: &Arc<Registry<C>>,
     mut run: RunRow,
@@ -357,7 +415,10 @@ fn settle_if_dead<C: Backend>(
     let me = storage.instance();
     let alive =
         |source: crate::backend::StorageError| unfinished(&run, "its journal", source.into());
-    if run.instance != me && storage.is_alive(run.instance).map_err(alive)? {
+    // One that is stuck was given up by whoever said so. Of several who take it over one does, since it is no longer
+    // stuck then.
+    let in_hand = run.state != RunState::Stuck && run.instance != me;
+    if in_hand && storage.is_alive(run.instance).map_err(alive)? {
         return Ok(false);
     }
     let Some(workflow) = registered(registry, &run.name) else {

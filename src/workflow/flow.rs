@@ -50,6 +50,8 @@ pub(super) enum Cause<E> {
     Taken,
     /// In recovery: this is the first step that was not done.
     NotDone,
+    /// The workflow panicked between two steps.
+    Panicked,
     /// It cannot be known now whether the step was done.
     Undecided(Box<dyn std::error::Error + Send + Sync>),
     /// It never will go on by itself.
@@ -79,6 +81,8 @@ pub struct Flow<'a, C: Backend, W: Workflow<C>> {
     pub(super) untidy: bool,
     pub(super) undos: Vec<Undo<'a, C, W::Error>>,
     pub(super) halted: Option<(&'static str, Cause<W::Error>)>,
+    /// The step that is being gone through. A panic in it may come after it was done and before that was noted here.
+    pub(super) within: Option<&'static str>,
 }
 
 /// How a transaction of a step went.
@@ -135,6 +139,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             untidy: false,
             undos: Vec::new(),
             halted: None,
+            within: None,
         }
     }
 
@@ -185,6 +190,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             return Err(self.halt(step, Cause::Hopeless("a step after the last one")));
         }
         self.count += 1;
+        self.within = Some(step);
         Ok((self.count, std::mem::take(&mut self.commits_next)))
     }
 
@@ -224,6 +230,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         };
         self.committed |= commits;
         self.remember(found.number, step, undo);
+        self.within = None;
         Ok(value)
     }
 
@@ -260,6 +267,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
 
     fn halt(&mut self, step: &'static str, cause: Cause<W::Error>) -> Halt<W::Error> {
         self.halted.get_or_insert((step, cause));
+        self.within = None;
         Halt(Halted::Noted)
     }
 }

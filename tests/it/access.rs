@@ -366,9 +366,16 @@ fn a_clock_that_is_turned_back_makes_no_grant_longer() {
         tenancy,
         "INSERT INTO __tenants_audit
          SELECT head_seq + 1, (SELECT max(expires_at) FROM __tenants_grants), 'x', 'user', NULL, 'x.y', NULL, NULL,
-                NULL, NULL, NULL, '{}', head_hash, head_hash FROM __tenants_audit_ends",
+                NULL, NULL, NULL, '{}', head_hash, head_hash FROM __tenants_audit_ends;
+         UPDATE __tenants_audit_ends SET head_seq = head_seq + 1",
     );
     tenancy.tenant_as(&doctor, &id("TH001")).unwrap_err();
+
+    // That it is over before its time by this clock is said in the log.
+    assert_eq!(tenancy.active_grants().unwrap(), []);
+    let ended = AuditFilter::all().action("break-glass.expire");
+    let ended = tenancy.audit_entries(&ended, 10).unwrap();
+    assert!(ended[0].detail.contains("behind the log"), "{ended:?}");
 }
 
 #[test]

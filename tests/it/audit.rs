@@ -501,3 +501,25 @@ fn entries_are_kept_for_six_years_at_least() {
     assert_eq!(fleet.tenancy.prune_audit(2 * five).unwrap(), 0);
     assert_eq!(actions(&fleet.tenancy, &AuditFilter::all()).len(), 2);
 }
+
+/// A clock that is ahead by years would take away what must stay for six.
+#[test]
+fn a_clock_that_is_years_ahead_takes_no_entry_away() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    let note = AuditNote::new("test.note").unwrap();
+    (0..70).for_each(|_| fleet.tenancy.audit(&note).unwrap());
+    // As a clock eight years ahead has it: what is not by that clock is old enough.
+    const YEARS: i64 = 8 * 366 * 24 * 60 * 60 * 1_000;
+    let older = |which: &str, by: i64| {
+        let sql = format!("UPDATE __tenants_audit SET at = at - {by} WHERE seq {which}");
+        raw(&fleet.tenancy, &sql).unwrap();
+    };
+    raw(&fleet.tenancy, "DROP TRIGGER __tenants_audit_no_update").unwrap();
+    let seven = Duration::from_secs(7 * 366 * 24 * 60 * 60);
+    older("<= 9", YEARS);
+    assert_eq!(fleet.tenancy.prune_audit(seven).unwrap(), 0);
+    // Sixty-four entries later it is the time.
+    older("= 9", -YEARS);
+    assert_eq!(fleet.tenancy.prune_audit(seven).unwrap(), 8);
+}

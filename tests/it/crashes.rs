@@ -167,25 +167,36 @@ pub(crate) mod failpoints {
 
     /// Kills the operation at each point it passes, and recovery at each of its own. `at_least` points are expected.
     pub(crate) fn every_step(operation: &Operation, at_least: usize) {
-        steps(operation, &USUAL, at_least, 1);
+        steps(operation, &USUAL, at_least, (1, 1));
     }
 
     /// The same for an operation of another program.
     pub(crate) fn every_step_of(program: &Program, operation: &Operation, at_least: usize) {
-        steps(operation, program, at_least, 1);
+        steps(operation, program, at_least, (1, 1));
     }
 
     /// The same for an operation of many points of another program.
     pub(crate) fn many_steps_of(program: &Program, operation: &Operation, at_least: usize) {
-        steps(operation, program, at_least, step());
+        steps(operation, program, at_least, (1, step()));
     }
 
     /// The same for an operation of many points: of those of recovery the ordinary run takes every n-th, others each time.
     pub(crate) fn many_steps(operation: &Operation, at_least: usize) {
-        steps(operation, &USUAL, at_least, step());
+        steps(operation, &USUAL, at_least, (1, step()));
     }
 
-    fn steps(operation: &Operation, program: &Program, at_least: usize, stride: usize) {
+    /// The same for one of many similar operations, each step of which takes long: of its own points every fourth.
+    pub(crate) fn few_steps_of(program: &Program, operation: &Operation, at_least: usize) {
+        let every = if step() == 1 { 1 } else { 4 };
+        steps(operation, program, at_least, (every, step()));
+    }
+
+    fn steps(
+        operation: &Operation,
+        program: &Program,
+        at_least: usize,
+        (every, stride): (usize, usize),
+    ) {
         let dir = tempfile::tempdir().unwrap();
         let start = dir.path().join("start");
         (operation.before)(&start);
@@ -200,7 +211,7 @@ pub(crate) mod failpoints {
         let points = points(operation.part, &fresh("dry-run"));
         assert!(points.len() >= at_least, "{points:?}");
         let mut outcomes = Vec::new();
-        for (number, point) in points.iter().enumerate() {
+        for (number, point) in points.iter().enumerate().step_by(every) {
             let root = fresh(&format!("killed-{number}"));
             assert!(
                 killed_at(operation.part, &root, point),
@@ -208,7 +219,8 @@ pub(crate) mod failpoints {
             );
             let left = dir.path().join(format!("left-{number}"));
             copy(&root, &left);
-            outcomes.push((operation.outcome)(&(program.check)(&root)));
+            let settled = (operation.outcome)(&(program.check)(&root));
+            outcomes.push(settled);
 
             // Recovery is killed at each of its own steps, too.
             let recovering = dir.path().join(format!("recovering-{number}"));
@@ -223,7 +235,7 @@ pub(crate) mod failpoints {
                     "{point} was not reached"
                 );
                 let outcome = (operation.outcome)(&(program.check)(&again));
-                assert_eq!(outcome, outcomes[number], "killed at {point} in recovery");
+                assert_eq!(outcome, settled, "killed at {point} in recovery");
                 std::fs::remove_dir_all(&again).unwrap();
             }
             for used in [root, left, recovering] {
@@ -235,7 +247,11 @@ pub(crate) mod failpoints {
         assert!(
             sorted,
             "{:?}",
-            points.iter().zip(&outcomes).collect::<Vec<_>>()
+            points
+                .iter()
+                .step_by(every)
+                .zip(&outcomes)
+                .collect::<Vec<_>>()
         );
     }
 
@@ -347,10 +363,15 @@ pub(crate) fn kill_at_system_calls_of(program: &Program, operation: &Operation) 
 
 /// The same for one of many similar operations: fewer in the ordinary run.
 pub(crate) fn kill_at_few_system_calls(operation: &Operation) -> usize {
+    kill_at_few_system_calls_of(&USUAL, operation)
+}
+
+/// The same for an operation of another program.
+pub(crate) fn kill_at_few_system_calls_of(program: &Program, operation: &Operation) -> usize {
     let few = 4 * step();
     let stride = if step() == 1 { 1 } else { few };
     kill_at(operation.part, operation.before, stride, |root| {
-        (operation.outcome)(&world::check(root));
+        (operation.outcome)(&(program.check)(root));
     })
 }
 

@@ -144,6 +144,38 @@ fn a_push_with_nothing_to_do_opens_no_tenant() {
     assert_eq!(elsewhere.stats().opened, 4);
 }
 
+/// A database that lost what it was seen to have is passed by when that version is pushed: somebody must say so.
+#[test]
+fn a_list_that_was_there_and_is_not_is_found_by_verifying() {
+    use diesel_tenants::verify::{Finding, VerifyOptions};
+    let fleet = fleet_of(2);
+    let tenancy = &fleet.tenancy;
+    push(tenancy, 1);
+    push(tenancy, 2);
+    let options = VerifyOptions::default();
+    let look = |tenant| tenancy.verify(&id(tenant), &options).unwrap().reasons;
+    assert_eq!(look("T1"), []);
+    let in_tenant = |sql: &str| {
+        let mut ctx = tenancy.tenant(&id("T1")).unwrap();
+        ctx.unrouted("lose a list", |raw| diesel::sql_query(sql).execute(raw))
+            .unwrap();
+    };
+    in_tenant("UPDATE __tenants_reference SET version = 1");
+    let lost = |found| Finding::ReferenceLost {
+        list: "drug_catalogue".to_owned(),
+        seen: 2,
+        found,
+    };
+    assert_eq!(look("T1"), [lost(Some(1))]);
+    in_tenant("DELETE FROM __tenants_reference");
+    assert_eq!(look("T1"), [lost(None)]);
+    assert_eq!(look("T2"), []);
+    assert_eq!(outcomes(&push(tenancy, 2)), ["T1: has 2", "T2: has 2"]);
+    // What it says to do helps.
+    push(tenancy, 3);
+    assert_eq!(look("T1"), []);
+}
+
 #[test]
 fn who_is_behind_is_known_without_opening_anybody() {
     let fleet = fleet_of(4);

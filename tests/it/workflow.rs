@@ -265,10 +265,6 @@ fn the_same_key_gives_the_same_result_and_one_patient() {
         matches!(reused, WorkflowError::KeyReused { .. }),
         "{reused:?}"
     );
-    fleet.create("TH002");
-    let elsewhere = "TH002".parse().unwrap();
-    let reused = tenancy.run_workflow(&Admission, &elsewhere, key("k"), who("Ada"));
-    assert!(matches!(reused, Err(WorkflowError::KeyReused { .. })));
 }
 
 #[test]
@@ -336,11 +332,120 @@ fn a_tenant_that_is_not_open_undoes_the_user() {
     assert_eq!(agreed(tenancy), [""; 0]);
 }
 
-/// Runs an admission that panics in `step`: what a crash leaves, in a process that goes on.
-fn abandon(tenancy: &Tenancy, step: &str) {
+/// Runs an admission that panics in `step`.
+fn panics(tenancy: &Tenancy, step: &str) {
     let refused = with_trouble("Ada", &format!("!{step}"));
     let run = || tenancy.run_workflow(&Admission, &id(), key("k"), refused);
-    catch_unwind(AssertUnwindSafe(run)).unwrap_err();
+    let panic = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
+    // Whoever called is told why, by the panic itself.
+    assert_eq!(panic.downcast_ref(), Some(&"told to"));
+}
+
+/// Runs an admission that fails in `step` while nothing can be noted as undone: what a crash leaves, in a process that
+/// goes on.
+fn abandon(tenancy: &Tenancy, step: &str) {
+    use diesel::connection::SimpleConnection;
+    const VETO: &str = "WHEN NEW.phase = 'undone' BEGIN SELECT RAISE(ABORT, 'veto'); END";
+    const DROP: &str = "DROP TRIGGER veto";
+    let in_tenant = |sql: &str| {
+        let mut ctx = tenancy.tenant(&id()).unwrap();
+        ctx.raw(|conn| conn.batch_execute(sql));
+    };
+    // The table of keys is made by the first run that comes so far.
+    tenancy
+        .run_workflow(&Admission, &id(), None, with_trouble("Ada", "patient"))
+        .unwrap_err();
+    for (table, run) in [
+        ("journal", &spoil as &dyn Fn(&Tenancy, &str)),
+        ("steps", &|_, sql| in_tenant(sql)),
+    ] {
+        let trigger =
+            format!("CREATE TRIGGER veto BEFORE UPDATE ON __tenants_workflow_{table} {VETO}");
+        run(tenancy, &trigger);
+    }
+    let left = tenancy.run_workflow(&Admission, &id(), key("k"), with_trouble("Ada", step));
+    assert!(
+        matches!(left, Err(WorkflowError::Unfinished { .. })),
+        "{left:?}"
+    );
+    spoil(tenancy, DROP);
+    in_tenant(DROP);
+}
+
+/// The process goes on, so nothing may wait for its death.
+#[test]
+fn one_that_panics_is_undone_before_the_panic_goes_on() {
+    let fleet = hospital();
+    let tenancy = &fleet.tenancy;
+    for step in ["user", "visitor", "between", "patient"] {
+        panics(tenancy, step);
+        assert_eq!(agreed(tenancy), [""; 0], "{step}");
+    }
+    // The key is free again.
+    let admitted = tenancy.run_workflow(&Admission, &id(), key("k"), who("Ada"));
+    admitted.unwrap();
+    assert_eq!(agreed(tenancy), ["Ada"]);
+}
+
+/// Past the commit it is finished by anybody, while the process it panicked in lives.
+#[test]
+fn one_that_panics_past_the_commit_is_left_to_whoever_finds_it() {
+    let fleet = hospital();
+    panics(&fleet.tenancy, "activate");
+    let [left] = &fleet.tenancy.unfinished_workflows().unwrap()[..] else {
+        panic!("one run was left");
+    };
+    assert_eq!((left.state, left.is_alive), (RunState::Running, false));
+    // It panics again when it is gone through by the other one, which then says so.
+    let other = fleet.again();
+    let [left] = &other.unfinished_workflows().unwrap()[..] else {
+        panic!("one run is stuck");
+    };
+    assert_eq!(left.state, RunState::Stuck);
+}
+
+/// The library in which it got stuck goes on; mending what was in the way and trying again may be another one's.
+#[test]
+fn one_that_is_stuck_is_retried_by_any_process() {
+    let fleet = hospital();
+    let tenancy = &fleet.tenancy;
+    veto(tenancy, "undo");
+    let error = tenancy
+        .run_workflow(&Admission, &id(), key("k"), with_trouble("Ada", "patient"))
+        .unwrap_err();
+    let WorkflowError::Stuck { id: run, .. } = error else {
+        panic!("{error:?}");
+    };
+    lift_veto(tenancy);
+    let other = fleet.again();
+    assert_eq!(other.retry_workflow(run).unwrap(), RunState::Undone);
+    assert_eq!(agreed(tenancy), [""; 0]);
+}
+
+/// Two hospitals that number their requests alike do not get each other's results.
+#[test]
+fn a_key_is_one_tenants_own() {
+    let fleet = hospital();
+    let tenancy = &fleet.tenancy;
+    fleet.create("TH002");
+    let other: TenantId = "TH002".parse().unwrap();
+    let admit = |id: &TenantId, name| tenancy.run_workflow(&Admission, id, key("1"), who(name));
+    let first = admit(&id(), "Ada").unwrap();
+    let second = admit(&other, "Bea").unwrap();
+    assert_ne!(first.0, second.0, "another user");
+    assert_eq!(admit(&id(), "Ada").unwrap(), first);
+    let spelled = "th002".parse().unwrap();
+    assert_eq!(admit(&spelled, "Bea").unwrap(), second);
+
+    // Nor does the next tenant of the same id.
+    delete_at_once(tenancy, &other);
+    tenancy.purge(&other, "TH002").unwrap();
+    let kept = "SELECT count(output) AS count FROM __tenants_workflows";
+    assert_eq!(number(&mut tenancy.shared().unwrap(), kept), 1);
+    let new = NewTenant::named("Another").reuse_retired_id();
+    tenancy.create(&other, new).unwrap();
+    let third = admit(&other, "Bea").unwrap();
+    assert_ne!(third.0, second.0);
 }
 
 #[test]
@@ -402,7 +507,7 @@ fn what_was_left_of_a_tenant_that_is_gone_is_undone_in_the_shared_database() {
 fn the_key_in_the_tenant_decides() {
     let fleet = hospital();
     let tenancy = &fleet.tenancy;
-    abandon(tenancy, "activate");
+    panics(tenancy, "activate");
     tenancy
         .tenant(&id())
         .unwrap()
@@ -459,18 +564,21 @@ fn past_the_commit_it_is_finished_by_whoever_asks_again() {
         (users, patients),
         (vec!["pending Ada".to_owned()], vec!["Ada".to_owned()])
     );
-    let other = fleet.again();
-    // This library is alive, so that one lets it be.
-    assert_eq!(other.unfinished_workflows().unwrap().len(), 1);
-    let busy = other.run_workflow(&Admission, &id(), key("k"), who("Ada"));
-    assert!(
-        matches!(busy, Err(WorkflowError::InProgress { .. })),
-        "{busy:?}"
-    );
-    tenancy
-        .run_workflow(&Admission, &id(), key("k"), who("Ada"))
-        .unwrap();
+    let admit = |tenancy: &Tenancy| {
+        let admitted = tenancy.run_workflow(&Admission, &id(), key("k"), who("Ada"));
+        admitted.unwrap()
+    };
+    let first = admit(tenancy);
     assert_eq!(agreed(tenancy), ["Ada"]);
+    assert_eq!(admit(tenancy), first);
+
+    // By another process, too, although this one is alive: opening finishes what nobody works on.
+    let fleet = hospital();
+    abandon_past_commit(&fleet.tenancy);
+    let other = fleet.again();
+    assert_eq!(agreed(&other), ["Ada"]);
+    admit(&other);
+    assert_eq!(agreed(&fleet.tenancy), ["Ada"]);
 }
 
 #[test]
@@ -531,7 +639,7 @@ fn a_workflow_this_build_does_not_know_is_left_alone() {
 #[test]
 fn a_run_that_panics_in_recovery_is_stuck_and_stops_nobody() {
     let fleet = hospital();
-    abandon(&fleet.tenancy, "activate");
+    panics(&fleet.tenancy, "activate");
     assert_eq!(fleet.tenancy.recover().unwrap(), 0);
     let [run] = &fleet.tenancy.unfinished_workflows().unwrap()[..] else {
         panic!("one run is stuck");

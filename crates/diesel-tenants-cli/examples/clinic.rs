@@ -35,7 +35,7 @@ enum Clinic {
         data: std::path::PathBuf,
     },
     /// Look after the clinics' databases
-    Tenants(Tenants),
+    Tenants(Box<Tenants>),
 }
 
 fn main() -> ExitCode {

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use super::{SubscriptionError, current};
 use crate::context::{RunQueryDsl, SharedContext, TenantContext};
 use crate::id::Id;
-use crate::models::schema::shared::{plans, tenant_access, users};
+use crate::models::schema::shared::{plans, subscriptions, tenant_access, users};
 use crate::models::schema::tenant::{doctors, patients};
 use crate::models::shared::accounts::{Hospital, Role};
 use crate::models::shared::subscriptions::Plan;
@@ -120,17 +120,27 @@ impl Limits {
     }
 }
 
-/// The limits of the hospital's current plan. A hospital without a subscription has none: whether it may be used at all
-/// is for [`require_active`] to say.
+/// The limits of the hospital's plan: of its current subscription or, where that is over, of its last one, whose limits go
+/// on until there is another. Only a hospital that never had a subscription has no limits. Whether it may be used at all is
+/// for [`require_active`](super::require_active) to say.
 ///
 /// # Errors
 /// Diesel's.
 pub fn limits(shared: &mut SharedContext, hospital: Id<Hospital>) -> QueryResult<Limits> {
-    let Some(present) = current(shared, hospital)? else {
+    let plan = match current(shared, hospital)? {
+        Some(present) => Some(present.plan_id),
+        None => subscriptions::table
+            .filter(subscriptions::hospital_id.eq(hospital))
+            .order((subscriptions::created_at.desc(), subscriptions::id.desc()))
+            .select(subscriptions::plan_id)
+            .first(shared)
+            .optional()?,
+    };
+    let Some(plan) = plan else {
         return Ok(Limits::default());
     };
     let plan = plans::table
-        .find(present.plan_id)
+        .find(plan)
         .select(Plan::as_select())
         .first(shared)?;
     Ok(Limits::of(&plan))

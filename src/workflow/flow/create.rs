@@ -41,6 +41,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         match found.map(|row| row.phase) {
             Some(Phase::Done) => {
                 self.committed |= commits;
+                self.within = None;
                 return Ok(());
             }
             Some(Phase::Undone) => {
@@ -113,6 +114,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         }
         self.committed |= commits;
         hit("workflow.created");
+        self.within = None;
         Ok(())
     }
 }

@@ -92,6 +92,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         self.begun = true;
         self.ended = true;
         hit("workflow.ended");
+        self.within = None;
         Ok(output)
     }
 
@@ -167,6 +168,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             Ok(undo) => self.remember(number, step, undo),
             Err(_) => return Err(self.halt(step, Cause::Hopeless(UNREADABLE))),
         }
+        self.within = None;
         Ok(value)
     }
 

@@ -105,6 +105,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             Ok(undo) => self.remember(number, step, undo),
             Err(_) => return Err(self.halt(step, Cause::Hopeless(UNREADABLE))),
         }
+        self.within = None;
         Ok(value)
     }
 

@@ -24,6 +24,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
     ) -> Result<(), Halt<W::Error>> {
         let (number, _) = self.next_step(step)?;
         if self.found_in_journal(number, step)?.is_some() {
+            self.within = None;
             return Ok(());
         }
         if !self.committed {
@@ -40,6 +41,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             return Err(self.halt(step, Cause::Undecided(error)));
         }
         hit("workflow.verb");
+        self.within = None;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use diesel::connection::SimpleConnection;
 use diesel_tenants::access::Reason;
 use diesel_tenants::adopt::{AdoptOptions, Mapping};
 use diesel_tenants::audit::ACTIONS;
+use diesel_tenants::fleet::MigrateTenant;
 use diesel_tenants::repair::RepairOptions;
 use diesel_tenants::verify::VerifyOptions;
 use diesel_tenants::{
@@ -137,6 +138,9 @@ fn lives(day: &mut Day) {
     day.leaves("set_quota", &["tenant.quota"], |t| {
         t.set_quota(&one, None).unwrap()
     });
+    day.leaves("set_plan", &["tenant.plan"], |t| {
+        t.set_plan(&one, Some("basic")).unwrap()
+    });
     day.leaves("compact", &["compact.begin", "compact.commit"], |t| {
         t.compact(&one).unwrap()
     });
@@ -169,9 +173,19 @@ fn lives(day: &mut Day) {
 
 fn ends(day: &mut Day) {
     let purged = ["purge.begin", "purge.commit"];
+    let later = at("TH012");
+    let reserve = |t: &Tenancy| drop(t.reserve(&later, NewTenant::named("x")).unwrap());
+    day.leaves("reserve", &["tenant.reserve"], reserve);
+    day.leaves("unreserve", &["tenant.unreserve"], |t| {
+        t.unreserve(&later).unwrap()
+    });
+    reserve(&day.tenancy);
+    day.leaves("complete", &["create.begin", "create.commit"], |t| {
+        drop(t.complete(&later).unwrap())
+    });
     for id in ["TH011", "TH012", "TH013"].map(at) {
         let t = &day.tenancy;
-        t.create(&id, NewTenant::named("x")).unwrap();
+        t.ensure(&id, NewTenant::named("x")).unwrap();
         if id == at("TH011") {
             // One that has another database, besides.
             let backup = t.backup(&id, &BackupOptions::default()).unwrap();
@@ -489,6 +503,14 @@ fn migrations(day: &mut Day) {
         &["migrate.begin", "migrate.commit"],
         |t| t.migrate_tenant(&one).unwrap(),
     );
+    day.leaves(
+        "migrate_tenant_with",
+        &["migrate.begin", "migrate.commit"],
+        |t| {
+            t.migrate_tenant_with(&one, &MigrateTenant::default())
+                .unwrap()
+        },
+    );
     day.leaves("migrate_shared", &[], |t| t.migrate_shared().unwrap());
     // What rows of one tenant do not allow.
     let unique = "CREATE UNIQUE INDEX once ON patients (name)";
@@ -518,6 +540,28 @@ fn migrations(day: &mut Day) {
         let only = MigrateFleet::default().only([at("TH002")]);
         t.migrate_fleet(&only, |_| {}).unwrap()
     });
+    // One that died is gone on with; the tenant that cannot be migrated still cannot.
+    let run = interrupted(&day.tenancy);
+    let resumed = ["migrate.begin", "migrate.settled", "migrate-fleet.finish"];
+    day.leaves("resume_fleet_run", &resumed, |t| {
+        t.resume_fleet_run(run, &MigrateFleet::default(), |_| {})
+            .unwrap()
+    });
+    // Another is stopped.
+    let stopped = ["migrate-fleet.stop", "migrate-fleet.finish"];
+    let run = interrupted(&day.tenancy);
+    day.leaves("stop_fleet_run", &stopped, |t| {
+        assert!(t.stop_fleet_run(run).unwrap())
+    });
+}
+
+/// Begins a run and dies over its first tenant.
+fn interrupted(tenancy: &Tenancy) -> uuid::Uuid {
+    let dies = MigrateFleet::default().only([at("TH001")]);
+    let dies = dies.before_each(|_| panic!("dies here"));
+    let run = || tenancy.migrate_fleet(&dies, |_| {});
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
+    tenancy.fleet_runs().unwrap()[0].id
 }
 
 /// What killed processes left is settled in the name of whoever opens the library next.
@@ -637,6 +681,6 @@ fn every_verb_leaves_its_entries_in_the_name_of_who_asked() {
 fn the_list_of_actions_is_in_order_and_each_is_one() {
     assert!(ACTIONS.is_sorted_by(|a, b| a.0.replace('.', " ") < b.0.replace('.', " ")));
     for (action, _) in ACTIONS {
-        assert!(AuditNote::new(*action).is_ok(), "{action}");
+        assert!(AuditNote::new(format!("x.{action}")).is_ok(), "{action}");
     }
 }

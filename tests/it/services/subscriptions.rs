@@ -276,4 +276,15 @@ fn the_limits_of_the_plan_are_kept_where_rows_are_made() {
         limits.check_bytes(5_000_000).unwrap_err().what,
         Limited::Megabytes
     );
+
+    // When the subscription is over, what it allowed is still all that is allowed.
+    service_of::change_state(shared, hospital, SubscriptionState::Cancelled, at(3)).unwrap();
+    assert!(service_of::current(shared, hospital).unwrap().is_none());
+    assert_eq!(service_of::limits(shared, hospital).unwrap(), limits);
+    let new = NewAccount::new("eve", "x", "eve@example.org").member_of(hospital, Role::Nurse);
+    let one_more = service.accounts.create(shared, &new, at(3));
+    assert!(
+        matches!(one_more, Err(AccountError::Limit(_))),
+        "{one_more:?}"
+    );
 }

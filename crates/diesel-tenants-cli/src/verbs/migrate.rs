@@ -6,12 +6,12 @@ use clap::Args;
 use diesel_tenants::fleet::{
     FleetPlan, FleetReport, MigrateFleet, PlannedAction, RunOutcome, StopRule, TenantState,
 };
-use diesel_tenants::{Tenancy, TenantId};
+use diesel_tenants::{Status, Tenancy, TenantId};
 use serde::Serialize;
 
 use crate::app::App;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::Document;
 use crate::show;
 use crate::table::{Table, left};
@@ -145,6 +145,8 @@ impl Migrate {
             .check_first(self.check)
             .tenant_timeout(self.timeout.0);
         if let Some(ids) = self.tenants.ids() {
+            ids.iter()
+                .try_for_each(|id| has_database(app, &tenancy, id))?;
             options = options.only(ids.iter().copied());
         }
         if self.deep {
@@ -160,6 +162,22 @@ impl Migrate {
         let report = migrate(app, &tenancy, &options)?;
         app.emit(&Migrated::of(app, &report))
     }
+}
+
+/// Who names a tenant that has no database yet is not told that there is nothing to do. One that is not known is refused by
+/// the run.
+fn has_database(app: &App<'_>, tenancy: &Tenancy, id: &TenantId) -> Result<(), Failure> {
+    let Ok(tenant) = tenancy.handle(id) else {
+        return Ok(());
+    };
+    let record = tenant.record()?;
+    if record.status != Status::Reserved {
+        return Ok(());
+    }
+    let id = record.id;
+    let message = format!("tenant `{id}` is reserved and has no database to migrate yet");
+    let next = app.command(&format!("repair {id} --apply"));
+    Err(Failure::new(Kind::Refused, message).hint(format!("`{next}` makes it")))
 }
 
 fn migrate(

@@ -153,6 +153,60 @@ fn the_exit_codes_are_those_of_the_help() {
     }
 }
 
+/// The scripts that run by themselves do: on a directory of the test's, the nightly one twice, as cron and systemd call it.
+#[test]
+fn the_scripts_that_run_by_themselves_do() {
+    let (_, text) = document();
+    let place = Place::new();
+    place.create("TH001");
+    place.create("TEST001");
+    let backups = place.path().join("backups");
+    let run = |lines: &[&str]| {
+        let script = lines.join("\n");
+        let script = script.replace("/srv/hospitals/data", &place.data().display().to_string());
+        let script = script.replace("/mnt/backups/hospitals", &backups.display().to_string());
+        let directory = Path::new(env!("CARGO_BIN_EXE_tenants"));
+        let directory = directory.parent().expect("a directory");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &script])
+            .env_remove("TENANTS_DATA")
+            .env("PATH", format!("{}:{path}", directory.display()))
+            .stdin(std::process::Stdio::null());
+        Ran::of(&mut shell)
+    };
+    let named = |name: &str| {
+        let blocks = blocks(&text, "sh");
+        let found = blocks
+            .into_iter()
+            .find(|(_, lines)| lines.join("\n").contains(name));
+        found.expect("the script is there").1
+    };
+    let nightly = named("/usr/local/bin/tenants-nightly");
+    // The disk is not mounted: nothing is made in its place, and the failure is told.
+    let unmounted = run(&nightly);
+    assert_eq!(
+        (unmounted.code, backups.exists()),
+        (1, false),
+        "{unmounted:?}"
+    );
+    std::fs::create_dir(&backups).expect("a directory");
+    for _ in 0..2 {
+        let ran = run(&nightly);
+        assert!(ran.done().contains("2 tenants, nothing to do"), "{ran:?}");
+    }
+    let (log, _) = place.json(["audit", "list", "--actor", "cron:nightly"]);
+    assert!(!log["entries"].as_array().expect("a list").is_empty());
+    for (language, line) in [("cron", "15 2 * * * "), ("ini", "ExecStart=/bin/sh ")] {
+        let called = blocks(&text, language).iter().any(|(_, lines)| {
+            lines.contains(&format!("{line}/usr/local/bin/tenants-nightly").as_str())
+        });
+        assert!(called, "{language} calls another script");
+    }
+    run(&named("migrate --all --backup")).done();
+}
+
 #[test]
 fn scripts_and_units_are_sound() {
     let (_, text) = document();
