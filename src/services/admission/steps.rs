@@ -10,6 +10,7 @@ use super::details::{AccountWanted, Names, PatientDetails, StaffDetails};
 use super::{AdmissionError, Person};
 use crate::backend::DefaultConnection;
 use crate::context::{RunQueryDsl, SharedContext, TenantContext};
+use crate::error::OpenError;
 use crate::id::{Id, SharedRef};
 use crate::models::schema::shared::users;
 use crate::models::schema::tenant::{doctors, patients, staff_members};
@@ -218,7 +219,10 @@ pub(super) fn without_account(
     order: &Order,
     prepared: &Prepared,
 ) -> Result<Written, AdmissionError> {
-    let tenant = tenancy.handle(tenant)?;
+    let tenant = match tenancy.handle(tenant) {
+        Err(OpenError::UnknownTenant { .. }) => return Err(AccountError::UnknownHospital.into()),
+        found => found?,
+    };
     let opened = order.open(&mut tenancy.shared()?, Some(tenant.uuid()), prepared)?;
     let (record, number) = tenant
         .enter()?
