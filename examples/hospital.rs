@@ -24,6 +24,7 @@ use diesel_tenants::models::tenant::staff::*;
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::money::Money;
 use diesel_tenants::prelude::*;
+use diesel_tenants::services::hospitals as hospitals_service;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -54,6 +55,7 @@ fn main() -> Result<()> {
         let id: TenantId = code.parse()?;
         let tenant = tenancy.ensure(&id, NewTenant::named(name).subdomain(subdomain))?;
         let hospital = register(&mut tenancy.shared()?, code, name, subdomain)?;
+        hospitals_service::bind(&mut tenancy.shared()?, hospital, tenant.uuid(), opening())?;
         let staff = staff(&mut tenancy.shared()?, hospital)?;
         let made = seed(&mut tenant.enter()?, code, hospital, &staff, patients)?;
         println!("{code}: {}", if made { "filled" } else { "already there" });

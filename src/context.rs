@@ -13,7 +13,10 @@ use diesel::query_dsl::methods::{ExecuteDsl, LimitDsl, LoadQuery};
 use diesel::result::{Error, QueryResult};
 use uuid::Uuid;
 
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::backend::{Backend, DefaultConnection};
+use crate::catalog::audit::Draft;
 use crate::database::{Connector, Database};
 use crate::error::{ContextPoisoned, ReadOnlyTransaction, StaleGeneration, TenantFenced};
 use crate::pool::Checkout;
@@ -97,6 +100,8 @@ pub struct Session<C: Backend> {
     in_doubt: bool,
     /// The database was found fenced: another process makes the next one.
     fenced: bool,
+    /// Who is named in the audit log for what is entered through it.
+    acting: Option<Arc<Principal>>,
 }
 
 impl<C: Backend> Session<C> {
@@ -175,6 +180,7 @@ impl<C: Backend> TenantContext<C> {
             in_transaction: false,
             in_doubt: false,
             fenced: false,
+            acting: None,
         })
     }
 
@@ -228,7 +234,11 @@ impl<C: Backend> SharedContext<C> {
 }
 
 impl<C: Backend> SharedContext<C> {
-    pub(crate) fn new(database: Arc<Database<C>>, checkout: Checkout<Connector<C>>) -> Self {
+    pub(crate) fn new(
+        database: Arc<Database<C>>,
+        checkout: Checkout<Connector<C>>,
+        acting: Arc<Principal>,
+    ) -> Self {
         Self(Session {
             generation: database.generation(),
             checkout,
@@ -238,7 +248,27 @@ impl<C: Backend> SharedContext<C> {
             in_transaction: false,
             in_doubt: false,
             fenced: false,
+            acting: Some(acting),
         })
+    }
+
+    /// Enters something the application does here into the audit log, in the transaction that is open: the entry stays if
+    /// what was done stays, and goes with it. Outside of one it is a transaction of its own.
+    ///
+    /// Who did it is whom the [`Tenancy`](crate::Tenancy) the context is from [acts for](crate::Tenancy::acting_as).
+    ///
+    /// # Errors
+    /// Diesel's. The transaction should not be committed then.
+    pub fn audit(&mut self, note: &AuditNote) -> QueryResult<()> {
+        let by = self.0.acting.clone();
+        let by = by.expect("a SharedContext is made in somebody's name");
+        self.audit_as(&by, note)
+    }
+
+    /// The same, in the name of somebody else.
+    pub(crate) fn audit_as(&mut self, by: &Principal, note: &AuditNote) -> QueryResult<()> {
+        let draft = Draft::new(by, note);
+        self.transaction(|shared| shared.on_connection(|conn| conn.audit_append_here(&draft)))
     }
 }
 

@@ -462,7 +462,11 @@ impl<C: Backend> Registry<C> {
         let checkout = self.shared.slots().checkout();
         crate::observe::context(None, checkout.is_ok());
         let checkout = checkout.map_err(|e| refused(e, None))?;
-        Ok(SharedContext::new(Arc::clone(&self.shared), checkout))
+        Ok(SharedContext::new(
+            Arc::clone(&self.shared),
+            checkout,
+            Arc::clone(&self.acting),
+        ))
     }
 
     pub(crate) fn enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {

@@ -203,6 +203,8 @@ pub struct GrantRow {
 pub trait AuditStore {
     /// Adds entries to the end, in this order.
     fn audit_append(&mut self, drafts: &[Draft]) -> QueryResult<()>;
+    /// Adds one in the write transaction that is open.
+    fn audit_append_here(&mut self, draft: &Draft) -> QueryResult<()>;
     fn audit_ends(&mut self) -> QueryResult<Ends>;
     /// Rows from `from` on, in order, at most `limit`.
     fn audit_chain(&mut self, from: i64, limit: i64) -> QueryResult<Vec<Row>>;

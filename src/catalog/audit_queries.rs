@@ -190,6 +190,10 @@ impl AuditStore for Conn {
         })
     }
 
+    fn audit_append_here(&mut self, draft: &Draft) -> QueryResult<()> {
+        append(self, draft)
+    }
+
     fn audit_ends(&mut self) -> QueryResult<Ends> {
         ends(self)
     }

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod admission;
+pub mod hospitals;
 pub mod numbers;
 pub mod onboarding;
 pub mod permissions;

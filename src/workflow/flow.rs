@@ -161,6 +161,12 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         &self.run.tenant_id
     }
 
+    /// The uuid of the tenant it is about, which no other ever has: of the one that was there when the run began, or that
+    /// the run created. `None` where there is none yet.
+    pub fn tenant_uuid(&self) -> Option<Uuid> {
+        self.run.tenant_uuid
+    }
+
     /// The run's own id: a good name for what belongs to it and must not be made twice.
     pub fn run_id(&self) -> Uuid {
         self.run.id

@@ -9,7 +9,9 @@ use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{Accounts, HashCost, Policy};
 use diesel_tenants::services::admission::Admission;
+use diesel_tenants::services::hospitals as hospitals_service;
 
+mod access;
 mod accounts;
 mod admission;
 mod links;
@@ -44,6 +46,7 @@ fn open(root: &Path) -> Tenancy {
         .init()
         .shared_migrations(SHARED_MIGRATIONS)
         .tenant_migrations(TENANT_MIGRATIONS)
+        .membership(Accounts::default())
         .workflow(Admission::default());
     diesel_tenants::services::onboarding::workflows(builder)
         .open()
@@ -73,7 +76,10 @@ impl Service {
         self.tenancy
             .create(&tenant, NewTenant::named(code))
             .unwrap();
-        self.hospital_row(code)
+        let hospital = self.hospital_row(code);
+        let uuid = self.tenancy.handle(&tenant).unwrap().uuid();
+        assert!(hospitals_service::bind(&mut self.shared(), hospital, uuid, at(0)).unwrap());
+        hospital
     }
 
     /// The row alone.

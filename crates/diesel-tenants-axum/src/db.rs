@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use diesel_tenants::access::Principal;
 use diesel_tenants::{SharedContext, Status, Tenancy, TenantContext, TenantHandle, TenantId};
 use tokio::task::JoinHandle;
 
@@ -13,17 +14,25 @@ use crate::resolve::Wanted;
 /// The tenant a request is for.
 ///
 /// Extracting it looks the tenant up, from memory mostly. It holds no connection; [`run`](Self::run) takes one.
+///
+/// Where a [`Principal`] is among the request's extensions, the tenant is opened in their name, by
+/// [`Tenancy::tenant_as`]: they must be a member, each time, and the audit log names them. Without one the tenant is opened
+/// for whoever asks; put [`RequirePrincipal`](crate::RequirePrincipal) in front of what must not be.
 #[derive(Clone)]
 pub struct TenantDb {
     shared: Arc<Shared>,
     handle: TenantHandle,
     uuid: uuid::Uuid,
+    /// Who asks, where an earlier layer said so.
+    principal: Option<Principal>,
 }
 
 /// The shared database.
 #[derive(Clone)]
 pub struct SharedDb {
     shared: Arc<Shared>,
+    /// Who asks, where an earlier layer said so: the audit log names them.
+    principal: Option<Principal>,
 }
 
 impl TenantDb {
@@ -56,10 +65,10 @@ impl TenantDb {
         E: Send + 'static,
     {
         let permit = self.shared.gate.enter(Some(self.uuid)).await?;
-        let handle = self.handle.clone();
+        let tenant = self.clone();
         blocking(move || {
             let _permit = permit;
-            let mut ctx = handle.enter().map_err(TenantRejection::from)?;
+            let mut ctx = tenant.enter()?;
             work(&mut ctx).map_err(RunError::Failed)
         })
         .await
@@ -78,11 +87,11 @@ impl TenantDb {
         E: Send + 'static,
     {
         let permit = self.shared.gate.enter(Some(self.uuid)).await?;
-        let (handle, shared) = (self.handle.clone(), Arc::clone(&self.shared));
+        let tenant = self.clone();
         blocking(move || {
             let _permit = permit;
-            let mut ctx = handle.enter().map_err(TenantRejection::from)?;
-            let mut shared = shared.tenancy.shared().map_err(TenantRejection::from)?;
+            let mut ctx = tenant.enter()?;
+            let mut shared = tenant.acting().shared().map_err(TenantRejection::from)?;
             work(&mut ctx, &mut shared).map_err(RunError::Failed)
         })
         .await
@@ -91,7 +100,8 @@ impl TenantDb {
 
 impl TenantDb {
     /// Runs `work` with the library and the tenant's id: for what opens its own contexts, as
-    /// [`Tenancy::run_workflow`] does. Otherwise as [`run`](Self::run).
+    /// [`Tenancy::run_workflow`] does. Otherwise as [`run`](Self::run): who asks must be let in, and is named in the audit
+    /// log for what `work` does.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -104,12 +114,35 @@ impl TenantDb {
         E: Send + 'static,
     {
         let permit = self.shared.gate.enter(Some(self.uuid)).await?;
-        let (id, shared) = (self.id(), Arc::clone(&self.shared));
+        let tenant = self.clone();
         blocking(move || {
             let _permit = permit;
-            work(&shared.tenancy, &id).map_err(RunError::Failed)
+            if tenant.principal.is_some() {
+                drop(tenant.enter()?);
+            }
+            work(&tenant.acting(), &tenant.id()).map_err(RunError::Failed)
         })
         .await
+    }
+
+    /// A context on the tenant's database, in the name of who asks.
+    fn enter(&self) -> Result<TenantContext, TenantRejection> {
+        let Some(principal) = &self.principal else {
+            return Ok(self.handle.enter()?);
+        };
+        let ctx = self.shared.tenancy.tenant_as(principal, &self.id())?;
+        // The id may have become another tenant's since this one was looked up.
+        match ctx.tenant_uuid() == self.uuid {
+            true => Ok(ctx),
+            false => Err(TenantRejection::Unavailable),
+        }
+    }
+
+    fn acting(&self) -> Tenancy {
+        match &self.principal {
+            Some(principal) => self.shared.tenancy.acting_as(principal.clone()),
+            None => self.shared.tenancy.clone(),
+        }
     }
 }
 
@@ -138,14 +171,43 @@ impl SharedDb {
         T: Send + 'static,
         E: Send + 'static,
     {
+        let acting = self.acting();
         let permit = self.shared.gate.enter(None).await?;
-        let shared = Arc::clone(&self.shared);
         blocking(move || {
             let _permit = permit;
-            let mut ctx = shared.tenancy.shared().map_err(TenantRejection::from)?;
+            let mut ctx = acting.shared().map_err(TenantRejection::from)?;
             work(&mut ctx).map_err(RunError::Failed)
         })
         .await
+    }
+
+    /// Runs `work` with the library, for what concerns no tenant that is there yet, as registering one. Otherwise as
+    /// [`run`](Self::run): it takes its turn with all other work.
+    ///
+    /// # Errors
+    /// As [`TenantDb::run`].
+    pub async fn run_on_tenancy<T, E>(
+        &self,
+        work: impl FnOnce(&Tenancy) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, RunError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let acting = self.acting();
+        let permit = self.shared.gate.enter(None).await?;
+        blocking(move || {
+            let _permit = permit;
+            work(&acting).map_err(RunError::Failed)
+        })
+        .await
+    }
+
+    fn acting(&self) -> Tenancy {
+        match &self.principal {
+            Some(principal) => self.shared.tenancy.acting_as(principal.clone()),
+            None => self.shared.tenancy.clone(),
+        }
     }
 }
 
@@ -217,6 +279,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantDb {
             shared,
             handle,
             uuid,
+            principal: parts.extensions.get::<Principal>().cloned(),
         };
         // Looked up a moment ago, so this is from memory.
         match tenant.handle.record()?.status {
@@ -231,6 +294,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SharedDb {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, TenantRejection> {
         let shared = Arc::clone(&resolved(parts)?.shared);
-        Ok(Self { shared })
+        let principal = parts.extensions.get::<Principal>().cloned();
+        Ok(Self { shared, principal })
     }
 }

@@ -20,14 +20,12 @@ use std::task::{Context, Poll};
 use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use diesel_tenants::SharedContext;
-use diesel_tenants::id::Id;
-use diesel_tenants::models::schema::shared::hospitals;
-use diesel_tenants::models::shared::accounts::Hospital;
-use diesel_tenants::prelude::*;
+use diesel_tenants::services::hospitals;
 use diesel_tenants::services::permissions::Module;
 use diesel_tenants::services::subscriptions::{self, SubscriptionError};
 use tower_layer::Layer;
 use tower_service::Service;
+use uuid::Uuid;
 
 use crate::{RunError, SharedDb, TenantDb, TenantRejection};
 
@@ -99,9 +97,9 @@ where
                 (Ok(tenant), Ok(shared)) => (tenant, shared),
                 (Err(rejection), _) | (_, Err(rejection)) => return Ok(rejection.into_response()),
             };
-            let code = tenant.id();
+            let uuid = tenant.handle().uuid();
             let outcome = shared
-                .run(move |shared| allowed(shared, code.as_str(), module))
+                .run(move |shared| allowed(shared, uuid, module))
                 .await;
             match outcome {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await,
@@ -114,14 +112,10 @@ where
 
 fn allowed(
     shared: &mut SharedContext,
-    code: &str,
+    tenant: Uuid,
     module: Option<Module>,
 ) -> Result<(), SubscriptionError> {
-    let hospital = hospitals::table
-        .filter(hospitals::code.eq(code))
-        .select(hospitals::id);
-    let hospital: Option<Id<Hospital>> = hospital.first(shared).optional()?;
-    let hospital = hospital.ok_or(SubscriptionError::None)?;
+    let hospital = hospitals::of_tenant(shared, tenant)?.ok_or(SubscriptionError::None)?;
     match module {
         Some(module) => subscriptions::require_module(shared, hospital, module),
         None => {

@@ -7,6 +7,8 @@
 //!   `tenant.run(|ctx| …).await` takes a [`TenantContext`](diesel_tenants::TenantContext) on the blocking pool, with a
 //!   bound on how much runs at once.
 //! - [`TenantRejection`] is what a client is told, with the right status, and without a word about which tenants there are.
+//! - [`RequirePrincipal`] stands in front of routes that nobody may use who is nobody. Who asks is a
+//!   [`Principal`](diesel_tenants::access::Principal) among the request's extensions; tenants are opened in their name.
 //! - With the feature `hospital`, [`RequireSubscription`](guard::RequireSubscription) and
 //!   [`RequireModule`](guard::RequireModule) stand in front of routes.
 //!
@@ -50,10 +52,12 @@ mod db;
 #[cfg(feature = "hospital")]
 pub mod guard;
 mod layer;
+mod principal;
 mod rejection;
 pub mod resolve;
 
 pub use admission::Admission;
 pub use db::{SharedDb, TenantDb};
 pub use layer::TenantLayer;
+pub use principal::RequirePrincipal;
 pub use rejection::{RunError, TenantRejection};

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use diesel_tenants::error::{StaleGeneration, TenantFenced};
-use diesel_tenants::{HostError, OpenError};
+use diesel_tenants::{AccessError, HostError, OpenError};
 
 use crate::resolve::ResolveError;
 
@@ -25,6 +25,9 @@ pub enum TenantRejection {
     /// `404`: unknown, suspended, archived and deleted tenants, and names that none can have, are one and the same.
     #[error("this tenant is not available")]
     Unavailable,
+    /// `401`: nobody is known to ask. See [`RequirePrincipal`](crate::RequirePrincipal).
+    #[error("log in first")]
+    Unauthenticated,
     /// `402`: the subscription does not let the tenant in.
     #[error("the subscription does not allow this")]
     SubscriptionRequired,
@@ -43,6 +46,9 @@ pub enum TenantRejection {
     /// `500`: something else; what is in the source.
     #[error("the database of the tenant cannot be opened")]
     Open(#[source] OpenError),
+    /// `500`: it could not be found out, or not be entered into the audit log, that who asks may open the tenant.
+    #[error("it cannot be decided who may open the tenant")]
+    Access(#[source] AccessError),
     /// `500`: the work on the database panicked. Nothing of it is kept.
     #[error("the work on the database panicked")]
     Panicked,
@@ -58,10 +64,11 @@ impl TenantRejection {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NoTenant | Self::Unavailable => StatusCode::NOT_FOUND,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::SubscriptionRequired => StatusCode::PAYMENT_REQUIRED,
             Self::ModuleDisabled { .. } => StatusCode::FORBIDDEN,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoLayer | Self::Open(_) | Self::Panicked | Self::Guard(_) => {
+            Self::NoLayer | Self::Open(_) | Self::Access(_) | Self::Panicked | Self::Guard(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
@@ -74,10 +81,13 @@ impl TenantRejection {
             Self::BadRequest(_) => "bad_request",
             Self::NoTenant => "no_tenant",
             Self::Unavailable => "tenant_unavailable",
+            Self::Unauthenticated => "unauthenticated",
             Self::SubscriptionRequired => "subscription_required",
             Self::ModuleDisabled { .. } => "module_disabled",
             Self::Overloaded => "busy",
-            Self::NoLayer | Self::Open(_) | Self::Panicked | Self::Guard(_) => "internal",
+            Self::NoLayer | Self::Open(_) | Self::Access(_) | Self::Panicked | Self::Guard(_) => {
+                "internal"
+            }
         }
     }
 }
@@ -102,6 +112,18 @@ impl From<OpenError> for TenantRejection {
             Self::Unavailable
         } else {
             Self::Open(error)
+        }
+    }
+}
+
+impl From<AccessError> for TenantRejection {
+    fn from(error: AccessError) -> Self {
+        if error.is_retryable() {
+            Self::Overloaded
+        } else if error.for_untrusted().is_some() {
+            Self::Unavailable
+        } else {
+            Self::Access(error)
         }
     }
 }

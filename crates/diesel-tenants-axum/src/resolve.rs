@@ -40,6 +40,10 @@ pub enum ResolveError {
         /// How many there are.
         found: usize,
     },
+    /// The `Host` header and the address of the request name different hosts: two programs on the way could each believe
+    /// another one.
+    #[error("the request names two hosts, in its address and in its `Host` header")]
+    TwoHosts,
     /// The host is no host, or not one of this service.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -63,17 +67,21 @@ pub enum ResolveError {
 /// The host a request names: its one `Host` header, or what HTTP/2 has in its place. `None` where it names none.
 ///
 /// # Errors
-/// [`ResolveError::ManyHosts`], [`ResolveError::NotText`].
+/// [`ResolveError::ManyHosts`], [`ResolveError::TwoHosts`], [`ResolveError::NotText`].
 pub fn host(request: &Parts) -> Result<Option<&str>, ResolveError> {
+    let addressed = request.uri.authority().map(|authority| authority.as_str());
     let mut hosts = request.headers.get_all(HOST).iter();
     let (first, more) = (hosts.next(), hosts.count());
     match first {
         Some(_) if more > 0 => Err(ResolveError::ManyHosts { found: more + 1 }),
         Some(host) => match host.to_str() {
+            Ok(host) if addressed.is_some_and(|other| fold(other) != fold(host)) => {
+                Err(ResolveError::TwoHosts)
+            }
             Ok(host) => Ok(Some(host)),
             Err(_) => Err(ResolveError::NotText { name: HOST }),
         },
-        None => Ok(request.uri.authority().map(|authority| authority.as_str())),
+        None => Ok(addressed),
     }
 }
 

@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use diesel_tenants::Tenancy;
 use diesel_tenants::services::accounts::Accounts;
@@ -23,6 +23,7 @@ pub struct Console {
     subscriptions: Arc<dyn Subscriptions>,
     secure: bool,
     at_once: NonZeroUsize,
+    hosts: Vec<String>,
 }
 
 impl std::fmt::Debug for Console {
@@ -47,6 +48,7 @@ impl Console {
             subscriptions: Arc::new(HospitalSubscriptions),
             secure: true,
             at_once: AT_ONCE,
+            hosts: Vec::new(),
         }
     }
 
@@ -59,6 +61,17 @@ impl Console {
     /// Where it finds out what a tenant has ordered. Default: [`HospitalSubscriptions`].
     pub fn subscriptions(mut self, subscriptions: impl Subscriptions) -> Self {
         self.subscriptions = Arc::new(subscriptions);
+        self
+    }
+
+    /// The hosts it answers at, such as `admin.example.com`; at every other it is `421 Misdirected Request`. Compared without
+    /// regard to case, a port and a final dot. Default: it answers at every host, the tenants' own among them.
+    ///
+    /// Say them: a page of a tenant's host is then no page of the console's origin, and a name that somebody points at this
+    /// server does not make the console theirs.
+    pub fn hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        let hosts = hosts.into_iter().map(Into::into);
+        self.hosts = hosts.map(|host: String| headers::name_of(&host)).collect();
         self
     }
 
@@ -77,6 +90,7 @@ impl Console {
 
     /// The router. `nest` it under a path of its own, or merge it into a router that has nothing else.
     pub fn router(self) -> Router {
+        let hosts: Arc<[String]> = self.hosts.into();
         let state = App(Arc::new(Shared {
             tenancy: self.tenancy,
             accounts: self.accounts,
@@ -124,7 +138,7 @@ impl Console {
             .route("/console.js", get(assets::js))
             .merge(inside)
             .fallback(headers::nothing_here)
-            .layer(from_fn(headers::guard))
+            .layer(from_fn_with_state(hosts, headers::guard))
             .with_state(state)
     }
 }

@@ -31,6 +31,10 @@ pub(crate) enum Failure {
     NotNow(String),
     /// The library says no; its text.
     Said(String),
+    /// The library says no, to somebody who is not logged in: its text is not for them.
+    Hidden,
+    /// The console is not at this host.
+    Misdirected,
     /// The work panicked.
     Panicked,
 }
@@ -60,6 +64,14 @@ impl Failure {
     /// A value that was typed is none.
     pub(crate) fn bad_value(error: impl std::error::Error) -> Self {
         Self::BadValue(in_full(&error))
+    }
+
+    /// Nothing of the library's text, for whoever may be anybody.
+    pub(crate) fn hidden(self) -> Self {
+        match self {
+            Self::Said(_) | Self::BadValue(_) | Self::NotNow(_) => Self::Hidden,
+            other => other,
+        }
     }
 
     /// A tenant that is not known has no page; anything else is the library's to say.
@@ -137,6 +149,16 @@ impl IntoResponse for Failure {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "That did not work",
                 text.as_str(),
+            ),
+            Self::Hidden => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "That did not work",
+                "Whoever runs the service finds the reason once logged in, or with the command line tool.",
+            ),
+            Self::Misdirected => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "Not here",
+                "This is not at the host you asked.",
             ),
             Self::Panicked => (
                 StatusCode::INTERNAL_SERVER_ERROR,

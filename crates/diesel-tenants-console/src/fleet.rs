@@ -238,6 +238,9 @@ pub(crate) async fn events(
     let events = stream::unfold(Some((app, operator, None)), move |next| async move {
         let (app, operator, said) = next?;
         loop {
+            if !operator.is_in_still(&app).await {
+                return None;
+            }
             let report = app.blocking(move |app| look(app, run)).await.ok()?;
             let over = report.outcome != RunOutcome::Running;
             if said == Some(report.totals) && !over {

@@ -1,5 +1,7 @@
 //! What every answer carries, and where the console is mounted.
-use axum::extract::{FromRequestParts, OriginalUri, Request};
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, OriginalUri, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -65,8 +67,15 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 /// Refuses what a browser says comes from another site, and puts the headers on every answer.
-pub(crate) async fn guard(mount: Mount, request: Request, next: Next) -> Response {
-    let response = if is_from_elsewhere(&request) {
+pub(crate) async fn guard(
+    State(hosts): State<Arc<[String]>>,
+    mount: Mount,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = if !is_for_us(&request, &hosts) {
+        Failure::Misdirected.into_response()
+    } else if is_from_elsewhere(&request) {
         Failure::Forged.into_response()
     } else {
         next.run(request).await
@@ -80,6 +89,30 @@ pub(crate) async fn guard(mount: Mount, request: Request, next: Next) -> Respons
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// A host without its port and final dot, lower-case.
+pub(crate) fn name_of(host: &str) -> String {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// Whether the host is one of the console's, if they were said: by each `Host` header, and by what stands in the
+/// request's address, so that it does not matter which of them somebody on the way believes.
+fn is_for_us(request: &Request, hosts: &[String]) -> bool {
+    if hosts.is_empty() {
+        return true;
+    }
+    let original = request.extensions().get::<OriginalUri>();
+    let uri = original.map_or(request.uri(), |original| &original.0);
+    let addressed = uri.authority().map(|authority| authority.as_str());
+    let headers = request.headers().get_all(header::HOST).iter();
+    let said = headers.map(|host| host.to_str().unwrap_or_default());
+    let mut named = said.chain(addressed).peekable();
+    named.peek().is_some() && named.all(|host| hosts.contains(&name_of(host)))
 }
 
 /// Tenants' own pages are the same *site* when they are subdomains, so that only the same *origin* will do.

@@ -453,7 +453,10 @@ pub(crate) async fn stop(
     Ok(Redirect::to(&operator.mount.to(&format!("/runs/{}", run.id))).into_response())
 }
 
-/// `GET /runs/{run}/events`: the run as it goes on, ending with it.
+/// How often it is asked whether who watches is logged in, at the latest.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+/// `GET /runs/{run}/events`: the run as it goes on, ending with it or with the session.
 pub(crate) async fn events(
     State(app): State<App>,
     operator: Operator,
@@ -463,14 +466,26 @@ pub(crate) async fn events(
     let mut seen = run.state.subscribe();
     seen.mark_changed();
     // The run is held, so that its sender lives until its last state was sent.
-    let events = stream::unfold(Some((seen, run, operator)), |state| async {
-        let (mut seen, run, operator) = state?;
-        seen.changed().await.ok()?;
+    let events = stream::unfold(Some((app, seen, run, operator)), |state| async {
+        let (app, mut seen, run, operator) = state?;
+        // Asked before each event, and between those that are far apart: who logs out sees no more of it.
+        loop {
+            let changed = tokio::time::timeout(ASK_AGAIN, seen.changed()).await;
+            if !operator.is_in_still(&app).await {
+                return None;
+            }
+            if changed.is_ok_and(|changed| changed.is_ok()) {
+                break;
+            }
+            if seen.has_changed().is_err() {
+                return None;
+            }
+        }
         seen.mark_unchanged();
         let fragment = run.shown(&operator);
         let over = fragment.is_over();
         let html = fragment.render().ok()?;
-        let next = (!over).then_some((seen, run, operator));
+        let next = (!over).then_some((app, seen, run, operator));
         Some((Ok::<_, Infallible>(event(over, &html)), next))
     });
     Ok(Sse::new(events)

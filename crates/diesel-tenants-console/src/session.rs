@@ -127,6 +127,17 @@ impl Operator {
     pub(crate) fn acting(&self, app: &Shared) -> Tenancy {
         app.tenancy.acting_as(self.principal.clone())
     }
+
+    /// Whether the session is good still, for an answer that goes on for long. When that cannot be told, it is not.
+    pub(crate) async fn is_in_still(&self, app: &App) -> bool {
+        let asked = self.session.clone();
+        let found = app.blocking(move |app| {
+            let shared = &mut app.tenancy.shared()?;
+            Ok(app.accounts.is_signed_in(shared, &asked, None, now())?)
+        });
+        let found = found.await.ok().flatten();
+        found.is_some_and(|found| found.user.superuser)
+    }
 }
 
 impl FromRequestParts<App> for Operator {
@@ -147,7 +158,7 @@ impl FromRequestParts<App> for Operator {
                 .accounts
                 .signed_in(&mut app.tenancy.shared()?, &asked, None, now())?)
         });
-        let Some(found) = found.await? else {
+        let Some(found) = found.await.map_err(Failure::hidden)? else {
             return Err(Failure::LoggedOut(mount));
         };
         if !found.user.superuser {
@@ -252,14 +263,14 @@ pub(crate) async fn log_in(
     form.check(given.get("token"))?;
     let username = given.get("username").to_owned();
     let outcome = app.blocking(move |app| log_in_now(app, &given, &client));
-    let error = match outcome.await? {
+    let error = match outcome.await.map_err(Failure::hidden)? {
         Ok(session) => {
             let mut response = Redirect::to(&mount.to("/tenants")).into_response();
             Cookie::Session.set(&mut response, session.reveal(), app.secure);
             Cookie::Visit.set(&mut response, "", app.secure);
             return Ok(response);
         }
-        Err(Refused::Login(LoginError::Account(error))) => return Err(error.into()),
+        Err(Refused::Login(LoginError::Account(_))) => return Err(Failure::Hidden),
         Err(Refused::Login(error)) => error.to_string(),
         Err(Refused::NotSuperuser) => {
             "this account does not run the service; log in as a superuser".to_owned()

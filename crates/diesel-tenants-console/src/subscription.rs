@@ -1,12 +1,11 @@
 //! What a tenant has ordered, and how much of it it uses. Where that stands is the application's business.
 use std::error::Error;
 
-use diesel_tenants::id::Id;
-use diesel_tenants::models::schema::shared::{hospitals, plans, tenant_access, users};
+use diesel_tenants::models::schema::shared::{plans, tenant_access, users};
 use diesel_tenants::models::schema::tenant::{doctors, patients};
-use diesel_tenants::models::shared::accounts::{Hospital, Role};
+use diesel_tenants::models::shared::accounts::Role;
 use diesel_tenants::prelude::*;
-use diesel_tenants::services::{now, subscriptions};
+use diesel_tenants::services::{hospitals, now, subscriptions};
 use diesel_tenants::{Tenancy, TenantRecord};
 
 /// What the console shows of a tenant's subscription.
@@ -104,10 +103,7 @@ impl Subscriptions for HospitalSubscriptions {
         tenant: &TenantRecord,
     ) -> Result<Option<Subscription>, Box<dyn Error + Send + Sync>> {
         let shared = &mut tenancy.shared()?;
-        let hospital = hospitals::table
-            .filter(hospitals::code.eq(tenant.id.as_str()))
-            .select(hospitals::id);
-        let Some(hospital) = hospital.first::<Id<Hospital>>(shared).optional()? else {
+        let Some(hospital) = hospitals::of_tenant(shared, tenant.uuid)? else {
             return Ok(None);
         };
         let Some(present) = subscriptions::current(shared, hospital)? else {

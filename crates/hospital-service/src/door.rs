@@ -10,27 +10,52 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use diesel_tenants::id::Id;
-use diesel_tenants::models::schema::shared::hospitals;
-use diesel_tenants::models::shared::accounts::{Hospital, User};
-use diesel_tenants::prelude::*;
+use diesel_tenants::models::shared::accounts::User;
 use diesel_tenants::services::accounts::{AccountError, Accounts, LoginError, SessionToken};
-use diesel_tenants::services::now;
 use diesel_tenants::services::permissions::{Module, may_use};
+use diesel_tenants::services::{hospitals, now};
 use diesel_tenants_axum::{RunError, SharedDb, TenantDb};
 
 use crate::front::show;
 use crate::knocks::{Caller, Knocks};
 
-/// Each hospital's host has a session of its own: the cookie names no domain.
-const SESSION: &str = "hospital-session";
+/// Over what browsers send the cookie. Each hospital's host has a session of its own: it names no domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cookies {
+    /// Plain HTTP too: for a service on one's own machine.
+    Plain,
+    /// TLS alone.
+    Secure,
+}
 
-fn session(headers: &HeaderMap) -> Option<SessionToken> {
+impl Cookies {
+    /// A browser takes `__Host-` cookies from this very host alone, so that no other hospital's can plant one.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "hospital-session",
+            Self::Secure => "__Host-hospital-session",
+        }
+    }
+
+    /// What sets it, or with an empty value takes it back.
+    fn line(self, value: &str) -> String {
+        let name = self.name();
+        let secure = match self {
+            Self::Plain => "",
+            Self::Secure => "; Secure",
+        };
+        let ends = if value.is_empty() { "; Max-Age=0" } else { "" };
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}")
+    }
+}
+
+fn session(headers: &HeaderMap, cookies: Cookies) -> Option<SessionToken> {
     let lines = headers.get_all(COOKIE).iter();
     let mut pairs = lines
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(name, _)| *name == SESSION)?;
+    let (_, value) = pairs.find(|(name, _)| *name == cookies.name())?;
     Some(SessionToken::from_cookie(value))
 }
 
@@ -38,21 +63,22 @@ fn session(headers: &HeaderMap) -> Option<SessionToken> {
 #[derive(Clone, Copy)]
 pub(crate) struct Member(pub(crate) Id<User>);
 
-/// Lets members pass whose role may use the module. Others are sent to log in, programs get `401` and `403`.
+/// Lets members pass whose role may use the module. Others are sent to log in, programs get `401` and `403`. What is
+/// behind it opens the hospital's database in the member's name.
 pub(crate) async fn members_only(
-    State(module): State<Module>,
+    State((module, cookies)): State<(Module, Cookies)>,
     tenant: TenantDb,
     shared: SharedDb,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Some(session) = session(request.headers()) else {
+    let Some(session) = session(request.headers(), cookies) else {
         return to_the_door(request.headers());
     };
-    let code = tenant.id();
+    let uuid = tenant.handle().uuid();
     let role = shared.run(move |shared| {
         let accounts = Accounts::default();
-        let Some(hospital) = hospital_of(shared, code)? else {
+        let Some(hospital) = hospitals::of_tenant(shared, uuid)? else {
             return Ok(None);
         };
         let signed_in = match accounts.signed_in(shared, &session, Some(hospital), now())? {
@@ -65,6 +91,7 @@ pub(crate) async fn members_only(
     match role.await {
         Ok(Some((user, role))) if may_use(role, module) => {
             request.extensions_mut().insert(Member(user));
+            request.extensions_mut().insert(Accounts::principal(user));
             next.run(request).await
         }
         Ok(Some(_)) => StatusCode::FORBIDDEN.into_response(),
@@ -74,17 +101,6 @@ pub(crate) async fn members_only(
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
-}
-
-/// The row of the hospital that a tenant is.
-fn hospital_of(
-    shared: &mut SharedContext,
-    tenant: TenantId,
-) -> Result<Option<Id<Hospital>>, AccountError> {
-    let row = hospitals::table
-        .filter(hospitals::code.eq(tenant.as_str()))
-        .select(hospitals::id);
-    Ok(row.first(shared).optional()?)
 }
 
 fn to_the_door(headers: &HeaderMap) -> Response {
@@ -144,6 +160,7 @@ pub(crate) async fn log_in(
     tenant: TenantDb,
     shared: SharedDb,
     State(knocks): State<Arc<Knocks>>,
+    State(cookies): State<Cookies>,
     Caller(address): Caller,
     headers: HeaderMap,
     Form(given): Form<Given>,
@@ -156,10 +173,10 @@ pub(crate) async fn log_in(
     let username = given.username.clone();
     let browser = headers.get(USER_AGENT);
     let browser = browser.and_then(|name| Some(name.to_str().ok()?.to_owned()));
-    let code = tenant.id();
+    let uuid = tenant.handle().uuid();
     let session = shared.run(move |shared| {
         let accounts = Accounts::default();
-        let hospital = hospital_of(shared, code)?;
+        let hospital = hospitals::of_tenant(shared, uuid).map_err(AccountError::from)?;
         let address = address.map(|address| address.to_string());
         let address = address.as_deref();
         let mut login = accounts
@@ -182,10 +199,7 @@ pub(crate) async fn log_in(
     });
     let (must_choose, error) = match session.await {
         Ok(session) => {
-            let cookie = format!(
-                "{SESSION}={}; Path=/; HttpOnly; SameSite=Strict",
-                session.reveal()
-            );
+            let cookie = cookies.line(session.reveal());
             return ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response();
         }
         Err(RunError::Rejected(rejection)) => return rejection.into_response(),
@@ -217,16 +231,21 @@ pub(crate) async fn log_in(
 }
 
 /// `429`, and when to come again.
-fn wait_for(wait: Duration) -> Response {
+pub(crate) fn wait_for(wait: Duration) -> Response {
     let seconds = wait.as_secs() + 1;
-    let told = "too many attempts to log in; try again later\n";
+    let told = "too many attempts; try again later\n";
     let after = [(RETRY_AFTER, seconds.to_string())];
     (StatusCode::TOO_MANY_REQUESTS, after, told).into_response()
 }
 
 /// `POST /logout` of a hospital: ends the session and takes the cookie back, whether or not it was good.
-pub(crate) async fn log_out(_: TenantDb, shared: SharedDb, headers: HeaderMap) -> Response {
-    if let Some(session) = session(&headers) {
+pub(crate) async fn log_out(
+    _: TenantDb,
+    shared: SharedDb,
+    State(cookies): State<Cookies>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(session) = session(&headers, cookies) {
         let ended =
             shared.run(move |shared| Accounts::default().end_session(shared, &session, now()));
         match ended.await {
@@ -236,8 +255,7 @@ pub(crate) async fn log_out(_: TenantDb, shared: SharedDb, headers: HeaderMap) -
             Err(RunError::Failed(_)) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }
-    let cookie = format!("{SESSION}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    let gone = [(SET_COOKIE, cookie)];
+    let gone = [(SET_COOKIE, cookies.line(""))];
     match crate::modules::wants_a_page(&headers) {
         true => (gone, Redirect::to("/login")).into_response(),
         false => (gone, StatusCode::NO_CONTENT).into_response(),

@@ -1,16 +1,22 @@
 //! The first page, and registering a hospital.
+use std::sync::Arc;
+use std::time::Instant;
+
 use askama::Template;
 use axum::Form;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use diesel_tenants::Tenancy;
 use diesel_tenants::id::Id;
-use diesel_tenants::services::onboarding::Registered;
-use diesel_tenants_axum::TenantDb;
+use diesel_tenants::services::accounts::AccountError;
+use diesel_tenants::services::onboarding::{OnboardingError, Registered};
+use diesel_tenants_axum::{RunError, SharedDb, TenantDb, TenantRejection};
 
+use crate::door::wait_for;
+use crate::knocks::Caller;
 use crate::modules::MODULES;
-use crate::register::Registration;
+use crate::register::{RegisterError, Registration};
 
 /// Made on the server, without script and without anything from elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -44,7 +50,11 @@ struct Front<'a> {
 /// `GET /`: of a hospital its modules, of the service what there is.
 pub(crate) async fn page(request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let tenant = TenantDb::from_request_parts(&mut parts, &()).await.ok();
+    let tenant = match TenantDb::from_request_parts(&mut parts, &()).await {
+        Ok(tenant) => Some(tenant),
+        Err(TenantRejection::NoTenant) => None,
+        Err(rejection) => return rejection.into_response(),
+    };
     let modules: Vec<&str> = MODULES.iter().map(|sheet| sheet.path).collect();
     let front = Front {
         hospital: tenant.map(|tenant| tenant.id().to_string()),
@@ -89,7 +99,9 @@ struct Done<'a> {
 
 /// `POST /register`. The answer has a password in it that is shown once, so it is no redirect.
 pub(crate) async fn register(
-    State(tenancy): State<Tenancy>,
+    State(service): State<crate::State>,
+    shared: SharedDb,
+    Caller(address): Caller,
     headers: HeaderMap,
     Form(asked): Form<Registration>,
 ) -> Response {
@@ -98,11 +110,22 @@ pub(crate) async fn register(
         .and_then(|host| host.to_str().ok())
         .unwrap_or(crate::HOST)
         .to_owned();
+    if let Some(address) = address
+        && let Err(wait) = service.knocks.knock(address, Instant::now())
+    {
+        return wait_for(wait);
+    }
+    // Turned away rather than kept waiting: anybody may ask, and a database is made for each.
+    let Ok(turn) = Arc::clone(&service.registering).try_acquire_owned() else {
+        return TenantRejection::Overloaded.into_response();
+    };
     let given = asked.clone();
-    let work = move || crate::register::register(&tenancy, &given);
-    let outcome = tokio::task::spawn_blocking(work).await;
-    match outcome {
-        Ok(Ok(made)) => {
+    let outcome = shared.run_on_tenancy(move |tenancy| {
+        let _turn = turn;
+        crate::register::register(tenancy, &given)
+    });
+    match outcome.await {
+        Ok(made) => {
             let subdomain = asked.subdomain.trim().to_lowercase();
             let enabled = made.modules.iter().map(|link| link.module.as_str());
             let enabled: Vec<&str> = enabled.collect();
@@ -117,7 +140,7 @@ pub(crate) async fn register(
             };
             show(StatusCode::CREATED, &page)
         }
-        Ok(Err(error)) => {
+        Err(RunError::Failed(error)) => {
             let (status, what) = match error.is_retryable() {
                 true => (
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -130,10 +153,49 @@ pub(crate) async fn register(
             };
             let page = Register {
                 asked: &asked,
-                error: format!("{what}: {error}"),
+                error: format!("{what}: {}", said(&error)),
             };
             show(status, &page)
         }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(RunError::Rejected(rejection)) => rejection.into_response(),
     }
+}
+
+/// What somebody is told who may be anybody: what is wrong with what they gave, and nothing of who is here already or of
+/// what goes on inside.
+fn said(error: &RegisterError) -> String {
+    let RegisterError::Onboarding(error) = error else {
+        return match error {
+            RegisterError::Key(error) => error.to_string(),
+            _ => "the service cannot do it now".to_owned(),
+        };
+    };
+    match error {
+        OnboardingError::CodeTaken { .. }
+        | OnboardingError::SubdomainTaken { .. }
+        | OnboardingError::Account(AccountError::EmailTaken) => {
+            "the code, the subdomain or the address cannot be had; choose others".to_owned()
+        }
+        OnboardingError::BadCode(_)
+        | OnboardingError::BadName(_)
+        | OnboardingError::BadSubdomain(_)
+        | OnboardingError::BadDetail { .. }
+        | OnboardingError::Account(AccountError::BadName { .. } | AccountError::BadEmail) => {
+            error.to_string()
+        }
+        _ => "the service cannot do it now".to_owned(),
+    }
+}
+
+/// Marks what no cache may keep: everything but the style.
+pub(crate) async fn kept_by_nobody(request: Request, next: Next) -> Response {
+    let is_style = request.uri().path() == "/service.css";
+    let mut response = next.run(request).await;
+    if !is_style {
+        let no_store = HeaderValue::from_static("no-store");
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, no_store);
+    }
+    response
 }

@@ -15,6 +15,7 @@ mod admit;
 pub mod demo;
 mod door;
 mod front;
+pub mod housekeeping;
 mod knocks;
 mod modules;
 pub mod register;
@@ -29,12 +30,16 @@ use axum::routing::{get, post};
 use diesel_tenants::BaseDomains;
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
+use diesel_tenants::services::accounts::Accounts;
 use diesel_tenants::services::admission::Admission;
 use diesel_tenants::services::onboarding;
 use diesel_tenants_axum::TenantLayer;
 use diesel_tenants_axum::resolve::BySubdomain;
 use diesel_tenants_console::Console;
 
+use tokio::sync::Semaphore;
+
+use self::door::Cookies;
 use self::knocks::Knocks;
 
 /// The host name everything is below of. Browsers find `*.localhost` on this machine without being told.
@@ -50,6 +55,7 @@ pub fn open(data: &std::path::Path) -> Result<Tenancy, diesel_tenants::Error> {
         .init()
         .shared_migrations(SHARED_MIGRATIONS)
         .tenant_migrations(TENANT_MIGRATIONS)
+        .membership(Accounts::default())
         .workflow(Admission::default());
     onboarding::workflows(builder).open()
 }
@@ -59,6 +65,8 @@ pub fn open(data: &std::path::Path) -> Result<Tenancy, diesel_tenants::Error> {
 pub(crate) struct State {
     tenancy: Tenancy,
     knocks: Arc<Knocks>,
+    registering: Arc<Semaphore>,
+    cookies: Cookies,
 }
 
 impl FromRef<State> for Tenancy {
@@ -73,13 +81,33 @@ impl FromRef<State> for Arc<Knocks> {
     }
 }
 
-/// The whole service, for plain HTTP on this machine: on a network it belongs behind TLS, without `allow_http`.
-///
-/// # Panics
-/// Never: [`HOST`] is a domain.
+impl FromRef<State> for Cookies {
+    fn from_ref(state: &State) -> Self {
+        state.cookies
+    }
+}
+
+/// How many hospitals are registered at once, each with a hash to compute and a database to make. Whoever comes
+/// meanwhile is asked to come again.
+const REGISTERING: usize = 2;
+
+/// The whole service, for plain HTTP on this machine. On a network take [`service_behind_tls`].
 pub fn service(tenancy: Tenancy) -> Router {
+    of(tenancy, Cookies::Plain)
+}
+
+/// The same, for whoever ends TLS in front of it: browsers send its cookies over TLS alone.
+pub fn service_behind_tls(tenancy: Tenancy) -> Router {
+    of(tenancy, Cookies::Secure)
+}
+
+fn of(tenancy: Tenancy, cookies: Cookies) -> Router {
     let hosts = BaseDomains::new([HOST]).expect("`HOST` is a domain");
-    let console = Console::new(tenancy.clone()).allow_http().router();
+    let console = Console::new(tenancy.clone()).hosts([HOST]);
+    let console = match cookies {
+        Cookies::Plain => console.allow_http().router(),
+        Cookies::Secure => console.router(),
+    };
     Router::new()
         .route("/", get(front::page))
         .route("/register", get(front::form).post(front::register))
@@ -87,12 +115,15 @@ pub fn service(tenancy: Tenancy) -> Router {
         .route("/login", get(door::page).post(door::log_in))
         .route("/logout", post(door::log_out))
         .route("/console/", get(|| async { Redirect::to("/console") }))
-        .merge(modules::routes())
+        .merge(modules::routes(cookies))
         .layer(from_fn(door::same_origin))
+        .layer(from_fn(front::kept_by_nobody))
         .layer(TenantLayer::new(tenancy.clone(), BySubdomain::of(hosts)))
         .with_state(State {
             tenancy,
             knocks: Arc::default(),
+            registering: Arc::new(Semaphore::new(REGISTERING)),
+            cookies,
         })
         .nest("/console", console)
 }

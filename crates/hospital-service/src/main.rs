@@ -1,15 +1,16 @@
-//! Starts the service: `hospital-service [--port 8080] [--data target/hospital-service]`.
+//! Starts the service: `hospital-service [--port 8080] [--data target/hospital-service] [--behind-tls]`.
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use hospital_service::{HOST, demo, open, service};
+use hospital_service::{HOST, demo, housekeeping, open, service, service_behind_tls};
 use tokio::net::TcpListener;
 
 /// Where to listen and where the data is.
 struct Options {
     port: u16,
     data: PathBuf,
+    behind_tls: bool,
 }
 
 impl Options {
@@ -17,8 +18,13 @@ impl Options {
         let mut options = Self {
             port: 8080,
             data: PathBuf::from("target/hospital-service"),
+            behind_tls: false,
         };
         while let Some(option) = args.next() {
+            if option == "--behind-tls" {
+                options.behind_tls = true;
+                continue;
+            }
             let value = args.next().ok_or(format!("{option} needs a value"))?;
             match option.as_str() {
                 "--port" => {
@@ -27,7 +33,11 @@ impl Options {
                         .map_err(|_| format!("no port: {value}; 0 to 65535, 0 takes any"))?;
                 }
                 "--data" => options.data = PathBuf::from(value),
-                _ => return Err(format!("no such option: {option}; --port and --data are")),
+                _ => {
+                    return Err(format!(
+                        "no such option: {option}; --port, --data and --behind-tls are"
+                    ));
+                }
             }
         }
         Ok(options)
@@ -71,7 +81,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             login.password.reveal()
         );
     }
-    let service = service(tenancy).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(housekeeping::run(tenancy.clone()));
+    let service = match options.behind_tls {
+        true => service_behind_tls(tenancy),
+        false => service(tenancy),
+    };
+    let service = service.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service)
         .with_graceful_shutdown(async {
             let _ = tokio::signal::ctrl_c().await;

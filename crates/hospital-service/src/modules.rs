@@ -14,12 +14,12 @@ use diesel_tenants::models::schema::tenant::{
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::permissions::Module;
 use diesel_tenants_axum::guard::{RequireModule, RequireSubscription};
-use diesel_tenants_axum::{RunError, TenantDb};
+use diesel_tenants_axum::{RequirePrincipal, RunError, TenantDb};
 use serde_json::Value;
 
 use crate::State;
 use crate::admit;
-use crate::door::members_only;
+use crate::door::{Cookies, members_only};
 use crate::front::show;
 
 /// Rows on a page.
@@ -137,7 +137,7 @@ fn three(rows: Vec<(String, String, String)>) -> QueryResult<Cells> {
 }
 
 /// The modules' routes, each behind the door, the subscription and its module.
-pub(crate) fn routes() -> Router<State> {
+pub(crate) fn routes(cookies: Cookies) -> Router<State> {
     MODULES.iter().fold(Router::new(), |router, sheet| {
         let mut handler =
             get(move |tenant: TenantDb, headers: HeaderMap| page(sheet, tenant, headers));
@@ -150,9 +150,11 @@ pub(crate) fn routes() -> Router<State> {
             .route(&format!("/{}/", sheet.path), handler.clone())
             .route(&format!("/{}", sheet.path), handler)
             .layer(DefaultBodyLimit::max(admit::BODY))
-            .route_layer(from_fn_with_state(sheet.module, members_only))
+            // From here on outwards: who is no member learns nothing of what the hospital has ordered.
             .route_layer(RequireModule(sheet.module))
-            .route_layer(RequireSubscription);
+            .route_layer(RequireSubscription)
+            .route_layer(RequirePrincipal)
+            .route_layer(from_fn_with_state((sheet.module, cookies), members_only));
         router.merge(module)
     })
 }

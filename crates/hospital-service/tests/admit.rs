@@ -13,6 +13,7 @@ use diesel_tenants::models::shared::accounts::{Hospital, NewHospital, Role};
 use diesel_tenants::models::shared::subscriptions::{BillingCycle, SubscriptionState};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{Accounts, NewAccount};
+use diesel_tenants::services::hospitals as hospitals_service;
 use diesel_tenants::services::permissions::Module;
 use diesel_tenants::services::{now, subscriptions};
 use hospital_service::{open, service};
@@ -68,6 +69,8 @@ fn hospital(tenancy: &Tenancy, code: &str, subdomain: &str) -> Id<Hospital> {
         .values(&row)
         .execute(shared)
         .unwrap();
+    let uuid = tenancy.handle(&tenant).unwrap().uuid();
+    assert!(hospitals_service::bind(shared, id, uuid, now()).unwrap());
     subscriptions::ensure_plans(shared, now()).unwrap();
     subscriptions::start_trial(shared, id, "standard", BillingCycle::Monthly, now()).unwrap();
     id

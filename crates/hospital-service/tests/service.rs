@@ -1,15 +1,22 @@
 //! The service without a browser: registering, and who sees what.
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
-use diesel_tenants::models::schema::shared::{hospitals, users};
+use diesel_tenants::Retention;
+use diesel_tenants::audit::AuditFilter;
+use diesel_tenants::models::schema::shared::{
+    hospitals, subscriptions as subscription_rows, users,
+};
 use diesel_tenants::models::shared::accounts::Role;
+use diesel_tenants::models::shared::subscriptions::{BillingCycle, SubscriptionState};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{Accounts, NewAccount};
-use diesel_tenants::services::now;
+use diesel_tenants::services::onboarding::{self, OnboardingError};
+use diesel_tenants::services::permissions::Module;
+use diesel_tenants::services::{hospitals as hospitals_service, now, subscriptions};
 use hospital_service::register::{Registration, register};
-use hospital_service::{demo, open, service};
+use hospital_service::{demo, housekeeping, open, service, service_behind_tls};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
@@ -178,14 +185,9 @@ async fn registering_is_all_or_nothing() {
     };
     assert_eq!(counts(), (1, 1, 1));
     for (code, subdomain, email, says) in [
-        ("NORTH", "other", "x%40y.example", "NORTH"),
-        ("OTHER", "north", "x%40y.example", "subdomain"),
-        (
-            "OTHER",
-            "other",
-            "nora%40north.example",
-            "account with this e-mail",
-        ),
+        ("NORTH", "other", "x%40y.example", "cannot be had"),
+        ("OTHER", "north", "x%40y.example", "cannot be had"),
+        ("OTHER", "other", "nora%40north.example", "cannot be had"),
         ("OTHER", "other", "no-address", "no e-mail address"),
         ("..", "other", "x%40y.example", "tenant id"),
         ("OTHER", "..", "x%40y.example", "subdomain"),
@@ -217,4 +219,254 @@ async fn registering_is_all_or_nothing() {
     // And none of it stands in the way of the next.
     register(&tenancy, &Registration::of("OTHER", "Other", "other")).unwrap();
     assert_eq!(counts(), (3, 3, 3));
+}
+
+/// The hospital that had an id is closed for good, and the id becomes another customer's tenant.
+#[tokio::test]
+async fn nobody_of_a_hospital_that_is_gone_gets_into_who_has_its_id_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = open(&dir.path().join("data")).unwrap();
+    let made = register(&tenancy, &Registration::of("NORTH", "North", "north")).unwrap();
+    let app = service(tenancy.clone());
+    let (owner, first) = (made.owner.username, made.owner.password.unwrap());
+    let host = "north.localhost";
+    let cookie = log_in(&app, host, &owner, first.reveal()).await;
+    let ask_for = async |path, cookie: &str| {
+        let (status, _, body) = ask(&app, get(host, path, cookie, "application/json")).await;
+        (status, body)
+    };
+    assert_eq!(ask_for("/patients/", &cookie).await.0, StatusCode::OK);
+
+    let id = made.id;
+    tenancy.suspend(&id).unwrap();
+    tenancy.archive(&id).unwrap();
+    tenancy.delete(&id, "NORTH", Retention::NONE).unwrap();
+    tenancy.purge(&id, "NORTH").unwrap();
+    let new = NewTenant::named("Somebody else").subdomain("north");
+    tenancy.create(&id, new.reuse_retired_id()).unwrap();
+
+    for path in ["/patients/", "/staff/", "/billing/"] {
+        let (status, body) = ask_for(path, &cookie).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path} {body}");
+    }
+    let body = format!("username={owner}&password={PASSWORD}");
+    let (status, headers, _) = ask(&app, post(host, "/login", body)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(!headers.contains_key(SET_COOKIE));
+
+    // Nor is the old subscription, or a module of it, the new one's, until a hospital says that it is this tenant.
+    let uuid = tenancy.handle(&id).unwrap().uuid();
+    let shared = &mut tenancy.shared().unwrap();
+    assert_eq!(hospitals_service::of_tenant(shared, uuid).unwrap(), None);
+    assert!(!hospitals_service::bind(shared, made.hospital, uuid, now()).unwrap());
+    let code = "NORTH".parse().unwrap();
+    let changed = onboarding::change_plan(&tenancy, &code, "basic", BillingCycle::Monthly);
+    let unknown = matches!(changed, Err(OnboardingError::UnknownHospital { .. }));
+    assert!(unknown, "{changed:?}");
+    let closed = onboarding::deregister(&tenancy, &code, "NORTH", Retention::default());
+    let unknown = matches!(closed, Err(OnboardingError::UnknownHospital { .. }));
+    assert!(unknown, "{closed:?}");
+}
+
+#[tokio::test]
+async fn what_members_do_is_entered_in_their_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = open(&dir.path().join("data")).unwrap();
+    let made = register(&tenancy, &Registration::of("NORTH", "North", "north")).unwrap();
+    let app = service(tenancy.clone());
+    let host = "north.localhost";
+    let first = made.owner.password.unwrap();
+    let cookie = log_in(&app, host, &made.owner.username, first.reveal()).await;
+    let opened = || {
+        let opened = AuditFilter::all().action("tenant.open");
+        tenancy.audit_entries(&opened, 100).unwrap()
+    };
+    // Registering has opened it before, in the name of the process.
+    let by_admin = format!("user:{}", made.owner.user);
+    assert!(
+        opened()
+            .iter()
+            .all(|entry| entry.actor.as_str() != by_admin)
+    );
+    let (status, ..) = ask(&app, get(host, "/patients/", &cookie, "application/json")).await;
+    assert_eq!(status, StatusCode::OK);
+    let entries = opened();
+    let entry = entries.last().unwrap();
+    assert_eq!(entry.actor.as_str(), by_admin);
+    assert_eq!(entry.role.as_ref().unwrap().as_str(), "hospital_admin");
+    assert_eq!(entry.tenant_id.as_ref().unwrap().as_str(), "NORTH");
+    // A receptionist is not privileged, so the default policy enters nothing.
+    let shared = &mut tenancy.shared().unwrap();
+    let accounts = Accounts::default();
+    let new = NewAccount::new("Riley", "Front", "riley@north.example");
+    let riley = accounts
+        .create(
+            shared,
+            &new.member_of(made.hospital, Role::Receptionist),
+            now(),
+        )
+        .unwrap();
+    let cookie = log_in(&app, host, &riley.username, riley.password.reveal()).await;
+    let (status, ..) = ask(&app, get(host, "/patients/", &cookie, "application/json")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(opened().len(), entries.len());
+    assert!(tenancy.verify_audit().unwrap().is_intact());
+}
+
+#[tokio::test]
+async fn strangers_learn_nothing_of_what_a_hospital_has_ordered_or_who_is_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = open(&dir.path().join("data")).unwrap();
+    let made = register(&tenancy, &Registration::of("NORTH", "North", "north")).unwrap();
+    let app = service(tenancy.clone());
+    let shared = &mut tenancy.shared().unwrap();
+    let host = "north.localhost";
+    let anonymous = async || {
+        let (status, _, body) = ask(&app, get(host, "/patients/", "", "application/json")).await;
+        (status, body)
+    };
+    let nothing = (StatusCode::UNAUTHORIZED, String::new());
+    assert_eq!(anonymous().await, nothing);
+    subscriptions::set_modules(shared, made.hospital, &[Module::Billing], now()).unwrap();
+    assert_eq!(anonymous().await, nothing);
+    let suspended = SubscriptionState::Suspended;
+    subscriptions::change_state(shared, made.hospital, suspended, now()).unwrap();
+    assert_eq!(anonymous().await, nothing);
+    // A code that is taken, a subdomain, an address: one and the same text.
+    let form = |code: &str, subdomain: &str, email: &str| {
+        let body = format!(
+            "code={code}&name=X&subdomain={subdomain}&given_name=A&family_name=B&email={email}"
+        );
+        post("localhost", "/register", body)
+    };
+    let mut told = Vec::new();
+    for (code, subdomain, email) in [
+        ("NORTH", "elsewhere", "a@elsewhere.example"),
+        ("ELSEWHERE", "north", "a@elsewhere.example"),
+        ("ELSEWHERE", "elsewhere", "owner@north.example"),
+    ] {
+        let (status, headers, body) = ask(&app, form(code, subdomain, email)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(headers[CACHE_CONTROL], "no-store");
+        let error = body.split("Not registered").nth(1).unwrap();
+        told.push(error.split('<').next().unwrap().to_owned());
+    }
+    assert!(told[0].contains("cannot be had"), "{told:?}");
+    assert!(told.iter().all(|text| *text == told[0]), "{told:?}");
+    // Whoever comes while as many are being registered as may be is turned away, and nothing was begun for them.
+    let all = (0..12).map(|n| {
+        let (code, email) = (format!("H{n}"), format!("a@h{n}.example"));
+        let (app, request) = (app.clone(), form(&code, &code.to_lowercase(), &email));
+        tokio::spawn(async move { ask(&app, request).await.0 })
+    });
+    let mut registered = 0;
+    for task in all.collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            StatusCode::CREATED => registered += 1,
+            status => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+    assert!((1..12).contains(&registered), "{registered}");
+    assert_eq!(tenancy.tenants().unwrap().len(), 1 + registered);
+}
+
+#[tokio::test]
+async fn the_first_page_is_of_a_hospital_of_the_service_or_of_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = open(&dir.path().join("data")).unwrap();
+    register(&tenancy, &Registration::of("NORTH", "North", "north")).unwrap();
+    let app = service(tenancy.clone());
+    for (host, wanted) in [
+        ("north.localhost", StatusCode::OK),
+        ("localhost", StatusCode::OK),
+        ("nobody.localhost", StatusCode::NOT_FOUND),
+        ("-.localhost", StatusCode::NOT_FOUND),
+    ] {
+        let (status, headers, _) = ask(&app, get(host, "/", "", "text/html")).await;
+        assert_eq!(status, wanted, "{host}");
+        assert_eq!(headers[CACHE_CONTROL], "no-store");
+    }
+    let mut two = get("north.localhost", "/", "", "text/html");
+    two.headers_mut().append(HOST, "localhost".parse().unwrap());
+    assert_eq!(ask(&app, two).await.0, StatusCode::BAD_REQUEST);
+    // The console is at the service's own host.
+    let console = async |host| {
+        ask(&app, get(host, "/console/login", "", "text/html"))
+            .await
+            .0
+    };
+    assert_eq!(console("localhost").await, StatusCode::OK);
+    assert_eq!(
+        console("north.localhost").await,
+        StatusCode::MISDIRECTED_REQUEST
+    );
+    assert_eq!(
+        console("elsewhere.example").await,
+        StatusCode::MISDIRECTED_REQUEST
+    );
+}
+
+#[tokio::test]
+async fn behind_tls_the_cookie_goes_over_tls_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = open(&dir.path().join("data")).unwrap();
+    let made = register(&tenancy, &Registration::of("NORTH", "North", "north")).unwrap();
+    let app = service_behind_tls(tenancy.clone());
+    let host = "north.localhost";
+    let first = made.owner.password.unwrap();
+    let cookie = log_in(&app, host, &made.owner.username, first.reveal()).await;
+    assert!(cookie.starts_with("__Host-"), "{cookie}");
+    let (status, ..) = ask(&app, get(host, "/patients/", &cookie, "application/json")).await;
+    assert_eq!(status, StatusCode::OK);
+    // One that another host could have planted is none.
+    let planted = cookie.replace("__Host-", "");
+    let (status, ..) = ask(&app, get(host, "/patients/", &planted, "application/json")).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let mut forged = post(host, "/login", "username=a&password=b".to_owned());
+    let site = "https://south.localhost".parse().unwrap();
+    forged.headers_mut().insert("origin", site);
+    assert_eq!(ask(&app, forged).await.0, StatusCode::FORBIDDEN);
+    let out = Request::post("/logout")
+        .header(HOST, host)
+        .header(COOKIE, cookie);
+    let (_, headers, _) = ask(&app, out.body(Body::empty()).unwrap()).await;
+    let gone = headers[SET_COOKIE].to_str().unwrap();
+    assert!(
+        gone.contains("Max-Age=0") && gone.contains("; Secure"),
+        "{gone}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_over_is_tidied_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = open(&dir.path().join("data")).unwrap();
+    let made = register(&tenancy, &Registration::of("NORTH", "North", "north")).unwrap();
+    let shared = &mut tenancy.shared().unwrap();
+    let accounts = Accounts::default();
+    // A log-in and a session of a hundred days ago, and a trial that ended since.
+    let then = now() - chrono::TimeDelta::days(100);
+    let first = made.owner.password.unwrap();
+    let login = accounts.log_in(shared, &made.owner.username, first.reveal(), None, then);
+    let session = accounts.begin_session(shared, &login.unwrap(), None, None, None, then);
+    session.unwrap();
+    let ended = then.date();
+    diesel::update(subscription_rows::table)
+        .set((
+            subscription_rows::starts_on.eq(ended),
+            subscription_rows::ends_on.eq(ended),
+            subscription_rows::trial_ends_on.eq(ended),
+        ))
+        .execute(shared)
+        .unwrap();
+    let tidied = housekeeping::tidy(&tenancy).unwrap();
+    assert_eq!(
+        (tidied.sessions, tidied.attempts, tidied.subscriptions),
+        (1, 1, 1)
+    );
+    let again = housekeeping::tidy(&tenancy).unwrap();
+    assert_eq!(
+        (again.sessions, again.attempts, again.subscriptions),
+        (0, 0, 0)
+    );
 }

@@ -22,6 +22,7 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
         closed_at -> Nullable<Timestamp>,
+        tenant_uuid -> Nullable<Id>,
     }
 }
 

@@ -3,6 +3,7 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 
+use crate::catalog::TenantRecord;
 use crate::id::Id;
 use crate::models::macros::{redacted_debug, text_enum};
 use crate::models::schema::shared::{
@@ -46,7 +47,7 @@ text_enum! {
 pub struct Hospital {
     /// Primary key.
     pub id: Id<Hospital>,
-    /// The tenant id, as in the engine's catalogue.
+    /// The tenant id, as in the engine's catalogue. Which tenant it is tells `tenant_uuid`.
     pub code: String,
     /// The name on letters and screens.
     pub name: String,
@@ -76,6 +77,8 @@ pub struct Hospital {
     pub updated_at: Option<NaiveDateTime>,
     /// Since when it is deregistered (UTC), if it is.
     pub closed_at: Option<NaiveDateTime>,
+    /// The uuid of the tenant it is, once that was created: see [`services::hospitals`](crate::services::hospitals).
+    pub tenant_uuid: Option<Id<TenantRecord>>,
 }
 
 /// A new [`Hospital`].

@@ -74,8 +74,8 @@ impl Accounts {
         user: Id<User>,
     ) -> Result<(), AccountError> {
         super::find(shared, user)?;
+        let hospital = membership::hospital_of(shared, tenant.tenant_uuid())?;
         let tenant = tenant.tenant_id();
-        let hospital = membership::hospital_of(shared, &tenant)?;
         match membership::role_in(shared, user, hospital)? {
             Some(_) => Ok(()),
             None => Err(AccountError::NotAMember { tenant }),

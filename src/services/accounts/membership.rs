@@ -1,14 +1,15 @@
 //! Memberships: who works where, as what.
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use uuid::Uuid;
 
+use super::access::{GRANTED, REVOKED, about};
 use super::{AccountError, Accounts};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
 use crate::models::schema::shared::{hospitals, tenant_access, users};
 use crate::models::shared::accounts::{Hospital, NewTenantAccess, Role, TenantAccess, User};
-use crate::services::subscriptions;
-use crate::tenant_id::TenantId;
+use crate::services::{hospitals as tenants, subscriptions};
 
 /// A user's membership in one hospital.
 #[derive(Debug, Clone, PartialEq, Queryable)]
@@ -47,7 +48,11 @@ impl Accounts {
             if !counted {
                 check_room(shared, hospital, role)?;
             }
-            grant(shared, user, hospital, role, now)
+            grant(shared, user, hospital, role, now)?;
+            let note = about(GRANTED, user)
+                .with("hospital", hospital.to_string())
+                .with("role", role.as_str());
+            Ok(shared.audit(&note)?)
         })
     }
 
@@ -65,13 +70,19 @@ impl Accounts {
             .filter(tenant_access::user_id.eq(user))
             .filter(tenant_access::hospital_id.eq(hospital))
             .filter(tenant_access::active.eq(true));
-        let ended = diesel::update(row)
-            .set((
-                tenant_access::active.eq(false),
-                tenant_access::is_default.eq(false),
-            ))
-            .execute(shared)?;
-        Ok(ended > 0)
+        shared.transaction(|shared| {
+            let ended = diesel::update(row)
+                .set((
+                    tenant_access::active.eq(false),
+                    tenant_access::is_default.eq(false),
+                ))
+                .execute(shared)?;
+            if ended > 0 {
+                let note = about(REVOKED, user).with("hospital", hospital.to_string());
+                shared.audit(&note)?;
+            }
+            Ok(ended > 0)
+        })
     }
 
     /// Where a user works, the hospital they start in first. Nothing for an account that is switched off.
@@ -159,13 +170,9 @@ pub(super) fn roles(
 /// The hospital of a tenant.
 pub(in crate::services) fn hospital_of(
     shared: &mut SharedContext,
-    tenant: &TenantId,
+    tenant: Uuid,
 ) -> Result<Id<Hospital>, AccountError> {
-    let id = hospitals::table
-        .filter(hospitals::code.eq(tenant.as_str()))
-        .select(hospitals::id);
-    let id = id.first(shared).optional()?;
-    id.ok_or(AccountError::UnknownHospital)
+    tenants::of_tenant(shared, tenant)?.ok_or(AccountError::UnknownHospital)
 }
 
 /// A membership as it was before [`join`].

@@ -1,5 +1,8 @@
 //! User accounts: made, let in, linked, switched off.
 //!
+//! What is done to an account is entered into the [audit log](crate::audit) in the same transaction, as `account.…`, in the
+//! name of whom the context was opened for ([`Tenancy::acting_as`](crate::Tenancy::acting_as)).
+//!
 //! An account is one person in the shared database, in however many hospitals; a *membership* says in which, and what they
 //! may do there. Making an account makes both in one transaction.
 //!
@@ -21,6 +24,7 @@
 //! # }
 //! ```
 
+mod access;
 mod error;
 pub(super) mod links;
 mod login;
@@ -187,7 +191,12 @@ impl Accounts {
         let first = self.first_password()?;
         let user = Id::new();
         let hash = &first.hash;
-        let username = shared.transaction(|shared| making::make(shared, new, user, hash, now))?;
+        let username = shared.transaction(|shared| {
+            let username = making::make(shared, new, user, hash, now)?;
+            let note = access::about(access::CREATED, user).with("superuser", new.superuser);
+            shared.audit(&note)?;
+            Ok::<_, AccountError>(username)
+        })?;
         Ok(MadeAccount {
             user,
             username,
@@ -209,7 +218,7 @@ impl Accounts {
             another_superuser(shared, user)?;
             set_active(shared, user, false, now)?;
             session::revoke_all(shared, user, now)?;
-            Ok(())
+            Ok(shared.audit(&access::about(access::DEACTIVATED, user))?)
         })
     }
 
@@ -230,7 +239,8 @@ impl Accounts {
                     membership::check_room(shared, hospital, role)?;
                 }
             }
-            set_active(shared, user, true, now)
+            set_active(shared, user, true, now)?;
+            Ok(shared.audit(&access::about(access::REACTIVATED, user))?)
         })
     }
 
@@ -254,7 +264,8 @@ impl Accounts {
             diesel::update(users::table.find(user))
                 .set((users::superuser.eq(superuser), users::updated_at.eq(now)))
                 .execute(shared)?;
-            Ok(())
+            let note = access::about(access::SUPERUSER, user).with("superuser", superuser);
+            Ok(shared.audit(&note)?)
         })
     }
 
@@ -374,6 +385,14 @@ fn set_password(
             ))
             .execute(shared)?;
         session::revoke_all(shared, user, now)?;
+        // Who knew the old one is the user themselves.
+        match seen {
+            Some(_) => {
+                let own = access::about(access::PASSWORD_CHANGED, user);
+                shared.audit_as(&Accounts::principal(user), &own)?;
+            }
+            None => shared.audit(&access::about(access::PASSWORD_RESET, user))?,
+        }
         Ok(true)
     })
 }

@@ -118,6 +118,28 @@ impl Accounts {
         hospital: Option<Id<Hospital>>,
         now: NaiveDateTime,
     ) -> Result<Option<SignedIn>, AccountError> {
+        let found = self.is_signed_in(shared, token, hospital, now)?;
+        if let Some(SignedIn { session, .. }) = &found
+            && now - session.last_seen_at >= TOUCH
+        {
+            diesel::update(sessions::table.find(session.id))
+                .set(sessions::last_seen_at.eq(now))
+                .execute(shared)?;
+        }
+        Ok(found)
+    }
+
+    /// The same, without noting a request: for an answer that goes on for long, which keeps no session alive.
+    ///
+    /// # Errors
+    /// [`AccountError::Query`].
+    pub fn is_signed_in(
+        &self,
+        shared: &mut SharedContext,
+        token: &SessionToken,
+        hospital: Option<Id<Hospital>>,
+        now: NaiveDateTime,
+    ) -> Result<Option<SignedIn>, AccountError> {
         let found = sessions::table
             .inner_join(users::table)
             .filter(sessions::token_sha256.eq(token.digest()))
@@ -126,18 +148,9 @@ impl Accounts {
             .filter(sessions::last_seen_at.gt(now - self.policy.idle))
             .filter(users::active.eq(true))
             .select((Session::as_select(), User::as_select()));
-        let Some((session, user)) = found.first::<(Session, User)>(shared).optional()? else {
-            return Ok(None);
-        };
-        if session.hospital_id != hospital {
-            return Ok(None);
-        }
-        if now - session.last_seen_at >= TOUCH {
-            diesel::update(sessions::table.find(session.id))
-                .set(sessions::last_seen_at.eq(now))
-                .execute(shared)?;
-        }
-        Ok(Some(SignedIn { session, user }))
+        let found = found.first::<(Session, User)>(shared).optional()?;
+        let found = found.filter(|(session, _)| session.hospital_id == hospital);
+        Ok(found.map(|(session, user)| SignedIn { session, user }))
     }
 
     /// Ends a session: logging out. False where there was none that was good.

@@ -4,11 +4,13 @@ use std::fmt;
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::details::{AccountWanted, Names, PatientDetails, StaffDetails};
 use super::{AdmissionError, Person};
 use crate::backend::DefaultConnection;
 use crate::context::{RunQueryDsl, SharedContext, TenantContext};
+use crate::error::OpenError;
 use crate::id::{Id, SharedRef};
 use crate::models::schema::shared::users;
 use crate::models::schema::tenant::{doctors, patients, staff_members};
@@ -18,7 +20,7 @@ use crate::models::tenant::patients::Patient;
 use crate::models::tenant::staff::StaffMember;
 use crate::services::accounts::making::{FirstPassword, make, unmake};
 use crate::services::accounts::membership::{Before, hospital_of, join, unjoin};
-use crate::services::accounts::{OneTimePassword, links};
+use crate::services::accounts::{AccountError, OneTimePassword, links};
 use crate::services::numbers::{Document, next_number};
 use crate::services::subscriptions::{self, Limits};
 use crate::tenancy::Tenancy;
@@ -189,10 +191,10 @@ impl Workflow for Admission {
         flow: &mut Flow<'a, DefaultConnection, Self>,
         order: &'a Order,
     ) -> Result<Written, Halt<AdmissionError>> {
-        let tenant = *flow.tenant_id();
+        let tenant = flow.tenant_uuid();
         let opened = flow.shared_or_undo(
             "account",
-            |shared| order.open(shared, &tenant, self.prepared()),
+            |shared| order.open(shared, tenant, self.prepared()),
             |shared, opened: Opened| Ok(opened.close(shared)?),
         )?;
         let account = opened.account.user();
@@ -217,9 +219,13 @@ pub(super) fn without_account(
     order: &Order,
     prepared: &Prepared,
 ) -> Result<Written, AdmissionError> {
-    let opened = order.open(&mut tenancy.shared()?, tenant, prepared)?;
-    let (record, number) = tenancy
-        .tenant(tenant)?
+    let tenant = match tenancy.handle(tenant) {
+        Err(OpenError::UnknownTenant { .. }) => return Err(AccountError::UnknownHospital.into()),
+        found => found?,
+    };
+    let opened = order.open(&mut tenancy.shared()?, Some(tenant.uuid()), prepared)?;
+    let (record, number) = tenant
+        .enter()?
         .transaction(|tenant| order.record.write(tenant, &opened.limits, None, prepared))?;
     Ok(Written {
         record,
@@ -251,10 +257,11 @@ impl Order {
     fn open(
         &self,
         shared: &mut SharedContext,
-        tenant: &TenantId,
+        tenant: Option<Uuid>,
         prepared: &Prepared,
     ) -> Result<Opened, AdmissionError> {
         let now = prepared.now;
+        let tenant = tenant.ok_or(AccountError::UnknownHospital)?;
         let hospital = hospital_of(shared, tenant)?;
         subscriptions::require_active(shared, hospital, now.date())?;
         let limits = subscriptions::limits(shared, hospital)?;

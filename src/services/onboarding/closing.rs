@@ -5,6 +5,7 @@ use chrono::NaiveDateTime;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{OnboardingError, PlanWanted, apply_plan, hospital};
 use crate::catalog::retention::Until;
@@ -41,7 +42,7 @@ pub fn deregister(
     confirmation: &str,
     retention: Retention,
 ) -> Result<SystemTime, OnboardingError> {
-    let code = code_of(tenancy, code)?;
+    let (code, _) = code_of(tenancy, code)?;
     if confirmation != code.as_str() {
         return Err(OnboardingError::NotConfirmed { code });
     }
@@ -68,10 +69,10 @@ pub fn reopen(
     plan: &str,
     cycle: BillingCycle,
 ) -> Result<(), OnboardingError> {
-    let code = code_of(tenancy, code)?;
+    let (code, tenant) = code_of(tenancy, code)?;
     {
         let shared = &mut tenancy.shared()?;
-        if hospital(shared, &code)?.closed_at.is_none() {
+        if hospital(shared, &code, tenant)?.closed_at.is_none() {
             return Err(OnboardingError::NotClosed { code });
         }
         // Asked before the deletion is taken back.
@@ -88,10 +89,16 @@ pub fn reopen(
     Ok(tenancy.run_workflow(&ReopenHospital, &code, None, wanted)?)
 }
 
-/// The code as it was registered, of a hospital that may be spelled otherwise.
-fn code_of(tenancy: &Tenancy, code: &TenantId) -> Result<TenantId, OnboardingError> {
-    let known = record(tenancy, code)?.map_or(*code, |record| record.id);
-    hospital(&mut tenancy.shared()?, &known).map(|_| known)
+/// The code as it was registered, of a hospital that may be spelled otherwise, and the uuid of the tenant it is, if that is
+/// there.
+fn code_of(
+    tenancy: &Tenancy,
+    code: &TenantId,
+) -> Result<(TenantId, Option<Uuid>), OnboardingError> {
+    let record = record(tenancy, code)?;
+    let tenant = record.as_ref().map(|record| record.uuid);
+    let known = record.map_or(*code, |record| record.id);
+    hospital(&mut tenancy.shared()?, &known, tenant).map(|_| (known, tenant))
 }
 
 /// What [`DeregisterHospital`] is given: for how long the data is kept.
@@ -115,9 +122,9 @@ impl Workflow for DeregisterHospital {
         flow: &mut Flow<'a, SqliteConnection, Self>,
         closing: &'a Closing,
     ) -> Result<(), Halt<OnboardingError>> {
-        let code = *flow.tenant_id();
+        let (code, tenant) = (*flow.tenant_id(), flow.tenant_uuid());
         flow.committing().shared("business record", |shared| {
-            let row = hospital(shared, &code)?;
+            let row = hospital(shared, &code, tenant)?;
             close(shared, &row, crate::services::now())
         })?;
         flow.verb("database", |tenancy| {
@@ -213,9 +220,9 @@ impl Workflow for ReopenHospital {
         flow: &mut Flow<'a, SqliteConnection, Self>,
         wanted: &'a PlanWanted,
     ) -> Result<(), Halt<OnboardingError>> {
-        let code = *flow.tenant_id();
+        let (code, tenant) = (*flow.tenant_id(), flow.tenant_uuid());
         flow.committing().shared("business record", |shared| {
-            let row = hospital(shared, &code)?;
+            let row = hospital(shared, &code, tenant)?;
             let now = crate::services::now();
             diesel::update(hospitals::table.find(row.id))
                 .set((
@@ -257,7 +264,7 @@ fn open_database(tenancy: &Tenancy, code: &TenantId) -> Result<(), OnboardingErr
     Err(OnboardingError::Gone { code: *code })
 }
 
-fn record(
+pub(super) fn record(
     tenancy: &Tenancy,
     code: &TenantId,
 ) -> Result<Option<std::sync::Arc<TenantRecord>>, OnboardingError> {

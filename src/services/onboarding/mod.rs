@@ -37,6 +37,7 @@
 //! | the hospital's row, its owner's account, its trial, in one transaction: `workflow.shared-step` | undone |
 //! | `workflow.creating`, and any step of creating a tenant before its commit | undone |
 //! | **the tenant is created, and that is noted**: `workflow.created` | finished |
+//! | the hospital's row names the tenant: `workflow.shared-step` | finished |
 //!
 //! | killed after | a closing is |
 //! |---|---|
@@ -56,10 +57,12 @@ pub use self::registration::{
 };
 
 use diesel::prelude::*;
+use uuid::Uuid;
 
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::models::schema::shared::hospitals;
 use crate::models::shared::accounts::Hospital;
+use crate::services::hospitals::key;
 use crate::tenancy::Builder;
 use crate::tenant_id::TenantId;
 
@@ -73,11 +76,18 @@ pub fn workflows<S>(builder: Builder<SqliteConnection, S>) -> Builder<SqliteConn
         .workflow(ReopenHospital)
 }
 
-/// The hospital's row.
-fn hospital(shared: &mut SharedContext, code: &TenantId) -> Result<Hospital, OnboardingError> {
-    let row = hospitals::table
-        .filter(hospitals::code.eq(code.as_str()))
-        .select(Hospital::as_select());
+/// The row of the hospital that a tenant is: by the tenant's uuid, or, where there is no tenant of this id, by the code,
+/// which is never another hospital's.
+fn hospital(
+    shared: &mut SharedContext,
+    code: &TenantId,
+    tenant: Option<Uuid>,
+) -> Result<Hospital, OnboardingError> {
+    let rows = hospitals::table.select(Hospital::as_select()).into_boxed();
+    let row = match tenant {
+        Some(uuid) => rows.filter(hospitals::tenant_uuid.eq(key(uuid))),
+        None => rows.filter(hospitals::code.eq(code.as_str())),
+    };
     let row = row.first(shared).optional()?;
     row.ok_or(OnboardingError::UnknownHospital { code: *code })
 }

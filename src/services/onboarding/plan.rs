@@ -2,6 +2,7 @@
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::closing::record;
 use super::{OnboardingError, hospital};
 use crate::context::RunQueryDsl;
 use crate::models::schema::shared::plans;
@@ -40,9 +41,10 @@ pub fn change_plan(
 /// # Errors
 /// [`OnboardingError::UnknownHospital`], [`OnboardingError::Quota`]; and those of the databases.
 pub fn apply_plan(tenancy: &Tenancy, code: &TenantId) -> Result<Option<u64>, OnboardingError> {
+    let tenant = record(tenancy, code)?.map(|record| record.uuid);
     let plan = {
         let shared = &mut tenancy.shared()?;
-        let row = hospital(shared, code)?;
+        let row = hospital(shared, code, tenant)?;
         let Some(present) = subscriptions::current(shared, row.id)? else {
             return Ok(tenancy.handle(code)?.record()?.quota);
         };
@@ -80,9 +82,9 @@ impl Workflow for ChangePlan {
         flow: &mut Flow<'a, SqliteConnection, Self>,
         wanted: &'a PlanWanted,
     ) -> Result<(), Halt<OnboardingError>> {
-        let code = *flow.tenant_id();
+        let (code, tenant) = (*flow.tenant_id(), flow.tenant_uuid());
         flow.committing().shared("subscription", |shared| {
-            let row = hospital(shared, &code)?;
+            let row = hospital(shared, &code, tenant)?;
             if row.closed_at.is_some() {
                 return Err(OnboardingError::Closed { code });
             }

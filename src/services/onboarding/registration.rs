@@ -18,6 +18,7 @@ use crate::models::shared::accounts::{Hospital, NewHospital, Role, User};
 use crate::models::shared::subscriptions::{BillingCycle, Subscription};
 use crate::provision::NewTenant;
 use crate::services::accounts::{AccountError, Accounts, NewAccount, OneTimePassword, making};
+use crate::services::hospitals as hospitals_service;
 use crate::services::permissions::Module;
 use crate::services::subscriptions as service;
 use crate::subdomain::Subdomain;
@@ -301,6 +302,12 @@ impl Workflow for RegisterHospital {
             None => new,
         };
         flow.committing().create_tenant("database", new)?;
+        let tenant = flow.tenant_uuid().expect("the step before created it");
+        flow.shared("hospital of the tenant", |shared| {
+            let now = crate::services::now();
+            hospitals_service::bind(shared, written.made.hospital, tenant, now)?;
+            Ok(())
+        })?;
         Ok(written.made)
     }
 }

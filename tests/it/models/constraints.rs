@@ -128,6 +128,7 @@ fn shared_rows_have_natural_keys() {
             "groups(name)",
             "hospitals(code)",
             "hospitals(subdomain)",
+            "hospitals(tenant_uuid)",
             "permissions(code)",
             "plans(code)",
             "profiles(user_id)",

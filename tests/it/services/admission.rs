@@ -19,6 +19,7 @@ use diesel_tenants::services::admission::{
     AccountWanted, AdmissionError, Admissions, Admitted, BadField, DoctorDetails, PatientDetails,
     Person, StaffDetails,
 };
+use diesel_tenants::services::hospitals as hospitals_service;
 use diesel_tenants::services::subscriptions::{self, Limited, SubscriptionError};
 use diesel_tenants::workflow::IdempotencyKey;
 
@@ -64,6 +65,8 @@ fn with_trial(tenancy: &Tenancy, code: &str, plan: &str) -> Id<Hospital> {
         .unwrap();
     let shared = &mut tenancy.shared().unwrap();
     let hospital = hospital_row(shared, code);
+    let uuid = tenancy.handle(&code.parse().unwrap()).unwrap().uuid();
+    assert!(hospitals_service::bind(shared, hospital, uuid, at(0)).unwrap());
     subscriptions::ensure_plans(shared, at(0)).unwrap();
     subscriptions::start_trial(shared, hospital, plan, BillingCycle::Monthly, at(0)).unwrap();
     hospital

@@ -8,6 +8,7 @@ use diesel_tenants::models::shared::accounts::NewHospital;
 use diesel_tenants::models::shared::subscriptions::{BillingCycle, SubscriptionState};
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
+use diesel_tenants::services::hospitals as hospitals_service;
 use diesel_tenants::services::permissions::Module;
 use diesel_tenants::services::{now, subscriptions};
 use diesel_tenants_axum::TenantLayer;
@@ -60,6 +61,9 @@ async fn a_route_is_behind_the_subscription_and_its_module() {
         .execute(shared)
         .unwrap();
     assert_eq!(status("/patients").await, StatusCode::PAYMENT_REQUIRED);
+    // A row of its code is not enough: the hospital is the tenant's when it names it.
+    let uuid = tenancy.handle(&"NORTH".parse().unwrap()).unwrap().uuid();
+    assert!(hospitals_service::bind(shared, hospital, uuid, now()).unwrap());
     subscriptions::ensure_plans(shared, now()).unwrap();
     subscriptions::start_trial(shared, hospital, "basic", BillingCycle::Monthly, now()).unwrap();
     assert_eq!(status("/patients").await, StatusCode::OK);

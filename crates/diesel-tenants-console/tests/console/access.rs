@@ -349,3 +349,96 @@ async fn a_superuser_who_is_one_no_more_is_out_at_the_next_request() {
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert_eq!(site.status(&"NORTH".parse().unwrap()), Status::Active);
 }
+
+#[tokio::test]
+async fn it_answers_at_its_own_hosts_only() {
+    let site = Site::open();
+    let console = Console::new(site.tenancy.clone()).hosts(["Admin.Example.com", "localhost"]);
+    let app = Router::new().nest("/ops/console", console.router());
+    let ask = async |target: &str, hosts: &[&str]| {
+        let mut request = Request::get(target);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        app.clone().oneshot(request).await.unwrap()
+    };
+    let login = "/ops/console/login";
+    for host in [
+        "admin.example.com",
+        "ADMIN.example.com.:8443",
+        "localhost:80",
+    ] {
+        assert_eq!(ask(login, &[host]).await.status(), StatusCode::OK, "{host}");
+    }
+    for (target, hosts) in [
+        (login, &["north.example.com"][..]),
+        (login, &["north.localhost:80"]),
+        (login, &["admin.example.com.evil.example"]),
+        (login, &["localhost:x"]),
+        (login, &[""]),
+        (login, &[]),
+        (login, &["localhost", "north.localhost"]),
+        ("http://north.localhost/ops/console/login", &["localhost"]),
+        ("/ops/console/console.css", &["north.localhost"]),
+    ] {
+        let answer = ask(target, hosts).await;
+        assert_eq!(
+            answer.status(),
+            StatusCode::MISDIRECTED_REQUEST,
+            "{target} {hosts:?}"
+        );
+        assert!(answer.headers().contains_key("content-security-policy"));
+        assert!(!answer.headers().contains_key(SET_COOKIE));
+    }
+    let target = "http://localhost/ops/console/login";
+    assert_eq!(ask(target, &["localhost"]).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_inside_is_told_to_nobody_who_is_not_logged_in() {
+    let site = Site::logged_in().await;
+    let mut shared = site.tenancy.shared().unwrap();
+    shared
+        .unrouted("a hand that slipped", |raw| {
+            diesel::sql_query("ALTER TABLE users RENAME TO CANARY_users").execute(raw)
+        })
+        .unwrap();
+    drop(shared);
+    let cookie = format!("__Host-tenants-console={}", "a".repeat(64));
+    let page = site.ask(Method::GET, "/tenants", &cookie, None).await;
+    let login = site.log_in(PASSWORD).await;
+    for answer in [page, login] {
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        answer.has("That did not work");
+        for word in ["users", "CANARY", "no such table", "database"] {
+            answer.has_not(word);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_watches_a_run_sees_no_more_of_it_once_logged_out() {
+    let site = Site::logged_in().await;
+    let id = site.create("NORTH", "North");
+    // A run that waits, for as long as the tenant is open elsewhere.
+    let held = site.tenancy.tenant(&id).unwrap();
+    let answer = site.post("/tenants/NORTH/compact", &[]).await;
+    let token = site.get("/tenants").await.token();
+    let request = Request::get(format!("{}/events", answer.location()));
+    let request = request.header(COOKIE, &site.cookies).body(Body::empty());
+    let watched = site.app.clone().oneshot(request.unwrap()).await.unwrap();
+    assert_eq!(watched.status(), StatusCode::OK);
+    let mut events = watched.into_body();
+    let first = events.frame().await.unwrap().unwrap().into_data().unwrap();
+    let first = String::from_utf8(first.to_vec()).unwrap();
+    assert!(first.contains("event: progress"), "{first}");
+    let fields = Some(form(&[("token", token)]));
+    let out = site
+        .ask(Method::POST, "/logout", &site.cookies, fields)
+        .await;
+    assert_eq!(out.status, StatusCode::SEE_OTHER);
+    drop(held);
+    // Its end is not told any more.
+    assert!(events.frame().await.is_none());
+}

@@ -7,7 +7,7 @@ use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::shared::hospitals;
 use diesel_tenants::models::shared::accounts::NewHospital;
 use diesel_tenants::models::shared::subscriptions::BillingCycle;
-use diesel_tenants::services::subscriptions;
+use diesel_tenants::services::{hospitals as hospitals_service, subscriptions};
 use diesel_tenants::workflow::{Flow, Halt, Workflow};
 use diesel_tenants::{Retention, TenantRecord};
 use diesel_tenants_console::{Limit, Subscription};
@@ -234,6 +234,8 @@ async fn the_subscription_with_its_limits_and_what_is_used_of_them() {
         .values(&row)
         .execute(shared)
         .unwrap();
+    let uuid = site.tenancy.handle(&"NORTH".parse().unwrap());
+    hospitals_service::bind(shared, row.id, uuid.unwrap().uuid(), now()).unwrap();
     subscriptions::start_trial(shared, row.id, "basic", BillingCycle::Monthly, now()).unwrap();
     site.get("/tenants/NORTH")
         .await

@@ -1,0 +1,51 @@
+//! Which hospital a tenant is.
+//!
+//! It is told by the tenant's uuid and by nothing else. A tenant's id can be taken again after a purge, and whoever gets
+//! it then is another customer: the members, sessions, subscription and modules of the hospital that had it before are not
+//! theirs. A tenant that no hospital names is nobody's hospital.
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::catalog::TenantRecord;
+use crate::context::{RunQueryDsl, SharedContext};
+use crate::id::Id;
+use crate::models::schema::shared::hospitals;
+use crate::models::shared::accounts::Hospital;
+
+/// The hospital that a tenant is. `tenant` is its uuid, as [`TenantHandle::uuid`](crate::TenantHandle::uuid) and
+/// [`TenantContext::tenant_uuid`](crate::TenantContext::tenant_uuid) say.
+///
+/// # Errors
+/// Those of the statement.
+pub fn of_tenant(shared: &mut SharedContext, tenant: Uuid) -> QueryResult<Option<Id<Hospital>>> {
+    let row = hospitals::table.filter(hospitals::tenant_uuid.eq(key(tenant)));
+    row.select(hospitals::id).first(shared).optional()
+}
+
+/// Says that a tenant is this hospital, for a row that was not made by [onboarding](super::onboarding), or was made before
+/// there was this column. False where there is no such hospital, or it is another tenant already: that is never changed.
+///
+/// # Errors
+/// Those of the statement: a `UniqueViolation` where the tenant is another hospital.
+pub fn bind(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+    tenant: Uuid,
+    now: NaiveDateTime,
+) -> QueryResult<bool> {
+    let key = key(tenant);
+    let free = hospitals::tenant_uuid.is_null();
+    let row = hospitals::table.filter(hospitals::id.eq(hospital));
+    let bound = diesel::update(row.filter(free.or(hospitals::tenant_uuid.eq(key))))
+        .set((
+            hospitals::tenant_uuid.eq(key),
+            hospitals::updated_at.eq(now),
+        ))
+        .execute(shared)?;
+    Ok(bound == 1)
+}
+
+pub(in crate::services) fn key(tenant: Uuid) -> Option<Id<TenantRecord>> {
+    Some(Id::from_uuid(tenant))
+}
