@@ -358,8 +358,10 @@ pub(super) fn reconcile<C: Backend>(
     catalog: Uuid,
 ) -> diesel::QueryResult<()> {
     let known = conn.set_list()?;
+    let ids: HashSet<Uuid> = known.iter().map(|set| set.id).collect();
+    let there: HashSet<Uuid> = listed.sets().iter().map(|set| set.id).collect();
     for set in listed.sets().iter().filter(|set| set.catalog == catalog) {
-        if known.iter().all(|known| known.id != set.id) {
+        if !ids.contains(&set.id) {
             conn.set_begin(&StoredSet {
                 id: set.id,
                 instance: Uuid::nil(),
@@ -372,7 +374,7 @@ pub(super) fn reconcile<C: Backend>(
         conn.set_end(set.id, set.ended_at, set.complete)?;
     }
     for known in known.iter().filter(|known| known.directory.is_none()) {
-        if listed.sets().iter().all(|set| set.id != known.id) {
+        if !there.contains(&known.id) {
             conn.set_forget(known.id)?;
         }
     }
