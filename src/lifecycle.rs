@@ -133,14 +133,21 @@ pub(crate) fn begin<'a, C: Backend>(
 ) -> Result<(Operation, Running<'a, C>), LifecycleError> {
     let record = tenant.record();
     let running = Running::new(registry);
+    let new_generation = kind.makes_generation();
+    let storage = &registry.common.storage;
     let intent = Intent {
         id: running.id(),
         kind,
         tenant_uuid: record.uuid,
-        instance: registry.common.storage.instance(),
+        instance: storage.instance(),
         from,
         during,
-        new_generation: kind.makes_generation(),
+        new_generation,
+        // Whoever makes another one meanwhile has its number in the journal.
+        above: match new_generation {
+            true => storage.highest_generation(&record.key())?,
+            false => 0,
+        },
     };
     let mut settled = false;
     loop {
@@ -378,7 +385,7 @@ pub(crate) fn settle<C: Backend>(
     match operation.kind {
         OperationKind::Create if record.status == Status::Active => {}
         OperationKind::Create => {
-            if let Err(error) = storage.remove_tenant(&key) {
+            if let Err(error) = storage.undo_create(&key, operation.id) {
                 let failed = Outcome {
                     status: Status::Failed,
                     generation: record.generation,

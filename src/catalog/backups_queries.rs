@@ -1,4 +1,5 @@
 //! The catalogue's statements about backups. Mounted once per backend, whose module above names `Conn` and `write`.
+use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -17,8 +18,8 @@ use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::backend::{OnDisk, TenantKey};
 use crate::catalog::backups::{
-    BackupState, BackupStore, BackupsOf, GivenUp, OnDiskReport, StoredBackup, StoredFacts,
-    StoredSet, backup_sets, backups, discards,
+    BackupCommitted, BackupState, BackupStore, BackupsOf, GivenUp, OnDiskReport, StoredBackup,
+    StoredFacts, StoredSet, backup_sets, backups, discards,
 };
 use crate::catalog::{
     Inserted, Operation, OperationKind, Status, TenantRecord, from_millis, generations, operations,
@@ -130,12 +131,23 @@ fn reconcile_tenant(
     if matches!(record.status, Status::Deleting | Status::Deleted) {
         return Ok(());
     }
+    if record.delete_after.is_some() {
+        diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
+            .set(tenants::delete_after.eq(None::<i64>))
+            .execute(conn)?;
+        report.undated.push(record.key());
+        note(conn, by, &about(record, "tenant.undelete"))?;
+    }
     let operation = open_operation(conn, record.uuid)?;
     if let Some(operation) = &operation {
         close_quietly(conn, operation, "the catalogue was restored")?;
     }
-    let newest = found.and_then(|found| found.newest.as_ref());
-    let (Some(found), Some((generation, version, fingerprint))) = (found, newest) else {
+    let is_empty = |found: &OnDisk| found.generations.is_empty();
+    // A directory that cannot be listed may have anything in it.
+    if found.is_some_and(|found| is_empty(found) && !found.unreadable.is_empty()) {
+        return set_settled(conn, record, operation.as_ref());
+    }
+    let Some(found) = found.filter(|found| !is_empty(found)) else {
         return match record.status {
             Status::Provisioning | Status::Failed => forget_tenant(conn, record.uuid, by),
             _ => {
@@ -144,21 +156,38 @@ fn reconcile_tenant(
             }
         };
     };
+    let generation = match found.usable() {
+        Some(newest) => {
+            diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
+                .set((
+                    tenants::schema_version.eq(&newest.version),
+                    tenants::schema_fingerprint.eq(&newest.fingerprint),
+                    tenants::ledger_digest.eq(None::<String>),
+                ))
+                .execute(conn)?;
+            if newest.fenced {
+                report.fenced.push((record.key(), newest.generation));
+            }
+            newest.generation
+        }
+        // What cannot be read now is the newest all the same: an older one must not be taken for it.
+        None => highest(found),
+    };
     diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
-        .set((
-            tenants::generation.eq(*generation as i64),
-            tenants::schema_version.eq(version),
-            tenants::schema_fingerprint.eq(fingerprint),
-        ))
+        .set(tenants::generation.eq(generation as i64))
         .execute(conn)?;
-    if *generation != record.generation {
-        let moved = (record.key(), record.generation, *generation);
+    if generation != record.generation {
+        let moved = (record.key(), record.generation, generation);
         report.moved.push(moved);
-        let found = about(record, "tenant.found").with("to_generation", *generation);
+        let found = about(record, "tenant.found").with("to_generation", generation);
         note(conn, by, &found)?;
     }
     set_settled(conn, record, operation.as_ref())?;
-    keep_numbers(conn, record, *generation, found)
+    keep_numbers(conn, record, generation, found)
+}
+
+fn highest(found: &OnDisk) -> u64 {
+    found.generations.iter().max().copied().unwrap_or_default()
 }
 
 /// Gives a tenant that was in the middle of something the status it had before.
@@ -204,7 +233,7 @@ fn keep_numbers(
             .on_conflict_do_nothing()
             .execute(conn)?;
     }
-    let highest = found.generations.iter().max().copied().unwrap_or(current);
+    let highest = highest(found).max(current);
     diesel::insert_into(operations::table)
         .values((
             operations::id.eq(Uuid::now_v7().as_bytes().to_vec()),
@@ -229,6 +258,38 @@ fn insert_backup(conn: &mut Conn, backup: &StoredBackup) -> QueryResult<()> {
         .map(drop)
 }
 
+/// The generation in use of the tenant a backup is of, if it is a tenant's that the catalogue knows.
+fn in_use(conn: &mut Conn, backup: Uuid) -> QueryResult<Option<u64>> {
+    let of = backups::table
+        .find(backup.as_bytes().as_slice())
+        .select(backups::tenant_uuid)
+        .get_result::<Option<Vec<u8>>>(conn)
+        .optional()?;
+    let Some(Some(tenant)) = of else {
+        return Ok(None);
+    };
+    let generation = tenants::table.find(tenant).select(tenants::generation);
+    let generation = generation.get_result::<i64>(conn).optional()?;
+    generation.map(number).transpose()
+}
+
+/// Lets a backup count that is being made. False where it is not.
+fn let_count(conn: &mut Conn, id: Uuid, facts: &StoredFacts) -> QueryResult<bool> {
+    let counting = diesel::update(backups::table.find(id.as_bytes().as_slice()))
+        .filter(backups::state.eq(BackupState::Making.as_str()))
+        .set((
+            backups::state.eq(BackupState::Good.as_str()),
+            backups::taken_at.eq(to_millis(facts.taken_at)),
+            backups::generation.eq(facts.generation as i64),
+            backups::schema_version.eq(&facts.schema_version),
+            backups::schema_fingerprint.eq(&facts.schema_fingerprint),
+            backups::bytes.eq(facts.bytes as i64),
+            backups::sha256.eq(facts.sha256.as_slice()),
+        ))
+        .execute(conn)?;
+    Ok(counting == 1)
+}
+
 /// What is done to a backup, for the audit log.
 fn about_backup(backup: &StoredBackup, action: &'static str) -> AuditNote {
     let it = AuditNote::of_library(action).subject(backup.id);
@@ -247,25 +308,18 @@ impl BackupStore for Conn {
         })
     }
 
-    fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool> {
-        let making = BackupState::Making.as_str();
+    fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<BackupCommitted> {
         write(self, |conn| {
             if comes_too_late(conn, id)? {
-                return Ok(false);
+                return Ok(BackupCommitted::GivenUp);
             }
-            let committed = diesel::update(backups::table.find(id.as_bytes().as_slice()))
-                .filter(backups::state.eq(making))
-                .set((
-                    backups::state.eq(BackupState::Good.as_str()),
-                    backups::taken_at.eq(to_millis(facts.taken_at)),
-                    backups::generation.eq(facts.generation as i64),
-                    backups::schema_version.eq(&facts.schema_version),
-                    backups::schema_fingerprint.eq(&facts.schema_fingerprint),
-                    backups::bytes.eq(facts.bytes as i64),
-                    backups::sha256.eq(facts.sha256.as_slice()),
-                ))
-                .execute(conn)?;
-            Ok(committed == 1)
+            if in_use(conn, id)?.is_some_and(|generation| generation != facts.generation) {
+                return Ok(BackupCommitted::Moved);
+            }
+            Ok(match let_count(conn, id, facts)? {
+                true => BackupCommitted::Done,
+                false => BackupCommitted::GivenUp,
+            })
         })
     }
 
@@ -354,32 +408,42 @@ impl BackupStore for Conn {
         &mut self,
         catalog: Uuid,
         found: &[OnDisk],
+        directory: &dyn Fn(&TenantKey) -> String,
         by: &Principal,
     ) -> QueryResult<OnDiskReport> {
+        let by_directory: HashMap<&str, &OnDisk> = found
+            .iter()
+            .map(|found| (found.directory.as_str(), found))
+            .collect();
         write(self, |conn| {
             let mut report = OnDiskReport::default();
             let known = all_tenants(conn)?;
             for record in &known {
-                let found = found
-                    .iter()
-                    .find(|found| found.key.uuid == record.uuid && found.catalog == catalog);
+                let key = record.key();
+                let name = directory(&key);
+                let found = by_directory.get(name.as_str()).copied();
+                report.directories.insert(name, key);
+                // One of which nothing can be read may be this tenant's, and no other's: its directory is named for it.
+                let is_its = |found: &&OnDisk| {
+                    let owner = found.owner;
+                    owner.is_none_or(|(key, of)| key.uuid == record.uuid && of == catalog)
+                };
+                let found = found.filter(is_its);
                 if found.is_none_or(|found| !found.tombstone) {
                     reconcile_tenant(conn, record, found, &mut report, by)?;
                 }
             }
-            let is_orphan = |found: &&OnDisk| {
-                let unknown = known.iter().all(|record| record.uuid != found.key.uuid);
-                unknown && found.catalog == catalog && !found.tombstone && found.newest.is_some()
+            let known: HashSet<Uuid> = known.iter().map(|record| record.uuid).collect();
+            let orphan = |found: &OnDisk| {
+                let key = found.tenant_of(catalog)?;
+                (!known.contains(&key.uuid) && found.usable().is_some()).then_some(key)
             };
-            report.orphans = found
-                .iter()
-                .filter(is_orphan)
-                .map(|found| found.key)
-                .collect();
+            report.orphans = found.iter().filter_map(orphan).collect();
             let restored = AuditNote::of_library("catalog.restore")
                 .with("moved", report.moved.len())
                 .with("missing", report.missing.len())
-                .with("orphans", report.orphans.len());
+                .with("orphans", report.orphans.len())
+                .with("undated", report.undated.len());
             note(conn, by, &restored)?;
             Ok(report)
         })
@@ -414,7 +478,11 @@ impl BackupStore for Conn {
         if self.backup_find(backup.id)?.is_none() {
             insert_backup(self, backup)?;
         }
-        self.backup_commit(backup.id, facts).map(drop)
+        // Of which generation it is does not matter: it is one of before.
+        match comes_too_late(self, backup.id)? {
+            true => Ok(()),
+            false => let_count(self, backup.id, facts).map(drop),
+        }
     }
 
     fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()> {

@@ -373,6 +373,7 @@ fn begin_purge<'a, C: Backend>(
         from: &[Status::Archived],
         during: Some(Status::Deleting),
         new_generation: false,
+        above: 0,
     };
     let mut settled = false;
     loop {

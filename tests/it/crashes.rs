@@ -235,7 +235,7 @@ const CALLS: [&str; 5] = [
 ];
 
 /// Every n-th call in the ordinary run, all of them with `DIESEL_TENANTS_SWEEP=full`.
-fn step() -> usize {
+pub(crate) fn step() -> usize {
     match std::env::var("DIESEL_TENANTS_SWEEP").as_deref() {
         Ok("full") => 1,
         _ => 7,
@@ -245,6 +245,11 @@ fn step() -> usize {
 /// Kills the operation at its n-th system call that changes what is on disk, for every n, and looks each time.
 /// Returns how many kills that were.
 pub(crate) fn kill_at_system_calls(operation: &Operation) -> usize {
+    kill_at_system_calls_and(operation, world::check)
+}
+
+/// The same for an operation that is not finished or undone by opening, but by `open`.
+pub(crate) fn kill_at_system_calls_and(operation: &Operation, open: fn(&Path) -> Tenancy) -> usize {
     let mut kills = 0;
     let dir = tempfile::tempdir().unwrap();
     let start = dir.path().join("start");
@@ -265,7 +270,7 @@ pub(crate) fn kill_at_system_calls(operation: &Operation) -> usize {
                 break;
             }
             kills += 1;
-            (operation.outcome)(&world::check(&root));
+            (operation.outcome)(&open(&root));
             std::fs::remove_dir_all(&root).unwrap();
             n += step();
         }

@@ -11,6 +11,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use diesel_tenants::prelude::*;
+
 use crate::actors::{command_under, say};
 use crate::app::{admit, builder};
 use crate::crashes::{OPERATIONS, Operation, copy, run, strace_works, with_rows};
@@ -564,6 +566,11 @@ fn step() -> usize {
 /// Lets the power fail at every moment of the operation at which something else is on the disk than before. Returns how
 /// often it failed.
 pub(crate) fn fail_power(operation: &Operation) -> usize {
+    fail_power_and(operation, world::check)
+}
+
+/// The same for an operation that is not finished or undone by opening, but by `open`.
+pub(crate) fn fail_power_and(operation: &Operation, open: fn(&Path) -> Tenancy) -> usize {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().canonicalize().unwrap();
     let (start, root) = (home.join("start"), home.join("data"));
@@ -588,6 +595,7 @@ pub(crate) fn fail_power(operation: &Operation) -> usize {
                 // What is most is lost right before a sync.
                 failures += look(
                     operation,
+                    open,
                     &disk,
                     &root,
                     Some(Chance(number as u64)),
@@ -598,18 +606,19 @@ pub(crate) fn fail_power(operation: &Operation) -> usize {
         disk.replay(event);
         acknowledged |= matches!(event, Event::Acknowledge);
         if changes_the_disk && moments % step() == 0 {
-            failures += look(operation, &disk, &root, None, acknowledged);
+            failures += look(operation, open, &disk, &root, None, acknowledged);
         }
     }
     // The operation has returned: nothing of it may be lost any more.
-    failures += look(operation, &disk, &root, None, true);
-    failures += look(operation, &disk, &root, Some(Chance(0)), true);
+    failures += look(operation, open, &disk, &root, None, true);
+    failures += look(operation, open, &disk, &root, Some(Chance(0)), true);
     println!("{}: {failures} power failures", operation.part);
     failures
 }
 
 fn look(
     operation: &Operation,
+    open: fn(&Path) -> Tenancy,
     disk: &Disk,
     root: &Path,
     chance: Option<Chance>,
@@ -617,7 +626,7 @@ fn look(
 ) -> usize {
     let found = root.with_extension("found");
     disk.found(root, &found, chance);
-    let after = (operation.outcome)(&world::check(&found));
+    let after = (operation.outcome)(&open(&found));
     assert!(
         after || !acknowledged,
         "{}: it was acknowledged, and is gone",
