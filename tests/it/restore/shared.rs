@@ -277,13 +277,10 @@ fn a_failing_disk_does_not_make_it_say_what_is_not_so() {
             }
             drop(actor);
             let restored = said[1] == "restored";
-            if restored {
-                // The call that failed may be one of the second time.
+            failures += usize::from(!restored);
+            // Each call of the set is counted by itself, so one of the second time may have failed, too.
+            if said.last().is_none_or(|last| last != "done") {
                 play(&root);
-            } else {
-                let last = said.last().map(String::as_str);
-                assert_eq!(last, Some("done"), "{n}: {said:?}");
-                failures += 1;
             }
             finished(&root);
             fs::remove_dir_all(&root).unwrap();
