@@ -209,7 +209,15 @@ impl<C: Backend> Tenancy<C> {
     ) -> Result<TenantContext<C>, AccessError> {
         let (tenant, right) = self.admit(principal, id)?;
         let registry = &self.registry;
-        let context = registry.enter_unnoted(&tenant)?;
+        let context = match registry.enter_unnoted(&tenant) {
+            Ok(context) => context,
+            Err(error) => {
+                if let Right::Member(_) = right {
+                    self.grants_of_nobody(principal);
+                }
+                return Err(error.into());
+            }
+        };
         let note = opening(context.generation());
         let policy = registry.hooks.audit.policy;
         let noted = match &right {
@@ -314,7 +322,8 @@ impl<C: Backend> Tenancy<C> {
         ended.map_err(AccessError::Catalog)
     }
 
-    /// Whether and by what right somebody is let in. Does the same for a tenant that is there and one that is not.
+    /// Whether and by what right somebody is let in. Whoever is refused, for whatever reason, has caused the same statements:
+    /// one asks for the newest word of the catalogue, one for the membership, one for the grants.
     fn admit(
         &self,
         principal: &Principal,
@@ -344,9 +353,7 @@ impl<C: Backend> Tenancy<C> {
         let right = match role {
             Some(role) => Some(Right::Member(role)),
             None => {
-                let actor = principal.actor().as_str();
-                let open = registry.ask(|conn| conn.grants_open(Some(actor)));
-                let mut open = open.map_err(AccessError::Catalog)?.into_iter();
+                let mut open = self.grants_of(principal)?.into_iter();
                 let grant = open.find(|grant| {
                     grant.tenant.uuid == key.uuid && grant.actor_kind == principal.kind()
                 });
@@ -354,12 +361,31 @@ impl<C: Backend> Tenancy<C> {
             }
         };
         let Some(tenant) = found else {
+            if right.is_some() {
+                self.grants_of_nobody(principal);
+            }
             return Err(OpenError::UnknownTenant { id: *id }.into());
         };
         match right {
             Some(right) => Ok((tenant, right)),
-            None => Err(AccessError::NotAMember { id: *id }),
+            None => {
+                // Asking for a tenant that is not there, or not open, is answered by the catalogue and not from memory.
+                let _ = registry.reload();
+                Err(AccessError::NotAMember { id: *id })
+            }
         }
+    }
+
+    fn grants_of(&self, principal: &Principal) -> Result<Vec<GrantRow>, AccessError> {
+        let actor = principal.actor().as_str();
+        let open = self.registry.ask(|conn| conn.grants_open(Some(actor)));
+        open.map_err(AccessError::Catalog)
+    }
+
+    /// The same question, for no answer. Who is no member is looked for among the grants before being refused; so is,
+    /// then, who is a member of what is not there or not open: the time it takes must not tell the two from each other.
+    fn grants_of_nobody(&self, principal: &Principal) {
+        let _ = self.grants_of(principal);
     }
 }
 

@@ -20,9 +20,11 @@ use std::sync::Arc;
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
+use crate::audit::AuditNote;
 use crate::backend::transfer::{Foreign, SourceFacts, Transfer as _};
 use crate::backend::{Backend, Storage as _};
 use crate::database::Common;
+use crate::error::CreateError;
 use crate::failpoint::hit;
 use crate::lifecycle::Staged;
 use crate::provision::{self, NewTenant};
@@ -173,6 +175,8 @@ impl<C: Backend> Tenancy<C> {
         let mut foreign = storage.open_foreign(path.as_ref())?;
         let mut done = None;
         let tenant = provision::create_from(&self.registry, *id, new, |key| {
+            let adopted = AuditNote::of_library("tenant.adopt").about(*key);
+            self.registry.audit(&adopted).map_err(CreateError::from)?;
             storage.stage_from_template(key, 1, &common.tenant_migrations)?;
             hit("adopt.staged");
             refuse_damaged(storage, &mut foreign, path.as_ref())?;

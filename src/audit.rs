@@ -38,13 +38,16 @@ use crate::error::{AuditError, CatalogError};
 use crate::registry::{Registry, Tenant};
 use crate::tenancy::{Builder, Tenancy};
 
+mod actions;
 mod buffer;
 mod entry;
 mod note;
 mod verify;
 
+pub use actions::ACTIONS;
 pub(crate) use buffer::Buffer;
 pub use entry::{AuditEntry, AuditFilter, AuditHead, AuditHeadError};
+pub(crate) use note::PRUNE;
 pub use note::{AuditActionError, AuditNote};
 pub use verify::{AuditFault, AuditVerification};
 
@@ -149,8 +152,8 @@ impl<C: Backend> Tenancy<C> {
         Ok(self.registry.flush_audit()?)
     }
 
-    /// Entries that `filter` lets through, oldest first, at most `limit` (and at most 1,000). For the next page ask
-    /// [after](AuditFilter::after) the last one.
+    /// Entries that `filter` lets through, oldest first unless [told otherwise](AuditFilter::newest_first), at most `limit`
+    /// (and at most 1,000). For the next page ask [after](AuditFilter::after) the last one.
     ///
     /// # Errors
     /// See [`AuditError`].
@@ -186,6 +189,7 @@ impl<C: Backend> Tenancy<C> {
         };
         self.audit(&exported)?;
         let mut page = filter.clone();
+        page.newest_first = false;
         let mut count = 0;
         loop {
             let entries = self.audit_entries(&page, PAGE as usize)?;
@@ -246,7 +250,7 @@ impl<C: Backend> Tenancy<C> {
                 }
             })
         });
-        Ok(verified.map_err(CatalogError::from)?)
+        Ok(verified.map_err(CatalogError::of::<C>)?)
     }
 
     /// Takes away entries that are older than `keep`, at least six years, and returns how many they were. What is left

@@ -22,6 +22,8 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+#[cfg(feature = "sqlite")]
+use crate::access::Principal;
 use crate::backend::{
     Backend, BackupOf, BackupPlace, BackupSource, BackupStorage, InvalidBackup, Storage,
     StorageError, TenantKey,
@@ -388,6 +390,7 @@ pub(crate) fn reconcile<C: Backend>(
     conn: &mut C,
     directory: &Path,
     catalog: Uuid,
+    by: &Principal,
 ) -> Result<usize, BackupError> {
     let failed = |error| BackupError::Catalog(CatalogError::Query(error));
     let listed = Backups::<C>::at(directory)?;
@@ -412,14 +415,14 @@ pub(crate) fn reconcile<C: Backend>(
             pinned: false,
             facts: None,
         };
-        conn.backup_adopt(&stored, &manifest.facts())
+        conn.backup_adopt(&stored, &manifest.facts(), by)
             .map_err(failed)?;
     }
     let there: HashSet<Uuid> = listed.list().iter().map(|backup| backup.id).collect();
     for stored in conn.backup_list(BackupsOf::Everything).map_err(failed)? {
         // Elsewhere it may be on a disk that is not mounted now.
         if stored.directory.is_none() && !there.contains(&stored.id) {
-            conn.backup_forget(stored.id).map_err(failed)?;
+            conn.backup_forget(stored.id, by).map_err(failed)?;
         }
     }
     // One that was put elsewhere counts if it is there.
@@ -434,11 +437,11 @@ pub(crate) fn reconcile<C: Backend>(
             .find(|b| b.id == stored.id && b.catalog == catalog);
         if let (Some(backup), BackupState::Making) = (found, stored.state) {
             let manifest = read_manifest::<C>(&backup.path)?;
-            conn.backup_adopt(&stored, &manifest.facts())
+            conn.backup_adopt(&stored, &manifest.facts(), by)
                 .map_err(failed)?;
         }
     }
-    sets::reconcile(conn, &listed, catalog).map_err(failed)?;
+    sets::reconcile(conn, &listed, catalog, by).map_err(failed)?;
     Ok(unknown)
 }
 
@@ -539,8 +542,13 @@ impl<C: Backend> Tenancy<C> {
     /// See [`BackupError`], in most cases [`Invalid`](BackupError::Invalid).
     pub fn verify_backup(&self, backup: &BackupRef) -> Result<(), BackupError> {
         let Found { path, manifest } = find(&self.registry, backup)?;
-        let found = C::Storage::backup_check(&path, manifest.bytes, &manifest.sha256, None)?;
-        Ok(manifest.check(&found, &path)?)
+        let checked = C::Storage::backup_check(&path, manifest.bytes, &manifest.sha256, None);
+        let checked = checked.and_then(|found| manifest.check(&found, &path));
+        let verified = manifest
+            .note("backup.verify")
+            .with("sound", checked.is_ok());
+        self.registry.audit(&verified)?;
+        Ok(checked?)
     }
 
     /// Keeps a backup from being pruned, or no longer does.

@@ -23,19 +23,21 @@ pub use retention::{BackupsOnPurge, Certificate, PurgedGeneration, Retention, Re
 pub(crate) use retention::{NewNames, PurgeAsked, PurgeBegun, Renamed};
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 9;
+pub(crate) const FORMAT: i32 = 11;
 
 /// Where a tenant is in its life.
 ///
 /// ```text
-/// provisioning → active ⇄ suspended ⇄ archived → deleting → deleted
-///       ↓          ↑ ↓
-///     failed    restoring
+/// reserved → provisioning → active ⇄ suspended ⇄ archived → deleting → deleted
+///                  ↓          ↑ ↓
+///                failed    restoring
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Status {
+    /// Registered and without a database: its id and its subdomain are held, and nobody can open it.
+    Reserved,
     /// Being made; nobody can open it.
     Provisioning,
     /// In use.
@@ -56,7 +58,8 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::Reserved,
         Self::Provisioning,
         Self::Active,
         Self::Suspended,
@@ -70,6 +73,7 @@ impl Status {
     /// The word for it, as stored and printed.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Reserved => "reserved",
             Self::Provisioning => "provisioning",
             Self::Active => "active",
             Self::Suspended => "suspended",
@@ -86,7 +90,8 @@ impl Status {
         use Status::*;
         matches!(
             (self, next),
-            (Provisioning, Active | Failed | Deleted)
+            (Reserved, Provisioning)
+                | (Provisioning, Active | Failed | Deleted | Reserved)
                 | (Failed, Provisioning | Deleted)
                 | (Active, Suspended | Restoring)
                 | (Suspended, Active | Archived | Restoring)
@@ -117,12 +122,12 @@ impl FromStr for Status {
 /// A word that is no [`Status`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a tenant status; one of provisioning, active, suspended, archived, restoring, deleting, deleted, failed"
+    "not a tenant status; one of reserved, provisioning, active, suspended, archived, restoring, deleting, deleted, failed"
 )]
 pub struct UnknownStatus;
 
-/// What the catalogue knows of a tenant.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+/// What the catalogue knows of a tenant. `Debug` says whether there is a legal hold, not why: people are named in such.
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct TenantRecord {
     /// The uuid the library names things by; never used again.
@@ -160,6 +165,28 @@ pub struct TenantRecord {
     pub(crate) ledger_digest: Option<String>,
     #[serde(skip)]
     pub(crate) change_seq: i64,
+}
+
+impl fmt::Debug for TenantRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantRecord")
+            .field("uuid", &self.uuid)
+            .field("id", &self.id)
+            .field("display_name", &self.display_name)
+            .field("subdomain", &self.subdomain)
+            .field("status", &self.status)
+            .field("generation", &self.generation)
+            .field("schema_version", &self.schema_version)
+            .field("schema_fingerprint", &self.schema_fingerprint)
+            .field("plan", &self.plan)
+            .field("placement", &self.placement)
+            .field("created_at", &self.created_at)
+            .field("changed_at", &self.changed_at)
+            .field("delete_after", &self.delete_after)
+            .field("legal_hold", &self.legal_hold.is_some())
+            .field("quota", &self.quota)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TenantRecord {
@@ -304,6 +331,39 @@ pub struct Intent<'a> {
     pub above: u64,
 }
 
+/// What is to become of a reservation: the names and limits it is to have, and what its database will be.
+#[derive(Debug, Clone)]
+#[doc(hidden)]
+pub struct Completion {
+    /// The id the operation is to have.
+    pub operation: Uuid,
+    pub tenant_uuid: Uuid,
+    pub instance: Uuid,
+    pub terms: Option<Terms>,
+    pub schema_version: Option<String>,
+    pub schema_fingerprint: String,
+    pub ledger_digest: String,
+}
+
+/// What was agreed on with a tenant, besides its id.
+#[derive(Debug, Clone)]
+#[doc(hidden)]
+pub struct Terms {
+    pub display_name: DisplayName,
+    pub subdomain: Option<Subdomain>,
+    pub plan: Option<String>,
+    pub quota: Option<u64>,
+}
+
+/// What became of an attempt to make the database of a reservation.
+#[derive(Debug)]
+#[doc(hidden)]
+pub enum Completing {
+    Done(Operation, Box<TenantRecord>),
+    Not(Changed),
+    SubdomainTaken(TenantId),
+}
+
 /// What an operation makes of the tenant at its commit point.
 #[derive(Debug, Clone)]
 #[doc(hidden)]
@@ -351,6 +411,19 @@ pub trait CatalogStore {
         reuse_id: bool,
         by: &Principal,
     ) -> QueryResult<Inserted>;
+    /// Inserts a tenant that has no database yet.
+    fn catalog_reserve(
+        &mut self,
+        record: &TenantRecord,
+        reuse_id: bool,
+        by: &Principal,
+    ) -> QueryResult<Inserted>;
+    /// Begins to make the database of a reservation.
+    fn catalog_complete(&mut self, asked: &Completion, by: &Principal) -> QueryResult<Completing>;
+    /// Makes a tenant whose database could not be made the reservation it was, and closes the operation.
+    fn catalog_reserve_again(&mut self, operation: &Operation, by: &Principal) -> QueryResult<()>;
+    /// Takes a reservation out of the catalogue.
+    fn catalog_unreserve(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed>;
     /// Takes a tenant that was never active out of the catalogue, with its journal.
     fn catalog_forget(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<()>;
     /// Changes the status at once, if it may become `to` and no operation is open.
@@ -375,7 +448,15 @@ pub trait CatalogStore {
         operation: &Operation,
         outcome: &Outcome,
         ledger_digest: &str,
-        closed_as: &str,
+        by: &Principal,
+    ) -> QueryResult<()>;
+    /// Closes an operation whose own transaction is committed or is not: the tenant is taken to be as it was found, and
+    /// the log does not say that it was done.
+    fn catalog_settle(
+        &mut self,
+        operation: &Operation,
+        found: &Outcome,
+        ledger_digest: Option<&str>,
         by: &Principal,
     ) -> QueryResult<()>;
     /// Closes an operation. Closing a closed one changes nothing.

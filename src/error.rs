@@ -2,7 +2,7 @@
 //! Diesel.
 use std::time::Duration;
 
-use crate::backend::{ConnectError, StorageError};
+use crate::backend::{Backend, ConnectError, StorageError};
 use crate::backup::BackupError;
 use crate::catalog::{OperationKind, Status};
 use crate::display_name::DisplayNameError;
@@ -166,14 +166,11 @@ impl Error {
             Self::Adopt(error) => error.is_retryable(),
             Self::Export(error) => error.is_retryable(),
             Self::Import(error) => error.is_retryable(),
-            Self::Audit(_)
-            | Self::Setup(_)
-            | Self::FanOut(_)
-            | Self::Reference(_)
-            | Self::ReferenceList(_)
-            | Self::Mapping(_)
-            | Self::TenantId(_)
-            | Self::Query(_) => false,
+            Self::Setup(error) => error.is_retryable(),
+            Self::Audit(error) => error.is_retryable(),
+            Self::FanOut(error) => error.is_retryable(),
+            Self::Reference(error) => error.is_retryable(),
+            Self::ReferenceList(_) | Self::Mapping(_) | Self::TenantId(_) | Self::Query(_) => false,
         }
     }
 }
@@ -211,6 +208,9 @@ pub enum SetupError {
         /// The newest one known.
         known: i32,
     },
+    /// A migration of the shared database was applied, and could not be entered into the audit log.
+    #[error("the migration of the shared database cannot be entered into the audit log")]
+    Audit(#[source] CatalogError),
     /// The quota of a plan.
     #[error("the plan `{plan}` cannot have the quota it was given")]
     PlanQuota {
@@ -228,6 +228,18 @@ pub enum SetupError {
     MigrateShared(#[source] MigrateError),
 }
 
+impl SetupError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Storage(error) => error.is_retryable(),
+            Self::Shared(error) => error.is_retryable(),
+            Self::MigrateShared(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}
+
 /// Why the catalogue could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -235,9 +247,31 @@ pub enum CatalogError {
     /// The shared database could not be opened.
     #[error("the catalogue cannot be reached")]
     Connect(#[source] ConnectError),
+    /// Another writer had it until the busy timeout was over.
+    #[error("the catalogue is locked by another writer; try again")]
+    Locked(#[source] diesel::result::Error),
     /// A statement failed.
     #[error("the catalogue cannot be read or changed")]
-    Query(#[from] diesel::result::Error),
+    Query(#[source] diesel::result::Error),
+}
+
+impl CatalogError {
+    /// Why a statement on the catalogue failed.
+    pub(crate) fn of<C: Backend>(error: diesel::result::Error) -> Self {
+        match C::is_lock_timeout(&error) {
+            true => Self::Locked(error),
+            false => Self::Query(error),
+        }
+    }
+
+    /// Whether the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.is_retryable(),
+            Self::Locked(_) => true,
+            Self::Query(_) => false,
+        }
+    }
 }
 
 /// Why no context was opened.
@@ -257,7 +291,10 @@ pub enum OpenError {
         subdomain: Subdomain,
     },
     /// The tenant is not active.
-    #[error("tenant `{id}` is {status}, contexts are opened on active tenants only")]
+    #[error("tenant `{id}` is {status}, {}", match status {
+        Status::Reserved => "its database was never made; `Tenancy::create` makes it",
+        _ => "contexts are opened on active tenants only",
+    })]
     Unavailable {
         /// The tenant.
         id: TenantId,
@@ -326,6 +363,7 @@ impl OpenError {
             }
             Self::Connect(error) => error.is_retryable(),
             Self::MigrateOnOpen { source, .. } => source.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
     }
@@ -364,7 +402,11 @@ fn whose(tenant: &Option<TenantId>) -> String {
 pub enum CreateError {
     /// The id, after folding case and `-` to `_`, is in use.
     #[error(
-        "tenant `{id}` exists already, as `{found}` ({status}); ids differ by more than case and `-` or `_`"
+        "tenant `{id}` exists already, as `{found}` ({status}); {}",
+        match status {
+            Status::Reserved => "`Tenancy::create` makes its database",
+            _ => "ids differ by more than case and `-` or `_`",
+        }
     )]
     AlreadyExists {
         /// The id asked for.
@@ -440,6 +482,7 @@ impl CreateError {
             Self::Open(error) => error.is_retryable(),
             Self::Storage(error) => error.is_retryable(),
             Self::Unfinished(error) => error.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
     }
@@ -544,6 +587,9 @@ impl LifecycleError {
             Self::Storage(error) => error.is_retryable(),
             Self::Connect(error) => error.is_retryable(),
             Self::Migrate { source, .. } => source.is_retryable(),
+            Self::Backup(error) => error.is_retryable(),
+            Self::Discard(error) => error.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
     }

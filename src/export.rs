@@ -26,7 +26,7 @@ use sha2::{Digest as _, Sha256};
 use crate::audit::AuditNote;
 use crate::backend::transfer::{Shape, TableShape, Transfer as _};
 use crate::backend::{Backend, Storage as _};
-use crate::catalog::audit::Draft;
+use crate::catalog::TenantRecord;
 use crate::failpoint::hit;
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
@@ -114,61 +114,82 @@ impl<C: Backend> Tenancy<C> {
         let mut opened = storage.connect_tenant(&record.key(), record.generation)?;
         let out = NewDirectory::begin(directory.as_ref())?;
         // Entered before anything is handed out, and not where it goes: paths name people.
-        let begun = AuditNote::of_library("export.begin")
-            .about(record.key())
-            .generation(record.generation)
-            .with(
-                "layout",
-                match format {
-                    ExportFormat::Ndjson => "ndjson",
-                    ExportFormat::Sqlite => "sqlite",
-                },
-            );
-        let begun = Draft::new(self.registry.acting(), &begun);
-        self.registry.write(|c| c.audit_append(&[begun]))?;
+        let of_export = |action: &'static str| {
+            AuditNote::of_library(action)
+                .about(record.key())
+                .generation(record.generation)
+        };
+        let layout = match format {
+            ExportFormat::Ndjson => "ndjson",
+            ExportFormat::Sqlite => "sqlite",
+        };
+        let begun = of_export("export.begin").with("layout", layout);
+        self.registry.audit(&begun)?;
         hit("export.begun");
-        let conn = &mut opened.conn;
-        let mut manifest = Manifest {
-            format: FORMAT,
-            layout: format,
-            tenant: record.id.to_string(),
-            display_name: record.display_name.to_string(),
-            schema_version: None,
-            exported_at: unix_seconds(),
-            tables: Vec::new(),
-            left_out: Vec::new(),
-        };
-        let schema = match format {
-            ExportFormat::Ndjson => in_snapshot(conn, |conn| {
-                // Read inside: a migration may have been applied since the connection was made.
-                manifest.schema_version = crate::migrate::newest_applied(conn)?;
-                write_rows(storage, conn, &mut manifest, Some(&out))?;
-                Ok(storage.definitions(conn)?)
-            })?,
-            ExportFormat::Sqlite => {
-                let path = out.file(SQLITE)?;
-                // The copy is its own snapshot, and says itself what it holds.
-                manifest.schema_version = storage.copy_out(conn, &path)?;
-                let mut copy = storage.open_copy(&path)?;
-                write_rows(storage, &mut copy, &mut manifest, None)?;
-                storage.definitions(&mut copy)?
-            }
-        };
+        let exported = write_out(storage, &mut opened.conn, &record, format, &out);
         drop(opened);
-        out.write(SCHEMA, schema.as_bytes())?;
-        out.write(MANIFEST, &manifest.to_json())?;
-        let bytes = out.seal(SUMS)?;
-        hit("export.written");
-        out.publish()?;
-        hit("export.published");
-        Ok(ExportReport {
-            tenant: record.id,
-            schema_version: manifest.schema_version,
-            tables: manifest.tables,
-            left_out: manifest.left_out,
-            bytes,
-        })
+        let exported = exported.and_then(|report| {
+            hit("export.written");
+            let published = of_export("export.publish")
+                .with("rows", report.rows())
+                .with("bytes", report.bytes);
+            self.registry.audit(&published)?;
+            out.publish()?;
+            hit("export.published");
+            Ok(report)
+        });
+        if exported.is_err() {
+            // Nobody has got anything; what it failed with is what the caller is told.
+            let _ = self.registry.audit(&of_export("export.fail"));
+        }
+        exported
     }
+}
+
+/// Writes all of it into the staging directory.
+fn write_out<C: Backend>(
+    storage: &C::Storage,
+    conn: &mut C,
+    record: &TenantRecord,
+    format: ExportFormat,
+    out: &NewDirectory,
+) -> Result<ExportReport, ExportError> {
+    let mut manifest = Manifest {
+        format: FORMAT,
+        layout: format,
+        tenant: record.id.to_string(),
+        display_name: record.display_name.to_string(),
+        schema_version: None,
+        exported_at: unix_seconds(),
+        tables: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let schema = match format {
+        ExportFormat::Ndjson => in_snapshot(conn, |conn| {
+            // Read inside: a migration may have been applied since the connection was made.
+            manifest.schema_version = crate::migrate::newest_applied(conn)?;
+            write_rows(storage, conn, &mut manifest, Some(out))?;
+            Ok(storage.definitions(conn)?)
+        })?,
+        ExportFormat::Sqlite => {
+            let path = out.file(SQLITE)?;
+            // The copy is its own snapshot, and says itself what it holds.
+            manifest.schema_version = storage.copy_out(conn, &path)?;
+            let mut copy = storage.open_copy(&path)?;
+            write_rows(storage, &mut copy, &mut manifest, None)?;
+            storage.definitions(&mut copy)?
+        }
+    };
+    out.write(SCHEMA, schema.as_bytes())?;
+    out.write(MANIFEST, &manifest.to_json())?;
+    let bytes = out.seal(SUMS)?;
+    Ok(ExportReport {
+        tenant: record.id,
+        schema_version: manifest.schema_version,
+        tables: manifest.tables,
+        left_out: manifest.left_out,
+        bytes,
+    })
 }
 
 fn in_snapshot<C: Backend, T>(

@@ -31,6 +31,7 @@ mod run;
 pub use crate::catalog::runs::{RunOutcome, TenantState};
 pub use crate::migrate::PendingMigration;
 pub use error::{FailureKind, FleetError, TenantError};
+pub use one::{MigrateTenant, TenantMigrated};
 pub use options::{MigrateFleet, StopRule, Wave};
 pub use plan::{FleetPlan, PlannedAction, TenantPlan};
 pub use report::{FleetProgress, FleetReport, FleetRun, FleetTotals, TenantFailure, TenantReport};
@@ -132,5 +133,32 @@ impl<C: Backend> Tenancy<C> {
     /// [`FleetError::UnknownRun`]; [`FleetError::Catalog`]; [`FleetError::Storage`].
     pub fn fleet_run(&self, id: Uuid) -> Result<FleetReport, FleetError> {
         run::one(&self.registry, id)
+    }
+
+    /// Goes on with a run that is not finished, whichever tenants it was begun for, and helps if others are at work on
+    /// it. For one that was begun for chosen tenants and whose process died. Blocks until it is over; of one that is
+    /// finished it gives the report.
+    ///
+    /// Of `options` those count that are each process' own: workers, timeout, hook.
+    ///
+    /// # Errors
+    /// [`FleetError::UnknownRun`], [`FleetError::OtherTarget`]; else as [`migrate_fleet`](Self::migrate_fleet).
+    pub fn resume_fleet_run(
+        &self,
+        id: Uuid,
+        options: &MigrateFleet,
+        progress: impl FnMut(&FleetProgress),
+    ) -> Result<FleetReport, FleetError> {
+        run::resume(&self.registry, id, options, progress)
+    }
+
+    /// Stops a run: tenants that are being worked on, by whichever process, are finished, and no other is begun. The run
+    /// is then [`Stopped`](RunOutcome::Stopped), and the next [`migrate_fleet`](Self::migrate_fleet) begins one with
+    /// what is left. Does not wait for that. False where the run is finished already.
+    ///
+    /// # Errors
+    /// [`FleetError::UnknownRun`]; [`FleetError::Catalog`]; [`FleetError::Storage`].
+    pub fn stop_fleet_run(&self, id: Uuid) -> Result<bool, FleetError> {
+        run::stop(&self.registry, id)
     }
 }

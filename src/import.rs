@@ -15,9 +15,11 @@
 use std::path::Path;
 
 use crate::adopt::AdoptError;
+use crate::audit::AuditNote;
 use crate::backend::transfer::{Shape, TableShape, Transfer as _};
 use crate::backend::{Backend, TenantKey};
 use crate::database::Common;
+use crate::error::CreateError;
 use crate::export::manifest::{
     ExportFormat, ExportedTable, FORMAT, MANIFEST, Manifest, SCHEMA, SQLITE, SUMS,
 };
@@ -82,14 +84,18 @@ impl<C: Backend> Tenancy<C> {
         let directory = directory.as_ref();
         let common = &self.registry.common;
         let manifest = check(common, directory)?;
+        let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
         let tenant = provision::create_from(&self.registry, *id, new, |key| {
+            let imported = AuditNote::of_library("tenant.import").about(*key);
+            let entered = self.registry.audit(&imported.with("rows", rows));
+            entered.map_err(CreateError::from)?;
             stage(common, key, &manifest, directory)
         })?;
         Ok(Imported {
             tenant: TenantHandle::new(std::sync::Arc::clone(&self.registry), tenant),
             was: manifest.tenant,
             exported_version: manifest.schema_version,
-            rows: manifest.tables.iter().map(|table| table.rows).sum(),
+            rows,
         })
     }
 }

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use crate::backend::{Backend, Storage, StorageError};
+use crate::backend::{Backend, ConnectError, Storage, StorageError, Whose};
 use crate::catalog::{
     Begun, Changed, Intent, Operation, OperationKind, Outcome, Status, TenantRecord,
 };
@@ -93,7 +93,7 @@ pub(crate) fn transition<C: Backend>(
 }
 
 /// Makes a change to a tenant in the catalogue, after settling what a dead process left open on it.
-fn settling<C: Backend>(
+pub(crate) fn settling<C: Backend>(
     registry: &Registry<C>,
     id: TenantId,
     to: Option<Status>,
@@ -249,14 +249,38 @@ fn migrate_begun<C: Backend>(
             storage.connect_tenant_within(&key, generation, left)?
         }
     };
+    if options.check_first {
+        check(record, &mut opened.conn)?;
+    }
     let applied = migrate::run_pending(&mut opened.conn, set, options);
     let applied = applied.map_err(|source| LifecycleError::Migrate {
         id: record.id,
         source: Box::new(source),
     })?;
-    commit_schema(registry, &mut opened.conn, operation, record, "done")?;
+    let (now, digest) = schema_and_ledger(registry, &mut opened.conn, operation, record)?;
+    registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest))?;
     hit("migrate-tenant.committed");
     Ok(applied)
+}
+
+/// Refuses a database that is damaged, before anything is written to it.
+fn check<C: Backend>(record: &TenantRecord, conn: &mut C) -> Result<(), LifecycleError> {
+    let id = record.id;
+    let symptom = match conn.integrity(false) {
+        Ok(symptoms) => symptoms.into_iter().find(|(is_damage, _)| *is_damage),
+        Err(source) => match C::is_damage(&source) {
+            Some(symptom) => Some((true, symptom)),
+            None => return Err(LifecycleError::Schema { id, source }),
+        },
+    };
+    hit("migrate-tenant.checked");
+    match symptom {
+        Some((_, symptom)) => {
+            let whose = Whose::Tenant(id);
+            Err(ConnectError::Damaged { whose, symptom }.into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// The tenant as it was, with the schema its database says it has: in doubt the database is right.
@@ -279,19 +303,17 @@ pub(crate) fn schema_now<C: Backend>(
     })
 }
 
-/// Commits the tenant as it was, with the schema its database says it has, and closes the operation on the way.
-fn commit_schema<C: Backend>(
+/// The same, with the digest of its ledger.
+fn schema_and_ledger<C: Backend>(
     registry: &Registry<C>,
     conn: &mut C,
     operation: &Operation,
     record: &TenantRecord,
-    closed_as: &str,
-) -> Result<(), LifecycleError> {
+) -> Result<(Outcome, String), LifecycleError> {
     let id = record.id;
     let ledger = migrate::ledger_digest::read(conn);
     let (digest, _) = ledger.map_err(|source| LifecycleError::Schema { id, source })?;
-    let now = schema_now(registry, conn, operation, record)?;
-    Ok(registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest, closed_as))?)
+    Ok((schema_now(registry, conn, operation, record)?, digest))
 }
 
 /// Waits until no context of this process is open on the tenant. New ones are refused already, by its status.
@@ -385,7 +407,9 @@ pub(crate) fn settle<C: Backend>(
     match operation.kind {
         OperationKind::Create if record.status == Status::Active => {}
         OperationKind::Create => {
-            if let Err(error) = storage.undo_create(&key, operation.id) {
+            let was_reserved = operation.prior_status == Status::Reserved;
+            let undone = storage.undo_create(&key, operation.to_generation, operation.id);
+            if let Err(error) = undone {
                 let failed = Outcome {
                     status: Status::Failed,
                     generation: record.generation,
@@ -396,6 +420,11 @@ pub(crate) fn settle<C: Backend>(
                 return Err(error.into());
             }
             hit("settle.removed");
+            if was_reserved {
+                registry.change(|c| c.catalog_reserve_again(operation))?;
+                hit("settle.reserved");
+                return Ok(());
+            }
             registry.change(|c| c.catalog_forget(tenant))?;
             hit("settle.forgotten");
             return Ok(());
@@ -411,7 +440,7 @@ pub(crate) fn settle<C: Backend>(
         OperationKind::Repair => match storage.connect_to_inspect(&key, record.generation) {
             Ok(mut conn) => {
                 let now = schema_now(registry, &mut conn, operation, &record)?;
-                registry.change(|c| c.catalog_commit(operation, &now))?;
+                registry.change(|c| c.catalog_settle(operation, &now, None))?;
             }
             Err(error) if error.is_lost() => {}
             Err(error) => return Err(error.into()),
@@ -421,8 +450,11 @@ pub(crate) fn settle<C: Backend>(
         // the next migration finds out.
         OperationKind::Migrate => {
             if let Ok(mut opened) = storage.connect_tenant(&key, record.generation) {
-                match commit_schema(registry, &mut opened.conn, operation, &record, "settled") {
-                    Ok(()) | Err(LifecycleError::Schema { .. }) => {}
+                match schema_and_ledger(registry, &mut opened.conn, operation, &record) {
+                    Ok((now, digest)) => {
+                        registry.change(|c| c.catalog_settle(operation, &now, Some(&digest)))?;
+                    }
+                    Err(LifecycleError::Schema { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }

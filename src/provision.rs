@@ -9,21 +9,29 @@
 //! | staging file gets its name | `create.published` | removes it, and the rows |
 //! | **catalogue row `active`** | `create.committed` | closes the journal |
 //! | journal closed | `create.closed` | has nothing to do |
+//!
+//! A tenant may be [reserved](Tenancy::reserve) first: a catalogue row `reserved` and nothing else, in one transaction.
+//! Completing it goes through the same steps, with the row it has; undone, it is the reservation it was
+//! (`settle.removed` · `settle.reserved`).
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use uuid::Uuid;
 
 use crate::backend::{Backend, OnDisk, Storage, TenantKey};
-use crate::catalog::{Inserted, Operation, OperationKind, Outcome, Status, TenantRecord};
+use crate::catalog::{
+    Changed, Completing, Completion, Inserted, Operation, OperationKind, Outcome, Status,
+    TenantRecord, Terms,
+};
 use crate::display_name::DisplayName;
-use crate::error::{CreateError, QuotaOutOfRange};
+use crate::error::{CatalogError, CreateError, LifecycleError, OpenError, QuotaOutOfRange};
 use crate::failpoint::hit;
 use crate::lifecycle::{self, Running, Staged};
 use crate::migrate;
 use crate::observe;
-use crate::registry::{Registry, Tenant};
+use crate::registry::{Registry, Tenant, TenantHandle};
 use crate::subdomain::Subdomain;
+use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
 /// What a new tenant is to be. Checked by [`Tenancy::create`](crate::Tenancy::create).
@@ -83,6 +91,164 @@ impl NewTenant {
     }
 }
 
+impl NewTenant {
+    fn terms(&self) -> Result<Terms, CreateError> {
+        if let Some(bytes) = self.quota {
+            QuotaOutOfRange::check(bytes)?;
+        }
+        Ok(Terms {
+            display_name: self.display_name.parse::<DisplayName>()?,
+            subdomain: match &self.subdomain {
+                Some(name) => Some(name.parse::<Subdomain>()?),
+                None => None,
+            },
+            plan: self.plan.clone(),
+            quota: self.quota,
+        })
+    }
+}
+
+impl<C: Backend> Tenancy<C> {
+    /// Registers a tenant without making its database: its id and its subdomain are taken from now on, and nobody can
+    /// open it.
+    ///
+    /// [`create`](Self::create) makes the database later, with the terms it is given; [`complete`](Self::complete) with
+    /// those of the reservation. [`unreserve`](Self::unreserve) gives the names free again.
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    ///
+    /// # Example
+    /// ```
+    /// use diesel_tenants::prelude::*;
+    /// use diesel_tenants::Status;
+    /// # mod schema { diesel::table! { users { id -> Integer, } } diesel::table! { patients { id -> Integer, } } }
+    /// # routes! { static ROUTES; shared { accounts { schema::users } } tenant { wards { schema::patients } } }
+    /// # let dir = tempfile::tempdir()?;
+    /// # let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES).sqlite(dir.path().join("data")).init().open()?;
+    /// let id: TenantId = "TH001".parse()?;
+    /// let th001 = tenancy.reserve(&id, NewTenant::named("Teaching Hospital").subdomain("teaching"))?;
+    /// assert_eq!(th001.record()?.status, Status::Reserved);
+    /// assert!(tenancy.tenant(&id).is_err());
+    /// tenancy.complete(&id)?;
+    /// assert!(tenancy.tenant(&id).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reserve(&self, id: &TenantId, new: NewTenant) -> Result<TenantHandle<C>, CreateError> {
+        let tenant = reserve(&self.registry, *id, &new)?;
+        Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
+    }
+
+    /// Makes the database of a [reserved](Self::reserve) tenant, which is active then. All or nothing: undone, it is the
+    /// reservation it was.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; [`AlreadyExists`](CreateError::AlreadyExists) where it is not reserved (any more).
+    pub fn complete(&self, id: &TenantId) -> Result<TenantHandle<C>, CreateError> {
+        let tenant = self.registry.tenant(id)?;
+        let tenant = observe::operation(tenant.record().id, OperationKind::Create, || {
+            complete(&self.registry, &tenant, None)
+        })?;
+        Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
+    }
+
+    /// Takes a [reservation](Self::reserve) back: the tenant is not known any more, its id and its subdomain are free.
+    ///
+    /// # Errors
+    /// See [`LifecycleError`]; [`WrongStatus`](LifecycleError::WrongStatus) where the tenant has a database.
+    pub fn unreserve(&self, id: &TenantId) -> Result<(), LifecycleError> {
+        let tenant = self.registry.tenant(id)?;
+        let (id, uuid) = (tenant.record().id, tenant.record().uuid);
+        lifecycle::settling(&self.registry, id, None, |c| c.catalog_unreserve(uuid))
+    }
+}
+
+fn reserve<C: Backend>(
+    registry: &Arc<Registry<C>>,
+    id: TenantId,
+    new: &NewTenant,
+) -> Result<Arc<Tenant<C>>, CreateError> {
+    let terms = new.terms()?;
+    let now = SystemTime::now();
+    let record = TenantRecord {
+        uuid: Uuid::now_v7(),
+        id,
+        display_name: terms.display_name,
+        subdomain: terms.subdomain,
+        status: Status::Reserved,
+        generation: 1,
+        schema_version: None,
+        schema_fingerprint: None,
+        ledger_digest: None,
+        plan: terms.plan,
+        placement: "local".to_owned(),
+        created_at: now,
+        changed_at: now,
+        delete_after: None,
+        legal_hold: None,
+        quota: terms.quota,
+        change_seq: 0,
+    };
+    insert(registry, &record, || {
+        registry.change(|c| c.catalog_reserve(&record, new.reuse_retired_id))
+    })?;
+    hit("reserve.recorded");
+    Ok(registry.tenant(&id)?)
+}
+
+/// Makes the database of a reservation, on the terms it has or on these.
+fn complete<C: Backend>(
+    registry: &Arc<Registry<C>>,
+    tenant: &Tenant<C>,
+    terms: Option<Terms>,
+) -> Result<Arc<Tenant<C>>, CreateError> {
+    let reserved = tenant.record();
+    let id = reserved.id;
+    let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
+    let fingerprint = registry.common.prepare_template()?.to_owned();
+    hit("create.template");
+    let running = Running::new(registry);
+    let asked = Completion {
+        operation: running.id(),
+        tenant_uuid: reserved.uuid,
+        instance: storage.instance(),
+        terms,
+        schema_version: set.latest().map(str::to_owned),
+        schema_fingerprint: fingerprint,
+        ledger_digest: migrate::ledger_digest::of_set(set, set.latest()),
+    };
+    let mut settled = false;
+    let (operation, record) = loop {
+        match registry.change(|c| c.catalog_complete(&asked))? {
+            Completing::Done(operation, record) => break (operation, record),
+            Completing::Not(Changed::InProgress(_)) if !settled => {
+                settled = true;
+                if !lifecycle::clear_unfinished(registry, reserved.uuid)? {
+                    return Err(CreateError::InProgress { id });
+                }
+            }
+            Completing::Not(Changed::InProgress(_)) => return Err(CreateError::InProgress { id }),
+            Completing::Not(Changed::WrongStatus(status)) => {
+                let found = id;
+                return Err(CreateError::AlreadyExists { id, found, status });
+            }
+            Completing::Not(Changed::Unknown | Changed::Done) => {
+                return Err(OpenError::UnknownTenant { id }.into());
+            }
+            Completing::SubdomainTaken(by) => {
+                let subdomain = asked.terms.and_then(|terms| terms.subdomain);
+                let subdomain = subdomain.expect("only a subdomain that was asked for is taken");
+                return Err(CreateError::SubdomainTaken { subdomain, by });
+            }
+        }
+    };
+    hit("create.journaled");
+    build(registry, &record, &operation, running, |key| {
+        storage.stage_from_template(key, operation.to_generation, set)?;
+        Ok::<_, CreateError>(Staged::default())
+    })
+}
+
 pub(crate) fn create<C: Backend>(
     registry: &Arc<Registry<C>>,
     id: TenantId,
@@ -90,6 +256,13 @@ pub(crate) fn create<C: Backend>(
 ) -> Result<Arc<Tenant<C>>, CreateError> {
     let common = Arc::clone(&registry.common);
     observe::operation(id, OperationKind::Create, || {
+        // Who has chosen the uuid wants that tenant, and no other of its id.
+        if new.uuid.is_none()
+            && let Ok(there) = registry.tenant(&id)
+            && there.record().status == Status::Reserved
+        {
+            return complete(registry, &there, Some(new.terms()?));
+        }
         create_from(registry, id, new, |key| {
             let set = &common.tenant_migrations;
             common.storage.stage_from_template(key, 1, set)?;
@@ -110,13 +283,7 @@ pub(crate) fn create_from<C: Backend, E>(
 where
     E: From<CreateError> + std::error::Error + Send + Sync + 'static,
 {
-    let display_name: DisplayName = new.display_name.parse().map_err(CreateError::from)?;
-    let subdomain: Option<Subdomain> = match new.subdomain {
-        Some(name) => Some(name.parse().map_err(CreateError::from)?),
-        None => None,
-    };
-    let quota = new.quota.map_or(Ok(()), QuotaOutOfRange::check);
-    quota.map_err(CreateError::from)?;
+    let terms = new.terms()?;
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
     let fingerprint = registry.common.prepare_template();
     let fingerprint = fingerprint.map_err(CreateError::from)?.to_owned();
@@ -126,20 +293,20 @@ where
     let record = TenantRecord {
         uuid: new.uuid.unwrap_or_else(Uuid::now_v7),
         id,
-        display_name,
-        subdomain,
+        display_name: terms.display_name,
+        subdomain: terms.subdomain,
         status: Status::Provisioning,
         generation: 1,
         schema_version: set.latest().map(str::to_owned),
         schema_fingerprint: Some(fingerprint),
         ledger_digest: Some(migrate::ledger_digest::of_set(set, set.latest())),
-        plan: new.plan,
+        plan: terms.plan,
         placement: "local".to_owned(),
         created_at: now,
         changed_at: now,
         delete_after: None,
         legal_hold: None,
-        quota: new.quota,
+        quota: terms.quota,
         change_seq: 0,
     };
     let running = Running::new(registry);
@@ -152,37 +319,62 @@ where
         from_generation: 1,
         to_generation: 1,
     };
-    insert(registry, &record, &operation, new.reuse_retired_id)?;
+    insert(registry, &record, || {
+        registry.change(|c| c.catalog_insert(&record, &operation, new.reuse_retired_id))
+    })?;
     hit("create.journaled");
+    build(registry, &record, &operation, running, stage)
+}
 
-    let built = stage(&record.key()).and_then(|staged| {
+/// Everything after the tenant stands in the catalogue, and in the journal, as one that is being made.
+fn build<C: Backend, E>(
+    registry: &Arc<Registry<C>>,
+    record: &TenantRecord,
+    operation: &Operation,
+    running: Running<'_, C>,
+    stage: impl FnOnce(&TenantKey) -> Result<Staged, E>,
+) -> Result<Arc<Tenant<C>>, E>
+where
+    E: From<CreateError> + std::error::Error + Send + Sync + 'static,
+{
+    let storage = &registry.common.storage;
+    let (id, generation) = (record.id, operation.to_generation);
+    // Under a catalogue that is older than the databases it may have been made long ago, and be in use.
+    let is_new = storage.check_new(&record.key());
+    let staged = is_new
+        .map_err(|error| CreateError::from(error).into())
+        .and_then(|()| stage(&record.key()));
+    let built = staged.and_then(|staged| {
         hit("create.staged");
         storage
-            .publish(&record.key(), 1, operation.id)
+            .publish(&record.key(), generation, operation.id)
             .map_err(CreateError::from)?;
         hit("create.published");
         let active = Outcome {
             status: Status::Active,
-            generation: 1,
+            generation,
             schema: staged.schema,
             keep_old: false,
         };
-        let committed = registry.change(|c| c.catalog_commit(&operation, &active));
+        let committed = registry.change(|c| c.catalog_commit(operation, &active));
         Ok(committed.map_err(CreateError::from)?)
     });
     if let Err(error) = built {
         // The commit may have happened although its answer was lost; recovery looks before it undoes.
-        if let Err(undo) = lifecycle::settle(registry, &operation) {
+        if let Err(undo) = lifecycle::settle(registry, operation) {
             let error = Box::new(error);
             let undo = Box::new(undo);
             return Err(CreateError::NotUndone { id, error, undo }.into());
         }
         let created = registry.tenant(&id).ok();
-        let created = created.filter(|tenant| tenant.record().uuid == record.uuid);
+        let created = created.filter(|tenant| {
+            let now = tenant.record();
+            now.uuid == record.uuid && now.status != Status::Reserved
+        });
         return created.ok_or(error);
     }
     hit("create.committed");
-    lifecycle::close(registry, &operation);
+    lifecycle::close(registry, operation);
     hit("create.closed");
     drop(running);
     Ok(registry.tenant(&id).map_err(CreateError::from)?)
@@ -245,13 +437,12 @@ pub(crate) fn reclaim<C: Backend>(
 fn insert<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
-    operation: &Operation,
-    reuse_id: bool,
+    mut attempt: impl FnMut() -> Result<Inserted, CatalogError>,
 ) -> Result<(), CreateError> {
     let id = record.id;
     let mut cleared = false;
     loop {
-        match registry.change(|c| c.catalog_insert(record, operation, reuse_id))? {
+        match attempt()? {
             Inserted::Done => return Ok(()),
             Inserted::Retired => return Err(CreateError::Retired { id }),
             Inserted::SubdomainTaken(by) => {

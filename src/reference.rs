@@ -23,6 +23,7 @@ use diesel::result::QueryResult;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::audit::AuditNote;
 use crate::backend::{Backend, DefaultConnection};
 use crate::catalog::reference::{Announced, Sighting};
 use crate::catalog::{Status, TenantRecord, from_millis, to_millis};
@@ -214,6 +215,10 @@ impl<C: Backend> Tenancy<C> {
         let (until, workers) = (over.until(started), over.workers(registry));
         announce(registry, list)?;
         hit("reference.announced");
+        let pushed = AuditNote::of_library("reference.push")
+            .with("list", list.name.as_str())
+            .with("version", list.version);
+        registry.audit(&pushed)?;
 
         let seen = sightings(registry, &list.name)?;
         let (mut tenants, mut due) = (Vec::new(), Vec::new());

@@ -3,7 +3,6 @@
 //! What is cached here may be up to the *freshness* bound old (default 1 s): after that the next caller asks the
 //! catalogue one small question on the registry's own connection, and loads what has changed.
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,7 +13,7 @@ use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::audit::{AuditPolicy, Buffer};
-use crate::backend::{Backend, ConnectError, DefaultConnection, Storage, Whose};
+use crate::backend::{Backend, ConnectError, Storage, Whose};
 use crate::catalog::{Status, TenantRecord};
 use crate::clock::Coarse;
 use crate::context::{SharedContext, TenantContext};
@@ -27,8 +26,10 @@ use crate::subdomain::Subdomain;
 use crate::tenancy::SchemaPolicy;
 use crate::tenant_id::{FoldedTenantId, TenantId};
 
+mod handle;
 mod writer;
 
+pub use handle::TenantHandle;
 pub(crate) use writer::Writer;
 
 /// The registry, and in whose name this handle on it acts. Everything else is the [`Core`]'s, which it derefs to.
@@ -126,6 +127,7 @@ impl<C: Backend> Registry<C> {
         pools: PoolSet<Connector<C>>,
         settings: Settings,
         hooks: Hooks<C>,
+        acting: Principal,
     ) -> Result<Self, OpenError> {
         let catalog = |source| OpenError::Catalog(CatalogError::Connect(source));
         let mut conn = common.storage.connect_shared().map_err(catalog)?;
@@ -133,7 +135,7 @@ impl<C: Backend> Registry<C> {
         let started = Coarse::now();
         let records = conn
             .catalog_changed_since(-1)
-            .map_err(|e| OpenError::Catalog(e.into()))?;
+            .map_err(|e| OpenError::Catalog(CatalogError::of::<C>(e)))?;
         let shared = Arc::new(Database::new(Arc::clone(&common), pools.clone(), None, 1));
         let core = Core {
             common,
@@ -157,7 +159,7 @@ impl<C: Backend> Registry<C> {
         };
         let registry = Self {
             core: Arc::new(core),
-            acting: Arc::new(Principal::of_process()),
+            acting: Arc::new(acting),
         };
         registry.reader.lock().seen = registry.apply(records);
         Ok(registry)
@@ -202,7 +204,7 @@ impl<C: Backend> Registry<C> {
         &self,
         f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
     ) -> Result<T, CatalogError> {
-        Ok(f(&mut self.writer.lock())?)
+        f(&mut self.writer.lock()).map_err(CatalogError::of::<C>)
     }
 
     /// Asks the catalogue something the cache does not hold.
@@ -210,7 +212,7 @@ impl<C: Backend> Registry<C> {
         &self,
         f: impl FnOnce(&mut C) -> diesel::QueryResult<T>,
     ) -> Result<T, CatalogError> {
-        Ok(f(&mut self.reader.lock().conn)?)
+        f(&mut self.reader.lock().conn).map_err(CatalogError::of::<C>)
     }
 
     /// Makes sure the cache is no older than the freshness bound. One load and a coarse clock, mostly.
@@ -264,7 +266,7 @@ impl<C: Backend> Registry<C> {
                 .connect_shared()
                 .map_err(CatalogError::Connect)?;
             if self.read_with(reader).is_err() {
-                return Err(first);
+                return Err(CatalogError::of::<C>(first));
             }
         }
         self.checked_at
@@ -272,7 +274,7 @@ impl<C: Backend> Registry<C> {
         Ok(())
     }
 
-    fn read_with(&self, reader: &mut Reader<C>) -> Result<(), CatalogError> {
+    fn read_with(&self, reader: &mut Reader<C>) -> diesel::QueryResult<()> {
         let seq = reader.conn.catalog_seq()?;
         if seq == reader.seen {
             return Ok(());
@@ -318,7 +320,9 @@ impl<C: Backend> Registry<C> {
             });
             let tenant = Arc::clone(tenant);
             match record.status {
-                Status::Provisioning | Status::Failed => known.unfinished.insert(record.uuid),
+                Status::Reserved | Status::Provisioning | Status::Failed => {
+                    known.unfinished.insert(record.uuid)
+                }
                 _ => known.unfinished.remove(&record.uuid),
             };
             let before = std::mem::replace(&mut *tenant.record.write(), Arc::clone(&record));
@@ -615,68 +619,5 @@ pub(crate) fn refused(error: CheckoutError<ConnectError>, tenant: Option<TenantI
             waited,
         },
         CheckoutError::Closed { .. } => OpenError::ShuttingDown,
-    }
-}
-
-/// A tenant that was looked up once: [`enter`](Self::enter) is the fast way to its contexts.
-///
-/// Cheap to clone, `Send` and `Sync`. It stays bound to the tenant it was made for: after the tenant is deleted, and
-/// even if the id is taken again, it opens nothing.
-pub struct TenantHandle<C: Backend = DefaultConnection> {
-    registry: Arc<Registry<C>>,
-    tenant: Arc<Tenant<C>>,
-}
-
-impl<C: Backend> TenantHandle<C> {
-    pub(crate) fn new(registry: Arc<Registry<C>>, tenant: Arc<Tenant<C>>) -> Self {
-        Self { registry, tenant }
-    }
-
-    /// Opens a context on the tenant's database.
-    ///
-    /// With a warm connection this takes no global lock and allocates nothing. Otherwise it opens one on this
-    /// thread, which may close the least recently used connection of another tenant, or waits up to the checkout
-    /// timeout (default 5 s) for one. Never creates a tenant.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
-    pub fn enter(&self) -> Result<TenantContext<C>, OpenError> {
-        self.registry.enter(&self.tenant)
-    }
-
-    /// The tenant's id, as it was created.
-    pub fn id(&self) -> TenantId {
-        self.tenant.record().id
-    }
-
-    /// The uuid that names the tenant in paths and in the catalogue. Never used again, even if the id is.
-    pub fn uuid(&self) -> Uuid {
-        self.tenant.record().uuid
-    }
-
-    /// What the catalogue says of the tenant, at most the freshness bound (default 1 s) ago.
-    ///
-    /// # Errors
-    /// The catalogue cannot be read.
-    pub fn record(&self) -> Result<Arc<TenantRecord>, OpenError> {
-        self.registry.freshen().map_err(OpenError::Catalog)?;
-        Ok(self.tenant.record())
-    }
-}
-
-impl<C: Backend> Clone for TenantHandle<C> {
-    fn clone(&self) -> Self {
-        Self {
-            registry: Arc::clone(&self.registry),
-            tenant: Arc::clone(&self.tenant),
-        }
-    }
-}
-
-impl<C: Backend> fmt::Debug for TenantHandle<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TenantHandle")
-            .field(&format_args!("{}", self.id()))
-            .finish()
     }
 }

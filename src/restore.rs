@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
+use crate::audit::AuditNote;
 use crate::backend::{
     ArtefactFacts, Backend, BackupStorage, Finished, OnDisk, RestoreTarget, Storage, TenantKey,
 };
@@ -307,6 +308,11 @@ fn restore<C: Backend>(
         allow_drift: options.allow_drift,
     };
     let operation = next_generation(registry, &tenant, &next, |operation| {
+        let source = AuditNote::of_library("restore.source")
+            .about(record.key())
+            .generation(operation.to_generation)
+            .subject(found.manifest.id);
+        registry.audit(&source)?;
         if options.safety_backup {
             safety = save(registry, &tenant)?;
             hit("restore.saved");
@@ -600,6 +606,10 @@ impl<C: Backend> Tenancy<C> {
             allow_drift: options.allow_drift,
         };
         let tenant = provision::create_from(&self.registry, *id, new, |key| {
+            let cloned = AuditNote::of_library("tenant.clone")
+                .about(*key)
+                .subject(found.manifest.id);
+            self.registry.audit(&cloned)?;
             let target = RestoreTarget::Generation {
                 key: *key,
                 generation: 1,

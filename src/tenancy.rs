@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::backend::{Backend, DefaultConnection, Storage, StorageError};
 use crate::catalog::{Status, TenantRecord};
 use crate::context::{SharedContext, TenantContext};
@@ -73,6 +75,7 @@ impl<C: Backend> Tenancy<C> {
             schema_policy: SchemaPolicy::Refuse,
             hooks: Hooks::default(),
             plan_quotas: HashMap::new(),
+            acting: None,
             connection: std::marker::PhantomData,
         }
     }
@@ -168,7 +171,7 @@ impl<C: Backend> Tenancy<C> {
         if let Ok(handle) = self.handle(id)
             && !matches!(
                 handle.record()?.status,
-                Status::Provisioning | Status::Failed
+                Status::Reserved | Status::Provisioning | Status::Failed
             )
         {
             return Ok(handle);
@@ -232,16 +235,9 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`SetupError`]. Each migration is all or nothing; those before a failing one stay.
     pub fn migrate_shared(&self) -> Result<Vec<Applied>, SetupError> {
-        migrate_shared(&self.registry.common)
-    }
-
-    /// Brings one tenant's database to the newest migration. Returns those that were applied.
-    ///
-    /// # Errors
-    /// See [`LifecycleError`]. Each migration is all or nothing; those before a failing one stay.
-    pub fn migrate_tenant(&self, id: &TenantId) -> Result<Vec<Applied>, LifecycleError> {
-        let tenant = self.registry.tenant(id)?;
-        lifecycle::migrate_one(&self.registry, &tenant, MigrateOptions::default())
+        let (applied, _) = migrate_shared(&self.registry.common)?;
+        enter_migration(&self.registry, &applied)?;
+        Ok(applied)
     }
 
     /// Finishes or undoes what dead processes left half done, and returns how many operations and runs of
@@ -337,6 +333,7 @@ pub struct Builder<C: Backend = DefaultConnection, S = ()> {
     schema_policy: SchemaPolicy,
     pub(crate) hooks: Hooks<C>,
     plan_quotas: HashMap<String, u64>,
+    acting: Option<Principal>,
     connection: std::marker::PhantomData<fn() -> C>,
 }
 
@@ -357,6 +354,14 @@ impl<C: Backend, S> Builder<C, S> {
     #[must_use]
     pub fn tenant_migrations(mut self, set: impl Into<MigrationSet>) -> Self {
         self.tenant_migrations = set.into();
+        self
+    }
+
+    /// Who is named in the audit log for what is done in opening and through the library that is opened, as by
+    /// [`Tenancy::acting_as`]. Default: the user the process runs as, by number.
+    #[must_use]
+    pub fn acting_as(mut self, principal: Principal) -> Self {
+        self.acting = Some(principal);
         self
     }
 
@@ -424,6 +429,7 @@ impl Builder<diesel::SqliteConnection, ()> {
             schema_policy: self.schema_policy,
             hooks: self.hooks,
             plan_quotas: self.plan_quotas,
+            acting: self.acting,
             connection: self.connection,
         }
     }
@@ -467,7 +473,9 @@ impl Builder<diesel::SqliteConnection, Sqlite> {
         &self,
         backup: impl AsRef<std::path::Path>,
     ) -> Result<crate::SharedRestored, crate::RestoreError> {
-        crate::restore::restore_shared(&self.storage.0, &self.shared_migrations, backup.as_ref())
+        let by = self.acting.clone().unwrap_or_else(Principal::of_process);
+        let (settings, set) = (&self.storage.0, &self.shared_migrations);
+        crate::restore::restore_shared(settings, set, backup.as_ref(), &by)
     }
 
     /// Opens the library: checks the directory, migrates the shared database, reads the catalogue, and finishes or
@@ -505,7 +513,7 @@ fn open_with<C: Backend, S>(
         builder.shared_migrations,
         builder.tenant_migrations,
     );
-    migrate_shared(&common)?;
+    let (applied, was_new) = migrate_shared(&common)?;
     let common = Arc::new(common);
     let settings = registry::Settings {
         freshness: builder.freshness,
@@ -513,7 +521,11 @@ fn open_with<C: Backend, S>(
         schema_policy: builder.schema_policy,
         plan_quotas: builder.plan_quotas,
     };
-    let registry = Registry::open(common, pools, settings, builder.hooks)?;
+    let acting = builder.acting.unwrap_or_else(Principal::of_process);
+    let registry = Registry::open(common, pools, settings, builder.hooks, acting)?;
+    if !was_new {
+        enter_migration(&registry, &applied)?;
+    }
     // Before anything is recovered: what an old catalogue wants done to a purged tenant is not to be done.
     let buried = lifecycle::bury(&registry)?;
     let _ = registry.buried.set(buried);
@@ -524,13 +536,18 @@ fn open_with<C: Backend, S>(
     Ok(Tenancy { registry })
 }
 
-/// Brings the shared database to the newest migration, and makes sure it holds no tenant table.
-fn migrate_shared<C: Backend>(common: &Common<C>) -> Result<Vec<Applied>, SetupError> {
+/// Brings the shared database to the newest migration, and makes sure it holds no tenant table. Says, too, whether it
+/// had none before: it has just been made.
+fn migrate_shared<C: Backend>(common: &Common<C>) -> Result<(Vec<Applied>, bool), SetupError> {
     let mut shared = common
         .storage
         .connect_shared()
         .map_err(SetupError::Shared)?;
     let set = &common.shared_migrations;
+    let before = migrate::newest_applied(&mut shared).map_err(|source| StorageError::Query {
+        action: "reading the shared schema",
+        source,
+    })?;
     let applied = migrate::run_pending(&mut shared, set, MigrateOptions::default())
         .map_err(SetupError::MigrateShared)?;
     let facts = common.storage.schema_facts(&mut shared);
@@ -539,5 +556,19 @@ fn migrate_shared<C: Backend>(common: &Common<C>) -> Result<Vec<Applied>, SetupE
         source,
     })?;
     common.check_scope(&facts, ScopeKind::Shared)?;
-    Ok(applied)
+    Ok((applied, before.is_none()))
+}
+
+/// Each migration is committed by itself, so this cannot be in its transaction; it is entered once it is there.
+fn enter_migration<C: Backend>(
+    registry: &Registry<C>,
+    applied: &[Applied],
+) -> Result<(), SetupError> {
+    let Some(newest) = applied.last() else {
+        return Ok(());
+    };
+    let migrated = AuditNote::of_library("shared.migrate")
+        .with("schema", newest.version.as_str())
+        .with("migrations", applied.len());
+    registry.audit(&migrated).map_err(SetupError::Audit)
 }

@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use diesel::result::QueryResult;
 
+use crate::audit::AuditNote;
 use crate::backend::{Backend, Storage};
 use crate::catalog::health::{HealthRecord, NewHealth};
 use crate::catalog::{Status, TenantRecord};
@@ -277,7 +278,7 @@ impl<C: Backend> Tenancy<C> {
     /// Works on active, suspended and archived tenants, on fenced databases and on those that miss migrations (which are
     /// compared with what their own newest migration leaves behind). Reads the whole file, unless told otherwise; takes
     /// one connection of the budget meanwhile, and hinders no reader or writer. The result is kept for
-    /// [`health`](Self::health).
+    /// [`health`](Self::health), and entered into the audit log.
     ///
     /// # Errors
     /// See [`VerifyError`]. A database that is missing, damaged or another's is no error but a [`Health`].
@@ -304,9 +305,19 @@ impl<C: Backend> Tenancy<C> {
     ) -> Result<Verification, VerifyError> {
         let record = self.registry.tenant(id)?.record();
         let (found, uuid) = verify_tenant(&self.registry, &record, options)?;
-        if options.remember {
-            self.registry
-                .change(|c| c.health_put(&[NewHealth::of(uuid, &found)]))?;
+        let entry = AuditNote::of_library("verify.tenant")
+            .about(record.key())
+            .generation(found.generation)
+            .with("health", found.status.as_str());
+        // Of a database that was never made there is nothing to remember.
+        let remembered = options.remember && found.tenant_status != Some(Status::Reserved);
+        match remembered {
+            true => {
+                let health = NewHealth::of(uuid, &found);
+                self.registry.change(|c| c.health_enter(health, &entry))?;
+            }
+            // Somebody looks for what is wrong; that it cannot be written down must not hide it.
+            false => drop(self.registry.audit(&entry)),
         }
         Ok(found)
     }
@@ -332,7 +343,11 @@ impl<C: Backend> Tenancy<C> {
             }
             Err(error) => findings.push(refusal(&error)),
         }
-        Ok(Verification::new(None, findings))
+        let found = Verification::new(None, findings);
+        let entry = AuditNote::of_library("verify.shared").with("health", found.status.as_str());
+        // The log is in the very database that may be at fault.
+        let _ = self.registry.audit(&entry);
+        Ok(found)
     }
 
     /// What the last [`verify`](Self::verify) of a tenant found, from the catalogue. Opens no tenant database.

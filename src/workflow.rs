@@ -12,6 +12,7 @@
 //! | the run and its first step, in one shared transaction: `workflow.began` if it is no shared step, `workflow.shared-step` | undoes it |
 //! | a step in the tenant: `workflow.tenant-step` | undoes it, or finishes the run if this was the committing step |
 //! | a tenant about to be created, and created: `workflow.creating`, `workflow.created` | removes it; past the commit, goes on |
+//! | past the commit, a verb of the library, and the journal: `workflow.verb` | goes on after it |
 //! | **the committing step**; where none was marked, the one that ends the run | finishes the run |
 //! | the run is over: `workflow.ended` | empties the results in the tenant's database |
 //! | those are empty: `workflow.tidied` | has nothing to do |

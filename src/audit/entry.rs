@@ -94,6 +94,8 @@ impl fmt::Debug for AuditEntry {
 #[must_use]
 pub struct AuditFilter {
     pub(crate) after: Option<u64>,
+    pub(crate) before: Option<u64>,
+    pub(crate) newest_first: bool,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) tenant_uuid: Option<Uuid>,
     pub(crate) actor: Option<ActorId>,
@@ -111,6 +113,19 @@ impl AuditFilter {
     /// Those that come after this one: the next page.
     pub fn after(mut self, seq: u64) -> Self {
         self.after = Some(seq);
+        self
+    }
+
+    /// Those that come before this one.
+    pub fn before(mut self, seq: u64) -> Self {
+        self.before = Some(seq);
+        self
+    }
+
+    /// In the order they are read by people: the newest first. For the next page ask [`before`](Self::before) the last
+    /// one. An [export](crate::Tenancy::export_audit) is in the order of the log all the same.
+    pub fn newest_first(mut self) -> Self {
+        self.newest_first = true;
         self
     }
 

@@ -6,6 +6,10 @@ use uuid::Uuid;
 
 use crate::access::{Reason, RoleName};
 use crate::backend::TenantKey;
+use crate::tenant_id::TenantId;
+
+/// That retention took the oldest entries away.
+pub(crate) const PRUNE: &str = "audit.prune";
 
 /// Something that was done, or is about to be, for the audit log. Who did it is added by the
 /// [`Tenancy`](crate::Tenancy) it is given to.
@@ -23,7 +27,8 @@ use crate::backend::TenantKey;
 #[must_use]
 pub struct AuditNote {
     pub(crate) action: Cow<'static, str>,
-    pub(crate) tenant: Option<TenantKey>,
+    /// A workflow may be about a tenant that is not there yet: it has an id and no uuid.
+    pub(crate) tenant: Option<(TenantId, Option<Uuid>)>,
     pub(crate) generation: Option<u64>,
     pub(crate) subject: Option<Uuid>,
     pub(crate) role: Option<RoleName>,
@@ -53,9 +58,14 @@ impl AuditNote {
         }
     }
 
-    /// An action of the library's own.
+    /// An action of the library's own, from the list of [`ACTIONS`](super::ACTIONS).
     pub(crate) fn of_library(action: impl Into<Cow<'static, str>>) -> Self {
-        Self::of(action.into())
+        let action = action.into();
+        debug_assert!(
+            super::ACTIONS.iter().any(|(known, _)| *known == action),
+            "`{action}` is not in the list of actions"
+        );
+        Self::of(action)
     }
 
     fn of(action: Cow<'static, str>) -> Self {
@@ -72,7 +82,13 @@ impl AuditNote {
 
     /// What it was done to.
     pub fn about(mut self, tenant: TenantKey) -> Self {
-        self.tenant = Some(tenant);
+        self.tenant = Some((tenant.id, Some(tenant.uuid)));
+        self
+    }
+
+    /// The same, of a tenant whose uuid is not known.
+    pub(crate) fn about_id(mut self, id: TenantId, uuid: Option<Uuid>) -> Self {
+        self.tenant = Some((id, uuid));
         self
     }
 

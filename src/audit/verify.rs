@@ -2,6 +2,7 @@
 use serde::{Serialize, Serializer};
 
 use super::AuditHead;
+use super::PRUNE;
 use crate::catalog::audit::{Ends, Row};
 
 /// What [`Tenancy::verify_audit`](crate::Tenancy::verify_audit) found.
@@ -61,12 +62,43 @@ pub enum AuditFault {
         /// The last entry.
         seq: u64,
     },
+    /// The oldest entries are gone, and none that is left says that retention took them.
+    #[error("audit entries up to {through} are gone, and no entry says that they were pruned")]
+    Unsaid {
+        /// The last one that is gone.
+        through: u64,
+    },
+    /// The entry that was written down elsewhere was pruned since, so nothing can be compared with it.
+    #[error(
+        "audit entry {seq}, which was written down, was pruned since; compare with a newer one, or with the \
+         entry `audit.prune` if it is one you know of"
+    )]
+    AnchorPruned {
+        /// Which.
+        seq: u64,
+    },
     /// The entry that was written down elsewhere is another one now, or not there.
     #[error("audit entry {seq} is not the one that was written down")]
     Disowned {
         /// Which.
         seq: u64,
     },
+}
+
+impl AuditFault {
+    /// The place in the log where it is.
+    pub fn seq(&self) -> u64 {
+        match *self {
+            Self::Altered { seq }
+            | Self::Unlinked { seq }
+            | Self::Missing { seq }
+            | Self::Surplus { seq }
+            | Self::End { seq }
+            | Self::AnchorPruned { seq }
+            | Self::Disowned { seq } => seq,
+            Self::Unsaid { through } => through,
+        }
+    }
 }
 
 impl Serialize for AuditFault {
@@ -81,6 +113,8 @@ pub(super) struct Chain<'a> {
     anchor: Option<&'a AuditHead>,
     next: i64,
     hash: Vec<u8>,
+    /// Whether an entry says that everything up to the pruned end was taken away.
+    said: bool,
     fault: Option<AuditFault>,
 }
 
@@ -89,6 +123,7 @@ impl<'a> Chain<'a> {
         Self {
             next: ends.pruned_through + 1,
             hash: ends.pruned_hash.clone(),
+            said: ends.pruned_through == 0,
             ends,
             anchor,
             fault: None,
@@ -123,8 +158,23 @@ impl<'a> Chain<'a> {
         if self.fault.is_none() {
             self.next += 1;
             self.hash.clone_from(&row.hash);
+            self.said |= self.says_pruned(row);
         }
         self.fault.is_none()
+    }
+
+    /// Whether `row` is the entry of the pruning that made the pruned end what it is.
+    fn says_pruned(&self, row: &Row) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Pruned {
+            through: i64,
+            hash: String,
+        }
+        row.action == PRUNE
+            && serde_json::from_str::<Pruned>(&row.detail).is_ok_and(|pruned| {
+                pruned.through == self.ends.pruned_through
+                    && pruned.hash == data_encoding::HEXLOWER.encode(&self.ends.pruned_hash)
+            })
     }
 
     pub(super) fn end(self) -> AuditVerification {
@@ -136,11 +186,20 @@ impl<'a> Chain<'a> {
             if self.hash != self.ends.head_hash {
                 return Some(AuditFault::End { seq: seq - 1 });
             }
+            let pruned_through = self.ends.pruned_through as u64;
+            if !self.said {
+                return Some(AuditFault::Unsaid {
+                    through: pruned_through,
+                });
+            }
             let anchor = self.anchor?;
-            let beyond = anchor.seq > self.ends.head_seq as u64;
             // The last one that was pruned can still be compared, those before it cannot.
-            let pruned = anchor.seq == self.ends.pruned_through as u64
-                && anchor.hash.as_slice() != self.ends.pruned_hash;
+            if anchor.seq < pruned_through {
+                return Some(AuditFault::AnchorPruned { seq: anchor.seq });
+            }
+            let beyond = anchor.seq > self.ends.head_seq as u64;
+            let pruned =
+                anchor.seq == pruned_through && anchor.hash.as_slice() != self.ends.pruned_hash;
             (beyond || pruned).then_some(AuditFault::Disowned { seq: anchor.seq })
         };
         AuditVerification {
@@ -201,6 +260,9 @@ mod tests {
         };
         let fault = Some(AuditFault::Disowned { seq: 2 });
         assert_eq!(verify(&mut conn, Some(&other)).fault, fault);
+        let older = AuditHead { seq: 1, ..other };
+        let fault = Some(AuditFault::AnchorPruned { seq: 1 });
+        assert_eq!(verify(&mut conn, Some(&older)).fault, fault);
         let pruned = conn.audit_chain(6, 1).unwrap().remove(0);
         assert_eq!(pruned.action, "audit.prune");
         // What is left cannot be deleted.

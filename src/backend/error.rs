@@ -122,6 +122,12 @@ impl ConnectError {
         matches!(self, Self::OutOfDescriptors { .. } | Self::Fenced { .. })
     }
 
+    /// Whether what is there is not the database of anybody: it is lost, or no file one would open. An error that may have
+    /// to do with this process or this moment says nothing of the kind.
+    pub(crate) fn is_nobodys(&self) -> bool {
+        self.is_lost() || matches!(self, Self::Unsafe { .. })
+    }
+
     /// Whether there is no such database any more, as opposed to one that cannot be opened now.
     pub(crate) fn is_lost(&self) -> bool {
         matches!(

@@ -199,9 +199,11 @@ pub trait Storage:
     /// tenant's is left alone. One of this tenant that `by` did not make, or that somebody has used, is refused: the
     /// catalogue does not know of it, so what it says of the others is not to be relied on.
     fn discard(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError>;
-    /// Removes everything of a tenant that the operation `by` was creating. Refused, and nothing removed, where there is
-    /// more than a creation makes, or its database has been used.
-    fn undo_create(&self, key: &TenantKey, by: Uuid) -> Result<(), StorageError>;
+    /// Removes everything of a tenant that the operation `by` was creating as `generation`. Refused, and nothing removed,
+    /// where there is more than that makes, or its database has been used.
+    fn undo_create(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError>;
+    /// Refuses a tenant of which there is a generation already, whatever is in it: it is not to be created.
+    fn check_new(&self, key: &TenantKey) -> Result<(), StorageError>;
     /// The highest number of any generation of which there is a file, whatever is in it; 0 where there is none.
     fn highest_generation(&self, key: &TenantKey) -> Result<u64, StorageError>;
     /// Removes a generation that was used and no longer is. Removing what is not there is no error.

@@ -87,6 +87,7 @@ impl BackupError {
             Self::Storage(error) => error.is_retryable(),
             Self::Source { source, .. } => source.is_retryable(),
             Self::GivenUp { .. } | Self::Moved { .. } => true,
+            Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
     }

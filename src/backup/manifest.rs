@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::audit::AuditNote;
 use crate::backend::{ArtefactFacts, BackupIdentity, InvalidBackup, ManifestFault};
 use crate::catalog::backups::{BackupReason, StoredFacts};
 use crate::catalog::{from_millis, to_millis};
@@ -68,6 +69,15 @@ struct AnyFormat {
 }
 
 impl Manifest {
+    /// What is done with the backup, for the audit log.
+    pub(crate) fn note(&self, action: &'static str) -> AuditNote {
+        let note = AuditNote::of_library(action).subject(self.id);
+        match self.database.tenant {
+            Some(tenant) => note.about(tenant),
+            None => note,
+        }
+    }
+
     pub(crate) fn new(
         id: Uuid,
         set: Option<Uuid>,

@@ -62,7 +62,7 @@ pub struct Draft {
     pub actor_kind: &'static str,
     pub role: Option<String>,
     pub action: String,
-    pub tenant: Option<(Uuid, String)>,
+    pub tenant: Option<(String, Option<Uuid>)>,
     pub generation: Option<u64>,
     pub subject: Option<Uuid>,
     pub reason: Option<String>,
@@ -82,9 +82,7 @@ impl Draft {
                 .or(by.role())
                 .map(|role| role.as_str().to_owned()),
             action: note.action.as_ref().to_owned(),
-            tenant: note
-                .tenant
-                .map(|key| (key.uuid, key.id.as_str().to_owned())),
+            tenant: note.tenant.map(|(id, uuid)| (id.as_str().to_owned(), uuid)),
             generation: note.generation,
             subject: note.subject,
             reason: note
@@ -130,8 +128,8 @@ impl Row {
             tenant_uuid: draft
                 .tenant
                 .as_ref()
-                .map(|(uuid, _)| uuid.as_bytes().to_vec()),
-            tenant_id: draft.tenant.as_ref().map(|(_, id)| id.clone()),
+                .and_then(|(_, uuid)| uuid.map(|uuid| uuid.as_bytes().to_vec())),
+            tenant_id: draft.tenant.as_ref().map(|(id, _)| id.clone()),
             generation: draft.generation.map(|generation| generation as i64),
             subject: draft.subject.map(|subject| subject.as_bytes().to_vec()),
             reason: draft.reason.clone(),

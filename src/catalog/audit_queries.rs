@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Conn, write};
 use crate::access::{ActorKind, Principal};
-use crate::audit::{AuditFilter, AuditNote};
+use crate::audit::{AuditFilter, AuditNote, PRUNE};
 use crate::backend::TenantKey;
 use crate::catalog::audit::{AuditStore, Draft, Ends, GrantRow, Row, audit, audit_ends, grants};
 use crate::catalog::to_millis;
@@ -207,7 +207,14 @@ impl AuditStore for Conn {
     }
 
     fn audit_rows(&mut self, filter: &AuditFilter, limit: i64) -> QueryResult<Vec<Row>> {
-        let mut query = audit::table.order(audit::seq).limit(limit).into_boxed();
+        let mut query = audit::table.limit(limit).into_boxed();
+        query = match filter.newest_first {
+            true => query.order(audit::seq.desc()),
+            false => query.order(audit::seq),
+        };
+        if let Some(before) = filter.before {
+            query = query.filter(audit::seq.lt(i64::try_from(before).unwrap_or(i64::MAX)));
+        }
         if let Some(after) = filter.after {
             query = query.filter(audit::seq.gt(i64::try_from(after).unwrap_or(i64::MAX)));
         }
@@ -254,7 +261,7 @@ impl AuditStore for Conn {
                 .find(through)
                 .select(audit::hash)
                 .get_result::<Vec<u8>>(conn)?;
-            let pruned = AuditNote::of_library("audit.prune")
+            let pruned = AuditNote::of_library(PRUNE)
                 .with("from", ends.pruned_through + 1)
                 .with("through", through)
                 .with("hash", data_encoding::HEXLOWER.encode(&hash));

@@ -152,6 +152,7 @@ pub struct StoredSet {
     pub began_at: SystemTime,
     /// `None` while it is being made, or removed.
     pub ended_at: Option<SystemTime>,
+    /// False while it is being made, true while it is being removed.
     pub complete: bool,
 }
 
@@ -207,9 +208,14 @@ pub trait BackupStore {
     /// Inserts a backup that is being made.
     fn backup_begin(&mut self, backup: &StoredBackup, by: &Principal) -> QueryResult<()>;
     /// The commit point of a backup: it counts from here on.
-    fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<BackupCommitted>;
+    fn backup_commit(
+        &mut self,
+        id: Uuid,
+        facts: &StoredFacts,
+        by: &Principal,
+    ) -> QueryResult<BackupCommitted>;
     /// Takes a backup out of the catalogue. Its files must be gone.
-    fn backup_forget(&mut self, id: Uuid) -> QueryResult<()>;
+    fn backup_forget(&mut self, id: Uuid, by: &Principal) -> QueryResult<()>;
     fn backup_find(&mut self, id: Uuid) -> QueryResult<Option<StoredBackup>>;
     /// Those that count, newest first.
     fn backup_list(&mut self, of: BackupsOf) -> QueryResult<Vec<StoredBackup>>;
@@ -226,10 +232,11 @@ pub trait BackupStore {
         by: &Principal,
     ) -> QueryResult<bool>;
 
-    /// Brings a catalogue that was restored from a backup in line with the databases on the disk.
+    /// Brings a catalogue that was restored from `backup` in line with the databases on the disk.
     fn reconcile(
         &mut self,
         catalog: Uuid,
+        backup: Uuid,
         found: &[OnDisk],
         directory: &dyn Fn(&TenantKey) -> String,
         by: &Principal,
@@ -242,15 +249,28 @@ pub trait BackupStore {
         by: &Principal,
     ) -> QueryResult<Inserted>;
     /// Inserts a backup that counts, or lets one count that was being made.
-    fn backup_adopt(&mut self, backup: &StoredBackup, facts: &StoredFacts) -> QueryResult<()>;
+    fn backup_adopt(
+        &mut self,
+        backup: &StoredBackup,
+        facts: &StoredFacts,
+        by: &Principal,
+    ) -> QueryResult<()>;
 
-    fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()>;
+    fn set_begin(&mut self, set: &StoredSet, by: &Principal) -> QueryResult<()>;
+    /// Inserts a set that was found on the disk, or ends one that was being made.
+    fn set_adopt(&mut self, set: &StoredSet, by: &Principal) -> QueryResult<()>;
     /// The commit point of a set. False where it is not being made any more.
-    fn set_end(&mut self, id: Uuid, at: SystemTime, complete: bool) -> QueryResult<bool>;
+    fn set_end(
+        &mut self,
+        id: Uuid,
+        at: SystemTime,
+        complete: bool,
+        by: &Principal,
+    ) -> QueryResult<bool>;
     /// The commit point of removing a set. False where it is being made or removed already.
     fn set_begin_removal(&mut self, id: Uuid, instance: Uuid, by: &Principal) -> QueryResult<bool>;
     /// Takes a set out of the catalogue. Its manifest must be gone; its members stay.
-    fn set_forget(&mut self, id: Uuid) -> QueryResult<()>;
+    fn set_forget(&mut self, id: Uuid, by: &Principal) -> QueryResult<()>;
     /// All sets, newest first, those that are being made included.
     fn set_list(&mut self) -> QueryResult<Vec<StoredSet>>;
 

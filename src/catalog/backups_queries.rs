@@ -149,6 +149,7 @@ fn reconcile_tenant(
     }
     let Some(found) = found.filter(|found| !is_empty(found)) else {
         return match record.status {
+            Status::Reserved => Ok(()),
             Status::Provisioning | Status::Failed => forget_tenant(conn, record.uuid, by),
             _ => {
                 report.missing.push(record.key());
@@ -198,7 +199,7 @@ fn set_settled(
 ) -> QueryResult<()> {
     let status = match record.status {
         Status::Restoring => operation.map_or(Status::Active, |open| open.prior_status),
-        Status::Provisioning | Status::Failed => Status::Active,
+        Status::Reserved | Status::Provisioning | Status::Failed => Status::Active,
         settled => settled,
     };
     set_status(conn, record.uuid, status)
@@ -273,8 +274,25 @@ fn in_use(conn: &mut Conn, backup: Uuid) -> QueryResult<Option<u64>> {
     generation.map(number).transpose()
 }
 
-/// Lets a backup count that is being made. False where it is not.
-fn let_count(conn: &mut Conn, id: Uuid, facts: &StoredFacts) -> QueryResult<bool> {
+fn insert_set(conn: &mut Conn, set: &StoredSet) -> QueryResult<()> {
+    diesel::insert_into(backup_sets::table)
+        .values((
+            backup_sets::id.eq(set.id.as_bytes().as_slice()),
+            backup_sets::instance.eq(set.instance.as_bytes().as_slice()),
+            backup_sets::directory.eq(set.directory.as_deref().map(bytes)),
+            backup_sets::began_at.eq(to_millis(set.began_at)),
+            backup_sets::ended_at.eq(set.ended_at.map(to_millis)),
+            backup_sets::complete.eq(set.complete),
+        ))
+        .execute(conn)
+        .map(drop)
+}
+
+/// Lets a backup that is being made count, within a transaction. `None` where it may not.
+fn let_count(conn: &mut Conn, id: Uuid, facts: &StoredFacts) -> QueryResult<Option<StoredBackup>> {
+    if comes_too_late(conn, id)? {
+        return Ok(None);
+    }
     let counting = diesel::update(backups::table.find(id.as_bytes().as_slice()))
         .filter(backups::state.eq(BackupState::Making.as_str()))
         .set((
@@ -287,7 +305,10 @@ fn let_count(conn: &mut Conn, id: Uuid, facts: &StoredFacts) -> QueryResult<bool
             backups::sha256.eq(facts.sha256.as_slice()),
         ))
         .execute(conn)?;
-    Ok(counting == 1)
+    match counting {
+        1 => conn.backup_find(id),
+        _ => Ok(None),
+    }
 }
 
 /// What is done to a backup, for the audit log.
@@ -308,25 +329,39 @@ impl BackupStore for Conn {
         })
     }
 
-    fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<BackupCommitted> {
+    fn backup_commit(
+        &mut self,
+        id: Uuid,
+        facts: &StoredFacts,
+        by: &Principal,
+    ) -> QueryResult<BackupCommitted> {
         write(self, |conn| {
-            if comes_too_late(conn, id)? {
-                return Ok(BackupCommitted::GivenUp);
-            }
             if in_use(conn, id)?.is_some_and(|generation| generation != facts.generation) {
                 return Ok(BackupCommitted::Moved);
             }
-            Ok(match let_count(conn, id, facts)? {
-                true => BackupCommitted::Done,
-                false => BackupCommitted::GivenUp,
-            })
+            let Some(backup) = let_count(conn, id, facts)? else {
+                return Ok(BackupCommitted::GivenUp);
+            };
+            let committed = about_backup(&backup, "backup.commit")
+                .generation(facts.generation)
+                .with("bytes", facts.bytes)
+                .with("sha256", data_encoding::HEXLOWER.encode(&facts.sha256));
+            note(conn, by, &committed).map(|()| BackupCommitted::Done)
         })
     }
 
-    fn backup_forget(&mut self, id: Uuid) -> QueryResult<()> {
-        diesel::delete(backups::table.find(id.as_bytes().as_slice()))
-            .execute(self)
-            .map(drop)
+    fn backup_forget(&mut self, id: Uuid, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| {
+            // That one is removed was entered when that began.
+            if let Some(backup) = conn.backup_find(id)?
+                && backup.state == BackupState::Making
+            {
+                note(conn, by, &about_backup(&backup, "backup.undo"))?;
+            }
+            diesel::delete(backups::table.find(id.as_bytes().as_slice()))
+                .execute(conn)
+                .map(drop)
+        })
     }
 
     fn backup_find(&mut self, id: Uuid) -> QueryResult<Option<StoredBackup>> {
@@ -407,6 +442,7 @@ impl BackupStore for Conn {
     fn reconcile(
         &mut self,
         catalog: Uuid,
+        backup: Uuid,
         found: &[OnDisk],
         directory: &dyn Fn(&TenantKey) -> String,
         by: &Principal,
@@ -440,6 +476,7 @@ impl BackupStore for Conn {
             };
             report.orphans = found.iter().filter_map(orphan).collect();
             let restored = AuditNote::of_library("catalog.restore")
+                .subject(backup)
                 .with("moved", report.moved.len())
                 .with("missing", report.missing.len())
                 .with("orphans", report.orphans.len())
@@ -474,40 +511,68 @@ impl BackupStore for Conn {
         })
     }
 
-    fn backup_adopt(&mut self, backup: &StoredBackup, facts: &StoredFacts) -> QueryResult<()> {
-        if self.backup_find(backup.id)?.is_none() {
-            insert_backup(self, backup)?;
-        }
-        // Of which generation it is does not matter: it is one of before.
-        match comes_too_late(self, backup.id)? {
-            true => Ok(()),
-            false => let_count(self, backup.id, facts).map(drop),
-        }
+    fn backup_adopt(
+        &mut self,
+        backup: &StoredBackup,
+        facts: &StoredFacts,
+        by: &Principal,
+    ) -> QueryResult<()> {
+        write(self, |conn| {
+            if conn.backup_find(backup.id)?.is_none() {
+                insert_backup(conn, backup)?;
+            }
+            // Of which generation it is does not matter: it is one of before.
+            match let_count(conn, backup.id, facts)? {
+                Some(backup) => note(conn, by, &about_backup(&backup, "backup.found")),
+                None => Ok(()),
+            }
+        })
     }
 
-    fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()> {
-        diesel::insert_into(backup_sets::table)
-            .values((
-                backup_sets::id.eq(set.id.as_bytes().as_slice()),
-                backup_sets::instance.eq(set.instance.as_bytes().as_slice()),
-                backup_sets::directory.eq(set.directory.as_deref().map(bytes)),
-                backup_sets::began_at.eq(to_millis(set.began_at)),
-                backup_sets::ended_at.eq(set.ended_at.map(to_millis)),
-                backup_sets::complete.eq(set.complete),
-            ))
-            .execute(self)
-            .map(drop)
+    fn set_begin(&mut self, set: &StoredSet, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| {
+            insert_set(conn, set)?;
+            let begun = AuditNote::of_library("backup-set.begin").subject(set.id);
+            note(conn, by, &begun)
+        })
     }
 
-    fn set_end(&mut self, id: Uuid, at: SystemTime, complete: bool) -> QueryResult<bool> {
-        let ended = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
-            .filter(backup_sets::ended_at.is_null())
-            .set((
-                backup_sets::ended_at.eq(to_millis(at)),
-                backup_sets::complete.eq(complete),
-            ))
-            .execute(self)?;
-        Ok(ended == 1)
+    fn set_adopt(&mut self, set: &StoredSet, by: &Principal) -> QueryResult<()> {
+        let row = backup_sets::table.find(set.id.as_bytes().as_slice());
+        write(self, |conn| {
+            let known = row.select(backup_sets::ended_at);
+            match known.get_result::<Option<i64>>(conn).optional()? {
+                Some(Some(_)) => return Ok(()),
+                Some(None) => diesel::delete(row).execute(conn).map(drop)?,
+                None => {}
+            }
+            insert_set(conn, set)?;
+            let found = AuditNote::of_library("backup-set.found").subject(set.id);
+            note(conn, by, &found)
+        })
+    }
+
+    fn set_end(
+        &mut self,
+        id: Uuid,
+        at: SystemTime,
+        complete: bool,
+        by: &Principal,
+    ) -> QueryResult<bool> {
+        write(self, |conn| {
+            let ended = diesel::update(backup_sets::table.find(id.as_bytes().as_slice()))
+                .filter(backup_sets::ended_at.is_null())
+                .set((
+                    backup_sets::ended_at.eq(to_millis(at)),
+                    backup_sets::complete.eq(complete),
+                ))
+                .execute(conn)?;
+            if ended == 1 {
+                let committed = AuditNote::of_library("backup-set.commit").subject(id);
+                note(conn, by, &committed.with("complete", complete))?;
+            }
+            Ok(ended == 1)
+        })
     }
 
     fn set_begin_removal(&mut self, id: Uuid, instance: Uuid, by: &Principal) -> QueryResult<bool> {
@@ -516,6 +581,8 @@ impl BackupStore for Conn {
                 .filter(backup_sets::ended_at.is_not_null())
                 .set((
                     backup_sets::ended_at.eq(None::<i64>),
+                    // Tells it from one that is being made.
+                    backup_sets::complete.eq(true),
                     backup_sets::instance.eq(instance.as_bytes().as_slice()),
                 ))
                 .execute(conn)?;
@@ -527,10 +594,18 @@ impl BackupStore for Conn {
         })
     }
 
-    fn set_forget(&mut self, id: Uuid) -> QueryResult<()> {
-        diesel::delete(backup_sets::table.find(id.as_bytes().as_slice()))
-            .execute(self)
-            .map(drop)
+    fn set_forget(&mut self, id: Uuid, by: &Principal) -> QueryResult<()> {
+        let row = backup_sets::table.find(id.as_bytes().as_slice());
+        write(self, |conn| {
+            let making = backup_sets::ended_at
+                .is_null()
+                .and(backup_sets::complete.eq(false));
+            if diesel::delete(row.filter(making)).execute(conn)? == 1 {
+                let undone = AuditNote::of_library("backup-set.undo").subject(id);
+                return note(conn, by, &undone);
+            }
+            diesel::delete(row).execute(conn).map(drop)
+        })
     }
 
     fn set_list(&mut self) -> QueryResult<Vec<StoredSet>> {

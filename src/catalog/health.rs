@@ -4,6 +4,8 @@ use std::time::SystemTime;
 use diesel::result::QueryResult;
 use uuid::Uuid;
 
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::verify::{Finding, Health, Verification};
 
 /// What the last verification of a tenant found.
@@ -65,6 +67,13 @@ impl NewHealth {
 pub trait HealthStore {
     /// Keeps these, in place of what was known of the same tenants; tenants that are gone are passed over.
     fn health_put(&mut self, all: &[NewHealth]) -> QueryResult<()>;
+    /// Keeps one that somebody asked for, and enters that.
+    fn health_enter(
+        &mut self,
+        new: NewHealth,
+        entry: &AuditNote,
+        by: &Principal,
+    ) -> QueryResult<()>;
     fn health_of(&mut self, tenant: Uuid) -> QueryResult<Option<HealthRecord>>;
     fn health_of_all(&mut self) -> QueryResult<Vec<(Uuid, HealthRecord)>>;
 }

@@ -2,7 +2,10 @@
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use super::audit_queries::note;
 use super::{Conn, write};
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::catalog::health::{HealthRecord, HealthStore, NewHealth, health};
 use crate::catalog::{from_millis, tenants, to_millis};
 use crate::verify::Health;
@@ -53,20 +56,32 @@ impl HealthRow {
     }
 }
 
+fn put(conn: &mut Conn, new: &NewHealth) -> QueryResult<()> {
+    // One that was forgotten meanwhile must not fail the others.
+    let known = tenants::table.find(new.tenant.as_bytes().as_slice());
+    if !diesel::select(diesel::dsl::exists(known)).get_result::<bool>(conn)? {
+        return Ok(());
+    }
+    diesel::replace_into(health::table)
+        .values(HealthRow::write(new)?)
+        .execute(conn)
+        .map(drop)
+}
+
 impl HealthStore for Conn {
     fn health_put(&mut self, all: &[NewHealth]) -> QueryResult<()> {
+        write(self, |conn| all.iter().try_for_each(|new| put(conn, new)))
+    }
+
+    fn health_enter(
+        &mut self,
+        new: NewHealth,
+        entry: &AuditNote,
+        by: &Principal,
+    ) -> QueryResult<()> {
         write(self, |conn| {
-            for new in all {
-                // One that was forgotten meanwhile must not fail the others.
-                let known = tenants::table.find(new.tenant.as_bytes().as_slice());
-                if !diesel::select(diesel::dsl::exists(known)).get_result::<bool>(conn)? {
-                    continue;
-                }
-                diesel::replace_into(health::table)
-                    .values(HealthRow::write(new)?)
-                    .execute(conn)?;
-            }
-            Ok(())
+            note(conn, by, entry)?;
+            put(conn, &new)
         })
     }
 

@@ -7,14 +7,14 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::audit_queries::note;
-use super::{Conn, STEPS, has_catalog, write};
+use super::{Conn, STEPS, has_catalog, reservations, write};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::catalog::retention::BELIEVED_AHEAD;
 use crate::catalog::{
-    Begun, CatalogStore, Changed, FORMAT, Inserted, Intent, OldGeneration, Operation,
-    OperationKind, Outcome, Status, TenantRecord, catalog, from_millis, generations, operations,
-    tenants, to_millis,
+    Begun, CatalogStore, Changed, Completing, Completion, FORMAT, Inserted, Intent, OldGeneration,
+    Operation, OperationKind, Outcome, Status, TenantRecord, catalog, from_millis, generations,
+    operations, tenants, to_millis,
 };
 use crate::subdomain::Subdomain;
 
@@ -257,8 +257,8 @@ fn transition_word(from: Status, to: Status) -> &'static str {
         (Status::Archived, Status::Suspended) => "tenant.unarchive",
         (_, Status::Suspended) => "tenant.suspend",
         (_, Status::Active) => "tenant.resume",
-        (_, Status::Archived) => "tenant.archive",
-        _ => "tenant.status",
+        // Nothing else is asked for by name.
+        _ => "tenant.archive",
     }
 }
 
@@ -273,13 +273,8 @@ fn outcome_word(operation: &Operation, outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Takes over what an operation has done, within a transaction.
-fn commit(
-    conn: &mut Conn,
-    operation: &Operation,
-    outcome: &Outcome,
-    by: &Principal,
-) -> QueryResult<()> {
+/// Takes over what an operation has done, within a transaction and without an entry.
+fn take_over(conn: &mut Conn, operation: &Operation, outcome: &Outcome) -> QueryResult<()> {
     let id = operation.tenant_uuid.as_bytes().as_slice();
     if let Some((version, fingerprint)) = &outcome.schema {
         diesel::update(tenants::table.find(id))
@@ -304,17 +299,38 @@ fn commit(
             ))
             .execute(conn)?;
     }
-    set_status(conn, operation.tenant_uuid, outcome.status)?;
+    set_status(conn, operation.tenant_uuid, outcome.status)
+}
+
+/// Takes over what an operation has done, within a transaction.
+fn commit(
+    conn: &mut Conn,
+    operation: &Operation,
+    outcome: &Outcome,
+    by: &Principal,
+) -> QueryResult<()> {
+    take_over(conn, operation, outcome)?;
+    let word = outcome_word(operation, outcome);
+    ended(conn, operation, word, outcome.schema.as_ref(), by)
+}
+
+/// Enters how an operation ended.
+fn ended(
+    conn: &mut Conn,
+    operation: &Operation,
+    word: &str,
+    schema: Option<&(Option<String>, String)>,
+    by: &Principal,
+) -> QueryResult<()> {
     let Some(record) = tenant(conn, operation.tenant_uuid)? else {
         return Ok(());
     };
-    let word = outcome_word(operation, outcome);
-    let committed = about(&record, format!("{}.{word}", operation.kind));
-    let committed = match outcome.schema {
-        Some((Some(ref version), _)) => committed.with("schema", version.as_str()),
-        _ => committed,
+    let ended = about(&record, format!("{}.{word}", operation.kind));
+    let ended = match schema {
+        Some((Some(version), _)) => ended.with("schema", version.as_str()),
+        _ => ended,
     };
-    note(conn, by, &committed.subject(operation.id))
+    note(conn, by, &ended.subject(operation.id))
 }
 
 /// Closes an operation without an entry, within a transaction. False where it was closed already.
@@ -345,15 +361,18 @@ pub(super) fn close(
     if !closed || outcome == "done" {
         return Ok(());
     }
-    let Some(record) = tenant(conn, operation.tenant_uuid)? else {
-        return Ok(());
-    };
-    let settled = about(&record, format!("{}.{outcome}", operation.kind));
-    note(conn, by, &settled.subject(operation.id))
+    ended(conn, operation, outcome, None, by)
+}
+
+fn write_ledger(conn: &mut Conn, tenant: Uuid, digest: &str) -> QueryResult<()> {
+    diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+        .set(tenants::ledger_digest.eq(digest))
+        .execute(conn)
+        .map(drop)
 }
 
 /// One more than any generation an operation on the tenant ever aimed at, and than `above`.
-fn next_generation(conn: &mut Conn, tenant: Uuid, above: u64) -> QueryResult<u64> {
+pub(super) fn next_generation(conn: &mut Conn, tenant: Uuid, above: u64) -> QueryResult<u64> {
     let newest = operations::table
         .filter(operations::tenant_uuid.eq(tenant.as_bytes().as_slice()))
         .select(diesel::dsl::max(operations::to_generation))
@@ -367,14 +386,13 @@ pub(super) fn all_tenants(conn: &mut Conn) -> QueryResult<Vec<TenantRecord>> {
     rows.into_iter().map(TenantRow::read).collect()
 }
 
-/// Inserts a tenant and its operation, within a transaction.
-pub(super) fn insert_tenant(
+/// Inserts a tenant, within a transaction, unless its names are taken. Returns whether the id was that of a tenant that
+/// was deleted.
+pub(super) fn insert_names(
     conn: &mut Conn,
     record: &TenantRecord,
-    operation: &Operation,
     reuse_id: bool,
-    by: &Principal,
-) -> QueryResult<Inserted> {
+) -> QueryResult<Result<bool, Inserted>> {
     let folded = record.id.folded();
     let namesakes = tenants::table
         .filter(tenants::folded_id.eq(folded.as_str()))
@@ -383,22 +401,37 @@ pub(super) fn insert_tenant(
     for row in namesakes {
         let found = row.read()?;
         if found.status != Status::Deleted {
-            return Ok(Inserted::Exists(Box::new(found)));
+            return Ok(Err(Inserted::Exists(Box::new(found))));
         }
         retired = true;
     }
     if retired && !reuse_id {
-        return Ok(Inserted::Retired);
+        return Ok(Err(Inserted::Retired));
     }
     if let Some(subdomain) = &record.subdomain
         && let Some(owner) = subdomain_owner(conn, subdomain)?
     {
-        return Ok(Inserted::SubdomainTaken(owner.id));
+        return Ok(Err(Inserted::SubdomainTaken(owner.id)));
     }
     let seq = next_seq(conn)?;
     diesel::insert_into(tenants::table)
         .values(TenantRow::write(record, seq))
         .execute(conn)?;
+    Ok(Ok(retired))
+}
+
+/// Inserts a tenant and its operation, within a transaction.
+pub(super) fn insert_tenant(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    operation: &Operation,
+    reuse_id: bool,
+    by: &Principal,
+) -> QueryResult<Inserted> {
+    let retired = match insert_names(conn, record, reuse_id)? {
+        Ok(retired) => retired,
+        Err(taken) => return Ok(taken),
+    };
     diesel::insert_into(operations::table)
         .values(OperationRow::write(operation, now()))
         .execute(conn)?;
@@ -485,6 +518,27 @@ impl CatalogStore for Conn {
         })
     }
 
+    fn catalog_reserve(
+        &mut self,
+        record: &TenantRecord,
+        reuse_id: bool,
+        by: &Principal,
+    ) -> QueryResult<Inserted> {
+        reservations::reserve(self, record, reuse_id, by)
+    }
+
+    fn catalog_complete(&mut self, asked: &Completion, by: &Principal) -> QueryResult<Completing> {
+        reservations::complete(self, asked, by)
+    }
+
+    fn catalog_reserve_again(&mut self, operation: &Operation, by: &Principal) -> QueryResult<()> {
+        reservations::reserve_again(self, operation, by)
+    }
+
+    fn catalog_unreserve(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed> {
+        reservations::unreserve(self, tenant, by)
+    }
+
     fn catalog_forget(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<()> {
         write(self, |conn| forget_tenant(conn, tenant, by))
     }
@@ -564,16 +618,31 @@ impl CatalogStore for Conn {
         operation: &Operation,
         outcome: &Outcome,
         ledger_digest: &str,
-        closed_as: &str,
         by: &Principal,
     ) -> QueryResult<()> {
-        let id = operation.tenant_uuid.as_bytes().as_slice();
         write(self, |conn| {
             commit(conn, operation, outcome, by)?;
-            diesel::update(tenants::table.find(id))
-                .set(tenants::ledger_digest.eq(ledger_digest))
-                .execute(conn)?;
-            close(conn, operation, closed_as, by)
+            write_ledger(conn, operation.tenant_uuid, ledger_digest)?;
+            close(conn, operation, "done", by)
+        })
+    }
+
+    fn catalog_settle(
+        &mut self,
+        operation: &Operation,
+        found: &Outcome,
+        ledger_digest: Option<&str>,
+        by: &Principal,
+    ) -> QueryResult<()> {
+        write(self, |conn| {
+            take_over(conn, operation, found)?;
+            if let Some(digest) = ledger_digest {
+                write_ledger(conn, operation.tenant_uuid, digest)?;
+            }
+            match close_quietly(conn, operation, "settled")? {
+                true => ended(conn, operation, "settled", found.schema.as_ref(), by),
+                false => Ok(()),
+            }
         })
     }
 

@@ -22,7 +22,7 @@ pub(crate) const BELIEVED_AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention(pub(crate) Until);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Until {
     After(Duration),
     At(SystemTime),
@@ -254,6 +254,12 @@ pub trait RetentionStore {
         &mut self,
         tenant: Uuid,
         bytes: Option<u64>,
+        by: &Principal,
+    ) -> QueryResult<Changed>;
+    fn set_plan(
+        &mut self,
+        tenant: Uuid,
+        plan: Option<&str>,
         by: &Principal,
     ) -> QueryResult<Changed>;
 }

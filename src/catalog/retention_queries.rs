@@ -355,4 +355,24 @@ impl RetentionStore for Conn {
             Ok(Changed::Done)
         })
     }
+
+    fn set_plan(
+        &mut self,
+        tenant: Uuid,
+        plan: Option<&str>,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
+        write(self, |conn| {
+            let record = match with_data(conn, tenant)? {
+                Ok(record) => record,
+                Err(refused) => return Ok(refused),
+            };
+            diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+                .set(tenants::plan.eq(plan))
+                .execute(conn)?;
+            touched(conn, tenant)?;
+            note(conn, by, &about(&record, "tenant.plan").with("plan", plan))?;
+            Ok(Changed::Done)
+        })
+    }
 }

@@ -61,6 +61,7 @@ struct RunTenantRow {
     overran: bool,
     error_kind: Option<String>,
     error: Option<String>,
+    backup: Option<Vec<u8>>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -151,6 +152,7 @@ impl RunTenantRow {
                     .map(Duration::from_millis),
                 overran: self.overran,
                 error: self.error_kind.zip(self.error),
+                backup: self.backup.as_deref().map(uuid).transpose()?,
             },
         })
     }
@@ -173,6 +175,7 @@ impl RunTenantRow {
             overran: result.overran,
             error_kind,
             error,
+            backup: result.backup.map(|backup| backup.as_bytes().to_vec()),
         }
     }
 }
@@ -483,6 +486,7 @@ impl RunStore for Conn {
                     run_tenants::overran.eq(row.overran),
                     run_tenants::error_kind.eq(&row.error_kind),
                     run_tenants::error.eq(&row.error),
+                    run_tenants::backup.eq(&row.backup),
                 ))
                 .execute(conn)? as i64;
             let is = |state| if tenant.state == state { recorded } else { 0 };
@@ -526,6 +530,28 @@ impl RunStore for Conn {
                 true => Ok(()),
                 false => finish(conn, run, outcome, by),
             }
+        })
+    }
+
+    fn runs_stop(&mut self, run: Uuid, by: &Principal) -> QueryResult<bool> {
+        write(self, |conn| {
+            let Some(found) = open(conn, run)? else {
+                return Ok(false);
+            };
+            if found.outcome.is_none() {
+                note(
+                    conn,
+                    by,
+                    &AuditNote::of_library("migrate-fleet.stop").subject(run),
+                )?;
+                diesel::update(runs::table.find(run.as_bytes().as_slice()))
+                    .set(runs::outcome.eq(RunOutcome::Stopped.as_str()))
+                    .execute(conn)?;
+            }
+            if workers(conn, run)?.is_empty() {
+                finish(conn, run, RunOutcome::Stopped, by)?;
+            }
+            Ok(true)
         })
     }
 

@@ -204,6 +204,8 @@ pub struct RunResult {
     pub overran: bool,
     /// The word for the kind, and the text.
     pub error: Option<(String, String)>,
+    /// The backup that was taken before.
+    pub backup: Option<Uuid>,
 }
 
 /// What a worker may do next.
@@ -262,6 +264,9 @@ pub trait RunStore {
     /// As [`runs_release`](Self::runs_release), and finishes the run if nothing is left to do or to wait for.
     fn runs_leave(&mut self, run: Uuid, worker: Uuid, by: &Principal) -> QueryResult<()>;
 
+    /// Lets nothing more be begun in an open run, and finishes it if nobody works on it. False if it is finished.
+    fn runs_stop(&mut self, run: Uuid, by: &Principal) -> QueryResult<bool>;
+
     /// The runs that are remembered, newest first.
     fn runs_all(&mut self) -> QueryResult<Vec<Run>>;
     fn runs_find(&mut self, run: Uuid) -> QueryResult<Option<Run>>;
@@ -309,6 +314,7 @@ diesel::table! {
         overran -> Bool,
         error_kind -> Nullable<Text>,
         error -> Nullable<Text>,
+        backup -> Nullable<Binary>,
     }
 }
 diesel::table! {

@@ -16,6 +16,8 @@ mod health_queries;
 mod queries;
 #[path = "reference_queries.rs"]
 mod reference_queries;
+#[path = "reservation_queries.rs"]
+mod reservations;
 #[path = "retention_queries.rs"]
 mod retention_queries;
 #[path = "run_queries.rs"]
@@ -34,6 +36,8 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0007_reference/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0008_workflows/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0009_audit/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0010_audit_guard/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0011_operators/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

@@ -6,6 +6,7 @@ use diesel::result::QueryResult;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::access::Principal;
 use crate::tenant_id::TenantId;
 
 diesel::table! {
@@ -149,6 +150,8 @@ pub struct RunRow {
     pub changed_at: i64,
     pub failed_step: Option<String>,
     pub failure: Option<String>,
+    /// In whose name this process works on it. Not stored with the run, but with the entries it leaves in the audit log.
+    pub by: Principal,
 }
 
 /// A step of a run, as the journal or the tenant's database has it.
@@ -189,9 +192,9 @@ pub trait WorkflowStore {
     fn run_take_over(&mut self, run: &RunRow, by: Uuid) -> QueryResult<bool>;
     fn run_set_tenant(&mut self, id: Uuid, tenant: Uuid) -> QueryResult<()>;
     /// Ends a run, takes out what it was given and made, and forgets those whose time has come. Several statements.
-    fn run_end(&mut self, id: Uuid, ending: &Ending<'_>) -> QueryResult<()>;
+    fn run_end(&mut self, run: &RunRow, ending: &Ending<'_>) -> QueryResult<()>;
     /// Says that a run needs help. What it was given stays.
-    fn run_stuck(&mut self, id: Uuid, step: &str, failure: &'static str) -> QueryResult<()>;
+    fn run_stuck(&mut self, run: &RunRow, step: &str, failure: &'static str) -> QueryResult<()>;
     /// Marks a run that was finished or reverted as being all over.
     fn run_tidied(&mut self, id: Uuid) -> QueryResult<()>;
 

@@ -5,8 +5,11 @@ use std::time::SystemTime;
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use super::audit_queries::note;
 use super::queries::{unreadable, uuid};
 use super::{Conn, workflow_keys, write};
+use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::catalog::to_millis;
 use crate::catalog::workflows::{
     Ending, Phase, RunRow, RunState, StepRow, WorkflowStore, journal, keys, workflows,
@@ -52,6 +55,7 @@ impl Stored {
             changed_at: self.changed_at,
             failed_step: self.failed_step,
             failure: self.failure,
+            by: Principal::of_process(),
         })
     }
 
@@ -74,6 +78,14 @@ impl Stored {
             failure: run.failure.clone(),
         }
     }
+}
+
+/// What is done to a run, for the audit log: its workflow, by the name it has in the program, and nothing of its input.
+fn about(run: &RunRow, action: &'static str) -> AuditNote {
+    AuditNote::of_library(action)
+        .about_id(run.tenant_id, run.tenant_uuid)
+        .subject(run.id)
+        .with("workflow", run.name.as_str())
 }
 
 type StepColumns = (i32, String, String, Option<String>);
@@ -131,6 +143,9 @@ impl WorkflowStore for Conn {
             .values(Stored::write(run))
             .on_conflict_do_nothing()
             .execute(self)?;
+        if inserted == 1 {
+            note(self, &run.by, &about(run, "workflow.begin"))?;
+        }
         Ok(inserted == 1)
     }
 
@@ -154,8 +169,17 @@ impl WorkflowStore for Conn {
             .map(drop)
     }
 
-    fn run_end(&mut self, id: Uuid, ending: &Ending<'_>) -> QueryResult<()> {
-        let now = now();
+    fn run_end(&mut self, run: &RunRow, ending: &Ending<'_>) -> QueryResult<()> {
+        let (id, now) = (run.id, now());
+        let ended = match ending.state {
+            RunState::Reverted | RunState::Undone => about(run, "workflow.undo"),
+            _ => about(run, "workflow.commit"),
+        };
+        let ended = match ending.failed_step {
+            Some(step) => ended.with("step", step),
+            None => ended,
+        };
+        note(self, &run.by, &ended)?;
         diesel::update(workflows::table.find(bytes(id)))
             .set((
                 workflows::state.eq(ending.state.as_str()),
@@ -178,7 +202,10 @@ impl WorkflowStore for Conn {
             .map(drop)
     }
 
-    fn run_stuck(&mut self, id: Uuid, step: &str, failure: &'static str) -> QueryResult<()> {
+    fn run_stuck(&mut self, run: &RunRow, step: &str, failure: &'static str) -> QueryResult<()> {
+        let id = run.id;
+        let stuck = about(run, "workflow.stuck").with("step", step);
+        note(self, &run.by, &stuck.with("failure", failure))?;
         diesel::update(workflows::table.find(bytes(id)))
             .set((
                 workflows::state.eq(RunState::Stuck.as_str()),

@@ -51,7 +51,11 @@ pub enum AccessError {
 impl AccessError {
     /// Whether the same call may succeed a little later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Open(error) if error.is_retryable())
+        match self {
+            Self::Open(error) => error.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
+            _ => false,
+        }
     }
 
     /// What an untrusted caller may be told: a tenant that is unknown, suspended, archived or deleted, and one whose

@@ -25,3 +25,14 @@ pub enum AuditError {
     #[error("the audit log could not be written out")]
     Write(#[from] std::io::Error),
 }
+
+impl AuditError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}

@@ -182,6 +182,7 @@ impl<E> WorkflowError<E> {
             Self::InProgress { .. } | Self::Unfinished { .. } => true,
             Self::Open { source, .. } => source.is_retryable(),
             Self::Create { source, .. } => source.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
     }

@@ -69,6 +69,7 @@ impl ExportError {
             Self::InProgress { .. } => true,
             Self::Open(error) => error.is_retryable(),
             Self::Connect(error) => error.is_retryable(),
+            Self::Audit(error) => error.is_retryable(),
             Self::Storage(error) => error.is_retryable(),
             _ => false,
         }

@@ -18,6 +18,16 @@ pub enum FanOutError {
     NoThread(#[source] std::io::Error),
 }
 
+impl FanOutError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Catalog(error) => error.is_retryable(),
+            Self::NoThread(_) => true,
+        }
+    }
+}
+
 /// Why one tenant was not read. The others were all the same.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -4,6 +4,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::backend::{Backend, ConnectError, StorageError, Symptom};
+use crate::backup::BackupError;
 use crate::error::{CatalogError, LifecycleError, OpenError};
 use crate::migrate::{MigrateError, MigrationSetError};
 use crate::tenant_id::TenantId;
@@ -43,6 +44,18 @@ pub enum FleetError {
         /// The id asked for.
         id: Uuid,
     },
+    /// A run that is to be gone on with has another target than this program.
+    #[error(
+        "run {id} is to {}, which is not what this program migrates to; go on with it by the program that began it, or \
+         stop it",
+        match version { Some(version) => format!("`{version}`"), None => "no migration".to_owned() }
+    )]
+    OtherTarget {
+        /// The run.
+        id: Uuid,
+        /// The newest migration of its target.
+        version: Option<String>,
+    },
     /// Whether another process is alive could not be found out.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -57,6 +70,7 @@ impl FleetError {
         match self {
             Self::RunActive { .. } => true,
             Self::Template(error) | Self::Storage(error) => error.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
     }
@@ -75,9 +89,29 @@ pub enum TenantError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// It could not be backed up. It was not migrated.
+    #[error("tenant `{id}` could not be backed up, and so was not migrated")]
+    Backup {
+        /// The tenant.
+        id: TenantId,
+        /// Why.
+        #[source]
+        source: Box<BackupError>,
+    },
     /// Migrating it failed.
     #[error(transparent)]
     Migrate(#[from] LifecycleError),
+}
+
+impl TenantError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Before { .. } => false,
+            Self::Backup { source, .. } => source.is_retryable(),
+            Self::Migrate(error) => error.is_retryable(),
+        }
+    }
 }
 
 /// What kind of failure it was, for programs. `as_str` is what is stored and printed.
@@ -125,6 +159,8 @@ pub enum FailureKind {
     OutOfDescriptors,
     /// The hook that runs before.
     Before,
+    /// The backup that is taken before.
+    Backup,
     /// The catalogue could not be read or written.
     Catalogue,
     /// Anything else.
@@ -132,7 +168,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::MigrationFailed,
         Self::ForeignKeys,
         Self::MigrationChanged,
@@ -153,6 +189,7 @@ impl FailureKind {
         Self::ReadOnly,
         Self::OutOfDescriptors,
         Self::Before,
+        Self::Backup,
         Self::Catalogue,
         Self::Other,
     ];
@@ -180,6 +217,7 @@ impl FailureKind {
             Self::ReadOnly => "read_only",
             Self::OutOfDescriptors => "out_of_descriptors",
             Self::Before => "before",
+            Self::Backup => "backup",
             Self::Catalogue => "catalogue",
             Self::Other => "other",
         }
@@ -194,6 +232,11 @@ impl FailureKind {
     pub(crate) fn of<C: Backend>(error: &TenantError) -> Self {
         match error {
             TenantError::Before { .. } => Self::Before,
+            TenantError::Backup { source, .. } => match &**source {
+                BackupError::Source { source, .. } => Self::of_connect::<C>(source),
+                other if other.is_disk_full() => Self::DiskFull,
+                _ => Self::Backup,
+            },
             TenantError::Migrate(error) => of_lifecycle::<C>(error),
         }
     }

@@ -2,16 +2,20 @@
 use std::time::{Duration, Instant};
 
 use super::error::TenantError;
-use super::options::MigrateFleet;
+use super::options::{Hook, MigrateFleet};
 use super::plan::skip;
 use super::report::TenantFailure;
 use crate::backend::{Backend, ConnectError, StorageError};
-use crate::catalog::Status;
+use crate::backup::{self, BackupError, BackupOptions, BackupReason, BackupRecord};
 use crate::catalog::runs::{RunTenant, TenantState};
-use crate::error::{CatalogError, LifecycleError};
+use crate::catalog::{Status, TenantRecord};
+use crate::error::LifecycleError;
+use crate::failpoint::hit;
 use crate::lifecycle;
-use crate::migrate::MigrateOptions;
+use crate::migrate::{Applied, MigrateOptions};
 use crate::registry::{Registry, Tenant};
+use crate::tenancy::Tenancy;
+use crate::tenant_id::TenantId;
 
 /// Waiting begins with this and doubles up to [`LONGEST_PAUSE`].
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -33,14 +37,18 @@ pub(super) fn migrate<C: Backend>(
     };
     let attempt = Attempt {
         registry,
-        options,
         tenant: &tenant,
+        backup_first: options.backup_first,
+        check_first: options.check_first,
+        before_each: options.before_each.as_deref(),
         deadline: started + options.tenant_timeout,
+        bounded: true,
     };
-    let failure = match attempt.make() {
+    let mut backup = None;
+    let failure = match attempt.make(&mut backup) {
         Ok(applied) => {
             claimed.state = TenantState::Done;
-            claimed.result.applied = applied;
+            claimed.result.applied = applied.into_iter().map(|it| it.version).collect();
             None
         }
         Err(TenantError::Migrate(LifecycleError::WrongStatus { status, .. })) => {
@@ -59,6 +67,7 @@ pub(super) fn migrate<C: Backend>(
             Some(failure)
         }
     };
+    claimed.result.backup = backup.map(|backup| backup.id);
     claimed.result.to_version = tenant.record().schema_version.clone();
     if claimed.state == TenantState::Failed {
         // Those before the one that failed are committed.
@@ -70,36 +79,149 @@ pub(super) fn migrate<C: Backend>(
     failure
 }
 
+/// How one tenant is migrated by [`Tenancy::migrate_tenant_with`].
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct MigrateTenant {
+    backup_first: bool,
+    check_first: bool,
+    timeout: Option<Duration>,
+}
+
+impl MigrateTenant {
+    /// As [`MigrateFleet::backup_first`]. Default: no.
+    pub fn backup_first(self, yes: bool) -> Self {
+        Self {
+            backup_first: yes,
+            ..self
+        }
+    }
+
+    /// As [`MigrateFleet::check_first`]. Default: no.
+    pub fn check_first(self, yes: bool) -> Self {
+        Self {
+            check_first: yes,
+            ..self
+        }
+    }
+
+    /// How long it may take, as [`MigrateFleet::tenant_timeout`]. Default: the
+    /// [drain timeout](crate::Builder::drain_timeout) for waiting until nothing else is done to the tenant, and no
+    /// limit from then on.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
+            ..self
+        }
+    }
+}
+
+/// What [`Tenancy::migrate_tenant_with`] did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TenantMigrated {
+    /// The migrations that were applied, oldest first.
+    pub applied: Vec<Applied>,
+    /// The backup that was taken before. `None` where none was wanted, or nothing was to be done.
+    pub backup: Option<BackupRecord>,
+}
+
+impl<C: Backend> Tenancy<C> {
+    /// Brings one tenant's database to the newest migration. Returns those that were applied.
+    ///
+    /// Waits while something else is done to the tenant, up to the [drain timeout](crate::Builder::drain_timeout).
+    ///
+    /// # Errors
+    /// See [`LifecycleError`]. Each migration is all or nothing; those before a failing one stay.
+    pub fn migrate_tenant(&self, id: &TenantId) -> Result<Vec<Applied>, LifecycleError> {
+        let tenant = self.registry.tenant(id)?;
+        let wait = self.registry.settings.drain_timeout;
+        patiently(&self.registry, Instant::now() + wait, || {
+            lifecycle::migrate_one(&self.registry, &tenant, MigrateOptions::default())
+        })
+    }
+
+    /// [`migrate_tenant`](Self::migrate_tenant), with options.
+    ///
+    /// # Errors
+    /// See [`TenantError`].
+    pub fn migrate_tenant_with(
+        &self,
+        id: &TenantId,
+        options: &MigrateTenant,
+    ) -> Result<TenantMigrated, TenantError> {
+        let tenant = self.registry.tenant(id).map_err(LifecycleError::from)?;
+        let wait = options.timeout;
+        let wait = wait.unwrap_or(self.registry.settings.drain_timeout);
+        let attempt = Attempt {
+            registry: &self.registry,
+            tenant: &tenant,
+            backup_first: options.backup_first,
+            check_first: options.check_first,
+            before_each: None,
+            deadline: Instant::now() + wait,
+            bounded: options.timeout.is_some(),
+        };
+        let mut backup = None;
+        let applied = attempt.make(&mut backup)?;
+        Ok(TenantMigrated { applied, backup })
+    }
+}
+
 struct Attempt<'a, C: Backend> {
     registry: &'a Registry<C>,
-    options: &'a MigrateFleet,
     tenant: &'a Tenant<C>,
+    backup_first: bool,
+    check_first: bool,
+    before_each: Option<&'a Hook>,
     deadline: Instant,
+    /// Whether the deadline is one for the migrations, too, and not for waiting alone.
+    bounded: bool,
 }
 
 impl<C: Backend> Attempt<'_, C> {
-    /// Returns the versions that were applied.
-    fn make(&self) -> Result<Vec<String>, TenantError> {
-        if let Some(hook) = &self.options.before_each {
+    /// Returns what was applied. A backup that was taken on the way is there also where it fails after that.
+    fn make(&self, backup: &mut Option<BackupRecord>) -> Result<Vec<Applied>, TenantError> {
+        if self.backup_first || self.before_each.is_some() {
             self.patiently(|| self.is_left_alone())?;
             let record = self.tenant.record();
+            let id = record.id;
             if !lifecycle::MIGRATABLE.contains(&record.status) {
-                return Err(LifecycleError::WrongStatus {
-                    id: record.id,
-                    status: record.status,
-                    to: None,
-                }
-                .into());
+                let (status, to) = (record.status, None);
+                return Err(LifecycleError::WrongStatus { id, status, to }.into());
             }
-            hook(&record).map_err(|source| TenantError::Before {
-                id: record.id,
-                source,
-            })?;
+            if self.backup_first && self.misses_something(&record) {
+                let options = BackupOptions::new().reason(BackupReason::BeforeMigrate);
+                let taken = self.patiently(|| {
+                    backup::take(self.registry, self.tenant, &options).map_err(|source| {
+                        let source = Box::new(source);
+                        TenantError::Backup { id, source }
+                    })
+                });
+                *backup = Some(taken?);
+                hit("migrate-tenant.backed-up");
+            }
+            if let Some(hook) = self.before_each {
+                hook(&record).map_err(|source| TenantError::Before { id, source })?;
+            }
         }
-        let until = MigrateOptions::default().until(self.deadline);
-        let applied =
-            self.patiently(|| lifecycle::migrate_one(self.registry, self.tenant, until))?;
-        Ok(applied.into_iter().map(|it| it.version).collect())
+        let options = MigrateOptions {
+            deadline: self.bounded.then_some(self.deadline),
+            check_first: self.check_first,
+            ..MigrateOptions::default()
+        };
+        let migrate = || lifecycle::migrate_one(self.registry, self.tenant, options);
+        Ok(self.patiently(migrate)?)
+    }
+
+    /// Whether there is something to be done, as the catalogue has it: if it is wrong, there is nothing to be lost.
+    fn misses_something(&self, record: &TenantRecord) -> bool {
+        let set = &self.registry.common.tenant_migrations;
+        set.gate(record.schema_version.as_deref()).is_err()
+    }
+
+    fn patiently<T, E: Passing>(&self, attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+        patiently(self.registry, self.deadline, attempt)
     }
 
     /// Whether no operation is open on the tenant, after settling one that a dead process left.
@@ -118,28 +240,6 @@ impl<C: Backend> Attempt<'_, C> {
         Ok(self.registry.reload()?)
     }
 
-    /// Tries until it succeeds, fails for good, or the time is up. The last error counts.
-    fn patiently<T>(
-        &self,
-        mut attempt: impl FnMut() -> Result<T, LifecycleError>,
-    ) -> Result<T, LifecycleError> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let error = match attempt() {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
-            if !passes::<C>(&error) || Instant::now() + pause >= self.deadline {
-                return Err(error);
-            }
-            if is_out_of_descriptors(&error) {
-                self.registry.pools.close_idle();
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
     /// The versions of this program after `from`, up to `to`.
     fn between(&self, from: &Option<String>, to: &Option<String>) -> Vec<String> {
         let set = &self.registry.common.tenant_migrations;
@@ -150,19 +250,62 @@ impl<C: Backend> Attempt<'_, C> {
     }
 }
 
-/// Whether an error may be gone a moment later.
-fn passes<C: Backend>(error: &LifecycleError) -> bool {
-    match error {
-        // Many workers share the catalogue's lock, and it is not a fair one.
-        LifecycleError::Catalog(CatalogError::Query(error)) => C::is_lock_timeout(error),
-        other => other.is_retryable(),
+/// An error that may be gone a moment later.
+trait Passing {
+    fn passes(&self) -> bool;
+    fn is_out_of_descriptors(&self) -> bool;
+}
+
+impl Passing for LifecycleError {
+    fn passes(&self) -> bool {
+        self.is_retryable()
+    }
+
+    fn is_out_of_descriptors(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect(ConnectError::OutOfDescriptors { .. })
+                | Self::Storage(StorageError::Connect(ConnectError::OutOfDescriptors { .. }))
+        )
     }
 }
 
-fn is_out_of_descriptors(error: &LifecycleError) -> bool {
-    matches!(
-        error,
-        LifecycleError::Connect(ConnectError::OutOfDescriptors { .. })
-            | LifecycleError::Storage(StorageError::Connect(ConnectError::OutOfDescriptors { .. }))
-    )
+impl Passing for TenantError {
+    fn passes(&self) -> bool {
+        self.is_retryable()
+    }
+
+    fn is_out_of_descriptors(&self) -> bool {
+        match self {
+            Self::Migrate(error) => error.is_out_of_descriptors(),
+            Self::Backup { source, .. } => matches!(
+                &**source,
+                BackupError::Source { source, .. } if matches!(**source, ConnectError::OutOfDescriptors { .. })
+            ),
+            Self::Before { .. } => false,
+        }
+    }
+}
+
+/// Tries until it succeeds, fails for good, or the time is up. The last error counts.
+fn patiently<C: Backend, T, E: Passing>(
+    registry: &Registry<C>,
+    deadline: Instant,
+    mut attempt: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let error = match attempt() {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        if !error.passes() || Instant::now() + pause >= deadline {
+            return Err(error);
+        }
+        if error.is_out_of_descriptors() {
+            registry.pools.close_idle();
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
 }

@@ -38,7 +38,8 @@ pub enum StopRule {
     Never,
 }
 
-type Hook = dyn Fn(&TenantRecord) -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync;
+pub(super) type Hook =
+    dyn Fn(&TenantRecord) -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync;
 
 /// What [`Tenancy::migrate_fleet`](crate::Tenancy::migrate_fleet) is to do, and how. The default is made for an operator
 /// who has no wish in particular.
@@ -69,6 +70,8 @@ pub struct MigrateFleet {
     pub(super) except: Vec<TenantId>,
     pub(super) first: Vec<TenantId>,
     pub(super) deep: bool,
+    pub(super) backup_first: bool,
+    pub(super) check_first: bool,
     pub(super) before_each: Option<Arc<Hook>>,
 }
 
@@ -85,6 +88,8 @@ impl Default for MigrateFleet {
             except: Vec::new(),
             first: Vec::new(),
             deep: false,
+            backup_first: false,
+            check_first: false,
             before_each: None,
         }
     }
@@ -171,7 +176,28 @@ impl MigrateFleet {
         Self { deep: true, ..self }
     }
 
-    /// Called for each tenant just before it is migrated, on the thread that will do it: to back it up, for example. If
+    /// Whether each tenant is backed up just before it is migrated, into the `backups` of the data directory, for the
+    /// reason [`BeforeMigrate`](crate::BackupReason::BeforeMigrate). Where that fails the tenant fails, unmigrated; the
+    /// report names the backup. Tenants that need nothing are not backed up. Default: no.
+    ///
+    /// A backup looks through the whole database first, so one that is damaged is refused on the way.
+    pub fn backup_first(self, yes: bool) -> Self {
+        Self {
+            backup_first: yes,
+            ..self
+        }
+    }
+
+    /// Whether each database is looked through for damage just before it is migrated; one that is damaged is left as it
+    /// is, and fails as [`Damaged`](super::FailureKind::Damaged). Default: no, since it reads the whole file.
+    pub fn check_first(self, yes: bool) -> Self {
+        Self {
+            check_first: yes,
+            ..self
+        }
+    }
+
+    /// Called for each tenant just before it is migrated, on the thread that will do it, after its backup. If
     /// it fails, the tenant fails, unmigrated. Default: nothing.
     ///
     /// No operation is open on the tenant while it runs, so it may begin one of its own. It is called once for each
@@ -253,6 +279,8 @@ impl fmt::Debug for MigrateFleet {
             .field("stop_rule", &self.stop_rule)
             .field("tenant_timeout", &self.tenant_timeout)
             .field("deep", &self.deep)
+            .field("backup_first", &self.backup_first)
+            .field("check_first", &self.check_first)
             .field("before_each", &self.before_each.is_some())
             .finish_non_exhaustive()
     }

@@ -112,6 +112,8 @@ pub struct TenantReport {
     pub overran: bool,
     /// How often it was begun: more than once if a process died over it.
     pub attempts: u64,
+    /// The backup that was taken before; see [`MigrateFleet::backup_first`](super::MigrateFleet::backup_first).
+    pub backup: Option<Uuid>,
     /// Why it was skipped.
     pub skipped_because: Option<String>,
     /// Why it failed.
@@ -156,6 +158,7 @@ impl TenantReport {
             duration: None,
             overran: false,
             attempts: 0,
+            backup: None,
             skipped_because: None,
             error: None,
         }
@@ -186,6 +189,7 @@ impl TenantReport {
             duration: result.duration,
             overran: result.overran,
             attempts: tenant.attempts,
+            backup: result.backup,
             skipped_because,
             error,
         }

@@ -38,6 +38,68 @@ pub(super) fn migrate<C: Backend>(
         Entrance::NothingToDo(planned) => return Ok(nothing(registry, &planned, began_at)),
         Entrance::Run(entered) => entered,
     };
+    work_on(registry, options, me, entered, progress)
+}
+
+/// Goes on with a run that is not finished, whatever was chosen when it began.
+pub(super) fn resume<C: Backend>(
+    registry: &Registry<C>,
+    id: Uuid,
+    options: &MigrateFleet,
+    progress: impl FnMut(&FleetProgress),
+) -> Result<FleetReport, FleetError> {
+    let worker = Running::new(registry);
+    let me = RunWorker {
+        id: worker.id(),
+        instance: registry.common.storage.instance(),
+    };
+    let run = patiently(registry, |c| c.runs_find(id))?.ok_or(FleetError::UnknownRun { id })?;
+    if run.finished_at.is_none()
+        && run.target_digest != registry.common.tenant_migrations.digest().to_string()
+    {
+        let version = run.target_version;
+        return Err(FleetError::OtherTarget { id, version });
+    }
+    let alive = outcome(registry, &run)? == RunOutcome::Running;
+    let Some(run) = patiently(registry, |c| c.runs_join(id, &[], me))? else {
+        return one(registry, id);
+    };
+    hit("fleet.joined");
+    let entered = Box::new(Entered {
+        run,
+        planned: Vec::new(),
+        joined: alive,
+        resumed: !alive,
+    });
+    work_on(registry, options, me, entered, progress)
+}
+
+/// Lets nothing more of a run be begun.
+pub(super) fn stop<C: Backend>(registry: &Registry<C>, id: Uuid) -> Result<bool, FleetError> {
+    if !patiently(registry, |c| c.runs_stop(id))? {
+        let known = patiently(registry, |c| c.runs_find(id))?;
+        return known.map(|_| false).ok_or(FleetError::UnknownRun { id });
+    }
+    // Who died over it does not finish it: that is done here, for whoever leaves last.
+    if let Some((run, workers)) = patiently(registry, |c| c.runs_open())?
+        && run.id == id
+    {
+        for worker in workers {
+            if !is_at_work(registry, &worker)? {
+                patiently(registry, |c| c.runs_leave(id, worker.id))?;
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn work_on<C: Backend>(
+    registry: &Registry<C>,
+    options: &MigrateFleet,
+    me: RunWorker,
+    entered: Box<Entered>,
+    progress: impl FnMut(&FleetProgress),
+) -> Result<FleetReport, FleetError> {
     let crew = Crew {
         registry,
         options,
@@ -167,7 +229,7 @@ fn patiently<C: Backend, T>(
     loop {
         match registry.note(&mut ask) {
             Err(error) if C::is_lock_timeout(&error) && Instant::now() < until => {}
-            answer => return Ok(answer.map_err(CatalogError::from)?),
+            answer => return Ok(answer.map_err(CatalogError::of::<C>)?),
         }
     }
 }

@@ -50,6 +50,19 @@ impl<C: Backend> Tenancy<C> {
         })?)
     }
 
+    /// Sets the plan a tenant is on, in the application's words, or says that it is on none.
+    ///
+    /// It decides nothing but the quota of a tenant that has none of its own; see
+    /// [`Builder::plan_quota`](crate::Builder::plan_quota) and [`set_quota`](Self::set_quota), also for when it holds.
+    ///
+    /// # Errors
+    /// See [`LifecycleError`].
+    pub fn set_plan(&self, id: &TenantId, plan: Option<&str>) -> Result<(), LifecycleError> {
+        let record = self.registry.tenant(id)?.record();
+        let uuid = record.uuid;
+        settling(&self.registry, record.id, None, |c| c.set_plan(uuid, plan))
+    }
+
     /// How much a tenant holds now. Opens a connection of its own to it, whatever the tenant's status.
     ///
     /// # Errors

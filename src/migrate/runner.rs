@@ -19,6 +19,8 @@ pub struct MigrateOptions {
     /// [`MigrateError::Locked`]. One that has begun is run to its end. `None` is no such moment; the connection's own
     /// lock timeout holds then.
     pub deadline: Option<Instant>,
+    /// Whether a tenant's database is looked through for damage before: see [`crate::lifecycle::migrate_one`].
+    pub(crate) check_first: bool,
 }
 
 impl MigrateOptions {

@@ -67,6 +67,17 @@ pub enum ReferenceError {
     NoThread(#[source] std::io::Error),
 }
 
+impl ReferenceError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Catalog(error) => error.is_retryable(),
+            Self::NoThread(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Why one tenant did not get a list. It is as it was before; the others got it all the same.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

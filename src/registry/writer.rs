@@ -1,17 +1,20 @@
 //! The connection that changes the catalogue, and who changes it.
 use std::ops::{Deref, DerefMut};
+use std::time::SystemTime;
 
 use diesel::QueryResult;
 use uuid::Uuid;
 
 use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::backend::{Backend, OnDisk};
-use crate::catalog::backups::{GivenUp, StoredBackup};
+use crate::catalog::backups::{BackupCommitted, GivenUp, StoredBackup, StoredFacts, StoredSet};
+use crate::catalog::health::NewHealth;
 use crate::catalog::reference::Announced;
 use crate::catalog::runs::{Run, RunTenant, RunWorker};
 use crate::catalog::{
-    Begun, Changed, Inserted, Intent, NewNames, Operation, Outcome, PurgeAsked, PurgeBegun,
-    Renamed, Retention, Status, TenantRecord,
+    Begun, Changed, Completing, Completion, Inserted, Intent, NewNames, Operation, Outcome,
+    PurgeAsked, PurgeBegun, Renamed, Retention, Status, TenantRecord,
 };
 
 /// What [`Registry::change`](super::Registry::change) hands out: the catalogue's changes, each with the name of who makes
@@ -33,6 +36,26 @@ impl<C: Backend> Writer<'_, C> {
     ) -> QueryResult<Inserted> {
         self.conn
             .catalog_insert(record, operation, reuse_id, self.by)
+    }
+
+    pub(crate) fn catalog_reserve(
+        &mut self,
+        record: &TenantRecord,
+        reuse_id: bool,
+    ) -> QueryResult<Inserted> {
+        self.conn.catalog_reserve(record, reuse_id, self.by)
+    }
+
+    pub(crate) fn catalog_complete(&mut self, asked: &Completion) -> QueryResult<Completing> {
+        self.conn.catalog_complete(asked, self.by)
+    }
+
+    pub(crate) fn catalog_reserve_again(&mut self, operation: &Operation) -> QueryResult<()> {
+        self.conn.catalog_reserve_again(operation, self.by)
+    }
+
+    pub(crate) fn catalog_unreserve(&mut self, tenant: Uuid) -> QueryResult<Changed> {
+        self.conn.catalog_unreserve(tenant, self.by)
     }
 
     pub(crate) fn catalog_forget(&mut self, tenant: Uuid) -> QueryResult<()> {
@@ -77,10 +100,19 @@ impl<C: Backend> Writer<'_, C> {
         operation: &Operation,
         outcome: &Outcome,
         ledger_digest: &str,
-        closed_as: &str,
     ) -> QueryResult<()> {
         self.conn
-            .catalog_commit_ledger(operation, outcome, ledger_digest, closed_as, self.by)
+            .catalog_commit_ledger(operation, outcome, ledger_digest, self.by)
+    }
+
+    pub(crate) fn catalog_settle(
+        &mut self,
+        operation: &Operation,
+        found: &Outcome,
+        ledger_digest: Option<&str>,
+    ) -> QueryResult<()> {
+        self.conn
+            .catalog_settle(operation, found, ledger_digest, self.by)
     }
 
     pub(crate) fn retention_schedule(
@@ -123,8 +155,45 @@ impl<C: Backend> Writer<'_, C> {
         self.conn.set_quota(tenant, bytes, self.by)
     }
 
+    pub(crate) fn set_plan(&mut self, tenant: Uuid, plan: Option<&str>) -> QueryResult<Changed> {
+        self.conn.set_plan(tenant, plan, self.by)
+    }
+
     pub(crate) fn backup_begin(&mut self, backup: &StoredBackup) -> QueryResult<()> {
         self.conn.backup_begin(backup, self.by)
+    }
+
+    pub(crate) fn backup_commit(
+        &mut self,
+        id: Uuid,
+        facts: &StoredFacts,
+    ) -> QueryResult<BackupCommitted> {
+        self.conn.backup_commit(id, facts, self.by)
+    }
+
+    pub(crate) fn backup_forget(&mut self, id: Uuid) -> QueryResult<()> {
+        self.conn.backup_forget(id, self.by)
+    }
+
+    pub(crate) fn set_begin(&mut self, set: &StoredSet) -> QueryResult<()> {
+        self.conn.set_begin(set, self.by)
+    }
+
+    pub(crate) fn set_end(
+        &mut self,
+        id: Uuid,
+        at: SystemTime,
+        complete: bool,
+    ) -> QueryResult<bool> {
+        self.conn.set_end(id, at, complete, self.by)
+    }
+
+    pub(crate) fn set_forget(&mut self, id: Uuid) -> QueryResult<()> {
+        self.conn.set_forget(id, self.by)
+    }
+
+    pub(crate) fn health_enter(&mut self, new: NewHealth, entry: &AuditNote) -> QueryResult<()> {
+        self.conn.health_enter(new, entry, self.by)
     }
 
     pub(crate) fn backup_pin(&mut self, id: Uuid, pinned: bool) -> QueryResult<bool> {
@@ -171,6 +240,10 @@ impl<C: Backend> Writer<'_, C> {
 
     pub(crate) fn runs_leave(&mut self, run: Uuid, worker: Uuid) -> QueryResult<()> {
         self.conn.runs_leave(run, worker, self.by)
+    }
+
+    pub(crate) fn runs_stop(&mut self, run: Uuid) -> QueryResult<bool> {
+        self.conn.runs_stop(run, self.by)
     }
 
     pub(crate) fn reference_announce(

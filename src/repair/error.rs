@@ -139,6 +139,7 @@ impl RepairError {
             Self::Lifecycle(error) => error.is_retryable(),
             Self::Open(error) => error.is_retryable(),
             Self::Storage(error) => error.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
     }

@@ -58,6 +58,7 @@ fn drill<C: Backend>(
         Some(_) => &common.tenant_migrations,
         None => &common.shared_migrations,
     };
+    registry.audit(&found.manifest.note("drill.begin"))?;
     let running = Running::new(registry);
     let place = BackupPlace {
         directory: None,
@@ -83,6 +84,8 @@ fn drill<C: Backend>(
     });
     let removed = common.storage.scratch_remove(&place);
     hit("drill.removed");
+    let ended = found.manifest.note("drill.end");
+    registry.audit(&ended.with("restorable", restored.is_ok()))?;
     let restored = restored?;
     removed?;
     Ok(DrillReport {

@@ -201,6 +201,7 @@ impl RestoreError {
             Self::Storage(error) => error.is_retryable(),
             Self::Lifecycle(error) => error.is_retryable(),
             Self::Create(error) => error.is_retryable(),
+            Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }
     }

@@ -19,9 +19,11 @@ use uuid::Uuid;
 
 use super::{RestoreError, accept_schema};
 use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::backend::sqlite::{Marker, Replaced, Settings, SharedRestore, SharedRestoreError};
 use crate::backend::{Backend, BackupStorage, OnDisk, TenantKey, UnreadableDatabase};
 use crate::backup::{self, Manifest};
+use crate::catalog::audit::Draft;
 use crate::catalog::backups::{BackupStore, OnDiskReport};
 use crate::error::CatalogError;
 use crate::failpoint::hit;
@@ -56,6 +58,7 @@ pub(crate) fn restore_shared(
     settings: &Settings,
     set: &MigrationSet,
     path: &Path,
+    by: &Principal,
 ) -> Result<SharedRestored, RestoreError> {
     type S = <SqliteConnection as Backend>::Storage;
 
@@ -67,7 +70,7 @@ pub(crate) fn restore_shared(
     if let Some(begun) = place.unfinished()? {
         place.refuse_in_use()?;
         // Whatever was asked for now, the one that was begun comes first; asked for again, it is done.
-        if let Some(finished) = finish(&place, &begun)?
+        if let Some(finished) = finish(&place, &begun, by)?
             && manifest().is_ok_and(|manifest| manifest.id == begun.backup)
         {
             return Ok(finished);
@@ -100,7 +103,7 @@ pub(crate) fn restore_shared(
             Ok(place.begin(manifest.id, identity.catalog)?)
         });
     match staged {
-        Ok(begun) => finish(&place, &begun)?.ok_or(RestoreError::NothingReplaced {
+        Ok(begun) => finish(&place, &begun, by)?.ok_or(RestoreError::NothingReplaced {
             backup: begun.backup,
         }),
         Err(error) => {
@@ -113,8 +116,14 @@ pub(crate) fn restore_shared(
 
 /// Does what is left to do. `None` where the copy went before it got its name: nothing was replaced, and the marker is
 /// taken away, so that it is begun anew.
-fn finish(place: &SharedRestore, begun: &Marker) -> Result<Option<SharedRestored>, RestoreError> {
-    let aside = match place.replace(begun)? {
+fn finish(
+    place: &SharedRestore,
+    begun: &Marker,
+    by: &Principal,
+) -> Result<Option<SharedRestored>, RestoreError> {
+    // The log is replaced with the rest. What is set aside says by whom and by what; what comes in its place says it, too.
+    let replaced = AuditNote::of_library("catalog.replace").subject(begun.backup);
+    let aside = match place.replace(begun, &Draft::new(by, &replaced))? {
         Replaced::By(aside) => aside,
         Replaced::Not => {
             place.close()?;
@@ -127,12 +136,13 @@ fn finish(place: &SharedRestore, begun: &Marker) -> Result<Option<SharedRestored
     let report: OnDiskReport = conn
         .reconcile(
             begun.catalog,
+            begun.backup,
             &found,
             &|key| place.directory_name(key),
-            &Principal::of_process(),
+            by,
         )
         .map_err(catalog)?;
-    let backups = backup::reconcile(&mut conn, &place.backups(), begun.catalog)?;
+    let backups = backup::reconcile(&mut conn, &place.backups(), begun.catalog, by)?;
     drop(conn);
     hit("restore-shared.reconciled");
     let mut unreadable = unreadable(&found, &report);

@@ -1,4 +1,4 @@
-//! What a hospital does, on its data model (feature `hospital`): accounts, permissions, numbers, subscriptions.
+//! What a hospital does, on its data model (feature `hospital`): accounts, admission, permissions, numbers, subscriptions.
 //!
 //! - A service is told the time: `now` and `today` are arguments, in UTC, so that a run can be repeated and a test need
 //!   not wait. [`now`] reads the clock for callers who have no other.
@@ -7,7 +7,9 @@
 //!   row of [`tenant_access`](crate::models::schema::shared::tenant_access) that joins the two.
 
 pub mod accounts;
+pub mod admission;
 pub mod numbers;
+pub mod onboarding;
 pub mod permissions;
 pub mod subscriptions;
 

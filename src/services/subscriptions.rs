@@ -2,17 +2,22 @@
 use chrono::{Days, Months, NaiveDate, NaiveDateTime};
 use diesel::prelude::*;
 
-use crate::context::{RunQueryDsl, SharedContext, TenantContext};
+use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
-use crate::models::schema::shared::{hospital_modules, plans, subscriptions, tenant_access, users};
-use crate::models::schema::tenant::{doctors, patients};
-use crate::models::shared::accounts::{Hospital, Role};
+use crate::models::schema::shared::{hospital_modules, subscriptions};
+use crate::models::shared::accounts::Hospital;
 use crate::models::shared::subscriptions::{
-    BillingCycle, NewHospitalModule, NewPlan, NewSubscription, Plan, Subscription,
-    SubscriptionState,
+    BillingCycle, NewHospitalModule, NewSubscription, Plan, Subscription, SubscriptionState,
 };
-use crate::money::Money;
 use crate::services::permissions::Module;
+
+mod limits;
+mod plans;
+
+pub(super) use self::limits::check_users;
+pub use self::limits::{LimitReached, Limited, Limits, limits};
+use self::plans::price;
+pub use self::plans::{ensure_plans, modules_of, plan};
 
 /// Days a new customer may try the program for nothing.
 pub const TRIAL_DAYS: u64 = 30;
@@ -67,44 +72,6 @@ pub enum SubscriptionError {
     Query(#[from] diesel::result::Error),
 }
 
-/// A limit of the hospital's plan is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the hospital's plan allows {limit} {what}, and it has {found}; change the plan first")]
-#[non_exhaustive]
-pub struct LimitReached {
-    /// What there may be no more of.
-    pub what: Limited,
-    /// How many the plan allows.
-    pub limit: i64,
-    /// How many there are.
-    pub found: i64,
-}
-
-/// What a plan limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Limited {
-    /// Members who are not patients.
-    Users,
-    /// Doctors.
-    Doctors,
-    /// Patients whose record is in use.
-    Patients,
-    /// Megabytes.
-    Megabytes,
-}
-
-impl std::fmt::Display for Limited {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Users => "users",
-            Self::Doctors => "doctors",
-            Self::Patients => "patients",
-            Self::Megabytes => "megabytes",
-        })
-    }
-}
-
 impl SubscriptionState {
     /// Whether a subscription may go from this state to `next`.
     ///
@@ -157,138 +124,6 @@ impl Subscription {
 fn after(day: NaiveDate, days: u64) -> NaiveDate {
     day.checked_add_days(Days::new(days))
         .unwrap_or(NaiveDate::MAX)
-}
-
-/// What a plan that comes with the program is.
-struct StandardPlan {
-    code: &'static str,
-    name: &'static str,
-    description: &'static str,
-    monthly: Money,
-    users: Option<i32>,
-    doctors: Option<i32>,
-    patients: Option<i32>,
-    megabytes: Option<i64>,
-}
-
-/// The plans of the original system, with the limits it only told its customers about. A year costs ten months.
-const STANDARD_PLANS: [StandardPlan; 4] = [
-    StandardPlan {
-        code: "basic",
-        name: "Basic",
-        description: "A practice: patients, appointments, billing and a pharmacy",
-        monthly: Money(9_900),
-        users: Some(10),
-        doctors: Some(5),
-        patients: Some(500),
-        megabytes: Some(10_000),
-    },
-    StandardPlan {
-        code: "standard",
-        name: "Standard",
-        description: "A clinic: with a laboratory, wards and stores",
-        monthly: Money(19_900),
-        users: Some(25),
-        doctors: Some(15),
-        patients: Some(1_000),
-        megabytes: Some(50_000),
-    },
-    StandardPlan {
-        code: "premium",
-        name: "Premium",
-        description: "A hospital: every module",
-        monthly: Money(39_900),
-        users: Some(50),
-        doctors: Some(30),
-        patients: Some(2_500),
-        megabytes: Some(100_000),
-    },
-    StandardPlan {
-        code: "enterprise",
-        name: "Enterprise",
-        description: "A group: every module and no limit on people",
-        monthly: Money(79_900),
-        users: None,
-        doctors: None,
-        patients: None,
-        megabytes: Some(500_000),
-    },
-];
-
-/// The modules that come with a plan; those of the largest for a plan that is not one of the standard ones.
-#[must_use]
-pub fn modules_of(plan: &str) -> Vec<Module> {
-    use Module::{
-        Analytics, Emergency, Hr, Inventory, Ipd, Laboratory, Radiology, Rooms, Surgery,
-        Telemedicine,
-    };
-    let larger: &[Module] = match plan {
-        "basic" => &[
-            Analytics,
-            Emergency,
-            Hr,
-            Inventory,
-            Ipd,
-            Laboratory,
-            Radiology,
-            Rooms,
-            Surgery,
-            Telemedicine,
-        ],
-        "standard" => &[Analytics, Radiology, Surgery, Telemedicine],
-        _ => &[],
-    };
-    let all = Module::ALL.iter().copied();
-    all.filter(|module| !larger.contains(module)).collect()
-}
-
-/// Makes the standard plans that are not there yet, and returns how many that were. What is there is left as it is:
-/// prices may have been changed since.
-///
-/// # Errors
-/// Diesel's.
-pub fn ensure_plans(shared: &mut SharedContext, now: NaiveDateTime) -> QueryResult<usize> {
-    let yearly = |plan: &StandardPlan| Money(plan.monthly.0 * 10);
-    let rows: Vec<NewPlan<'_>> = STANDARD_PLANS
-        .iter()
-        .map(|plan| NewPlan {
-            id: Id::<Plan>::new(),
-            code: plan.code,
-            name: plan.name,
-            description: Some(plan.description),
-            monthly_price: plan.monthly,
-            yearly_price: yearly(plan),
-            currency: "USD",
-            max_users: plan.users,
-            max_doctors: plan.doctors,
-            max_patients: plan.patients,
-            max_storage_mb: plan.megabytes,
-            created_at: now,
-        })
-        .collect();
-    shared.transaction(|shared| {
-        let mut made = 0;
-        for row in &rows {
-            made += diesel::insert_into(plans::table)
-                .values(row)
-                .on_conflict(plans::code)
-                .do_nothing()
-                .execute(shared)?;
-        }
-        Ok(made)
-    })
-}
-
-/// The plan of this code, if it can be ordered.
-///
-/// # Errors
-/// [`SubscriptionError::UnknownPlan`]; [`SubscriptionError::Query`].
-pub fn plan(shared: &mut SharedContext, code: &str) -> Result<Plan, SubscriptionError> {
-    let plan = plans::table
-        .filter(plans::code.eq(code))
-        .filter(plans::active.eq(true));
-    let plan = plan.select(Plan::as_select()).first(shared).optional()?;
-    plan.ok_or(SubscriptionError::UnknownPlan)
 }
 
 /// The hospital's subscription that is not over, if there is one.
@@ -391,13 +226,6 @@ fn subscribe(
     })
 }
 
-fn price(plan: &Plan, cycle: BillingCycle) -> Money {
-    match cycle {
-        BillingCycle::Monthly => plan.monthly_price,
-        BillingCycle::Yearly => plan.yearly_price,
-    }
-}
-
 /// A month and a year are the calendar's, not 30 and 365 days.
 fn last_of_cycle(first: NaiveDate, cycle: BillingCycle) -> NaiveDate {
     let months = match cycle {
@@ -407,6 +235,39 @@ fn last_of_cycle(first: NaiveDate, cycle: BillingCycle) -> NaiveDate {
     let next = first.checked_add_months(Months::new(months));
     next.and_then(|day| day.pred_opt())
         .unwrap_or(NaiveDate::MAX)
+}
+
+/// Puts the hospital's current subscription on another plan, from now on: its price, its modules, its limits. What was
+/// paid stays paid, and the new price is that of the next cycle. A hospital that has more of something already than the
+/// new plan allows keeps what it has.
+///
+/// This is the rows alone. [`onboarding::change_plan`](super::onboarding::change_plan) does it with what the storage
+/// limit means for the hospital's database.
+///
+/// # Errors
+/// [`SubscriptionError::None`], [`SubscriptionError::UnknownPlan`]; [`SubscriptionError::Query`].
+pub fn change_plan(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+    plan_code: &str,
+    cycle: BillingCycle,
+    now: NaiveDateTime,
+) -> Result<Plan, SubscriptionError> {
+    shared.transaction(|shared| {
+        let present = current(shared, hospital)?.ok_or(SubscriptionError::None)?;
+        let plan = plan(shared, plan_code)?;
+        diesel::update(subscriptions::table.find(present.id))
+            .set((
+                subscriptions::plan_id.eq(plan.id),
+                subscriptions::billing_cycle.eq(cycle),
+                subscriptions::price.eq(price(&plan, cycle)),
+                subscriptions::currency.eq(&plan.currency),
+                subscriptions::updated_at.eq(now),
+            ))
+            .execute(shared)?;
+        set_modules(shared, hospital, &modules_of(&plan.code), now)?;
+        Ok(plan)
+    })
 }
 
 /// Changes the state of the hospital's current subscription, if it may.
@@ -590,106 +451,4 @@ pub fn set_modules(
         }
         Ok(())
     })
-}
-
-/// What the hospital's plan allows; `None` is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Members who are not patients.
-    pub users: Option<i64>,
-    /// Doctors.
-    pub doctors: Option<i64>,
-    /// Patients whose record is in use.
-    pub patients: Option<i64>,
-    /// Megabytes of 1,000,000 bytes.
-    pub megabytes: Option<i64>,
-}
-
-impl Limits {
-    /// Refuses where one more patient would be too many. Ask in the transaction that makes the patient.
-    ///
-    /// # Errors
-    /// [`SubscriptionError::Limit`]; [`SubscriptionError::Query`].
-    pub fn check_patients(&self, tenant: &mut TenantContext) -> Result<(), SubscriptionError> {
-        let Some(limit) = self.patients else {
-            return Ok(());
-        };
-        let found = patients::table
-            .filter(patients::active.eq(true))
-            .count()
-            .get_result(tenant)?;
-        Ok(room(Limited::Patients, limit, found)?)
-    }
-
-    /// Refuses where one more doctor would be too many. Ask in the transaction that makes the doctor.
-    ///
-    /// # Errors
-    /// [`SubscriptionError::Limit`]; [`SubscriptionError::Query`].
-    pub fn check_doctors(&self, tenant: &mut TenantContext) -> Result<(), SubscriptionError> {
-        let Some(limit) = self.doctors else {
-            return Ok(());
-        };
-        let found = doctors::table.count().get_result(tenant)?;
-        Ok(room(Limited::Doctors, limit, found)?)
-    }
-
-    /// Refuses where the hospital's database has as many bytes as the plan allows.
-    ///
-    /// # Errors
-    /// [`LimitReached`].
-    pub fn check_bytes(&self, bytes: u64) -> Result<(), LimitReached> {
-        let Some(limit) = self.megabytes else {
-            return Ok(());
-        };
-        let found = i64::try_from(bytes / 1_000_000).unwrap_or(i64::MAX);
-        room(Limited::Megabytes, limit, found)
-    }
-}
-
-/// The limits of the hospital's current plan. A hospital without a subscription has none: whether it may be used at all
-/// is for [`require_active`] to say.
-///
-/// # Errors
-/// Diesel's.
-pub fn limits(shared: &mut SharedContext, hospital: Id<Hospital>) -> QueryResult<Limits> {
-    let Some(present) = current(shared, hospital)? else {
-        return Ok(Limits::default());
-    };
-    let plan = plans::table
-        .find(present.plan_id)
-        .select(Plan::as_select())
-        .first(shared)?;
-    Ok(Limits {
-        users: plan.max_users.map(i64::from),
-        doctors: plan.max_doctors.map(i64::from),
-        patients: plan.max_patients.map(i64::from),
-        megabytes: plan.max_storage_mb,
-    })
-}
-
-/// Refuses where one more member would be too many. Asked in the transaction that makes the membership.
-pub(super) fn check_users<E>(shared: &mut SharedContext, hospital: Id<Hospital>) -> Result<(), E>
-where
-    E: From<LimitReached> + From<diesel::result::Error>,
-{
-    let Some(limit) = limits(shared, hospital)?.users else {
-        return Ok(());
-    };
-    let found = tenant_access::table
-        .inner_join(users::table)
-        .filter(tenant_access::hospital_id.eq(hospital))
-        .filter(tenant_access::active.eq(true))
-        .filter(tenant_access::role.ne(Role::Patient))
-        .filter(users::active.eq(true))
-        .count()
-        .get_result(shared)?;
-    Ok(room(Limited::Users, limit, found)?)
-}
-
-fn room(what: Limited, limit: i64, found: i64) -> Result<(), LimitReached> {
-    match found < limit {
-        true => Ok(()),
-        false => Err(LimitReached { what, limit, found }),
-    }
 }

@@ -38,7 +38,7 @@ impl VerifyError {
             Self::Open(error) => error.is_retryable(),
             Self::NoDatabase { status, .. } => *status == Status::Provisioning,
             Self::Wanted(error) | Self::Storage(error) => error.is_retryable(),
-            Self::Catalog(_) => false,
+            Self::Catalog(error) => error.is_retryable(),
         }
     }
 }

@@ -47,6 +47,10 @@ pub(super) fn verify_tenant<C: Backend>(
 ) -> Result<(Verification, uuid::Uuid), VerifyError> {
     let mut record = record.clone();
     loop {
+        if record.status == Status::Reserved {
+            let found = Verification::new(Some(&record), vec![Finding::Reserved]);
+            return Ok((found, record.uuid));
+        }
         if !has_database(record.status) {
             let (id, status) = (record.id, record.status);
             return Err(VerifyError::NoDatabase { id, status });

@@ -29,6 +29,8 @@ pub struct MigrationRef {
     reason = "the fields are what their names say, in the words of the variant"
 )]
 pub enum Finding {
+    /// The tenant is registered, and its database was never made.
+    Reserved,
     /// There is no file where the catalogue says it is.
     Missing,
     /// The file has no bytes. That is no empty tenant: its rows are gone.
@@ -375,6 +377,7 @@ fn a_type(declared: &str) -> &str {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Reserved => f.write_str("it is reserved, and its database was never made; `complete` makes it"),
             Self::Missing => f.write_str("the database is missing; restore it from a backup"),
             Self::EmptyFile => f.write_str("the database is an empty file; restore it from a backup"),
             Self::Unstamped => f.write_str(

@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::{Health, Verification, VerifyError, VerifyOptions, verify_tenant};
+use crate::audit::AuditNote;
 use crate::backend::{Backend, Storage};
 use crate::catalog::Status;
 use crate::catalog::health::NewHealth;
@@ -132,6 +133,7 @@ impl<C: Backend> Tenancy<C> {
             drop(send);
             for (done, (id, result)) in results.into_iter().enumerate() {
                 let result = match result {
+                    Ok((found, _)) if found.tenant_status == Some(Status::Reserved) => Ok(found),
                     Ok((found, uuid)) => {
                         group.push(NewHealth::of(uuid, &found));
                         Ok(found)
@@ -158,6 +160,12 @@ impl<C: Backend> Tenancy<C> {
             }
             Ok::<_, VerifyError>(())
         })?;
+        let ready = tenants.iter().filter(|found| found.is_ready()).count();
+        let entry = AuditNote::of_library("verify.fleet")
+            .with("tenants", total)
+            .with("ready", ready);
+        // What was found is told all the same.
+        let _ = registry.audit(&entry);
         tenants.sort_by_key(|found| found.id.map(|id| id.folded()));
         failed.sort_by_key(|(id, _)| id.folded());
         Ok(FleetVerification {

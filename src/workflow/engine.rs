@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::flow::{Boxed, Cause, Flow, Halt, Halted, connect, record_of, to_json, write};
 use super::undo::{self, NotUndone};
 use super::{IdempotencyKey, RunState, Workflow};
+use crate::audit::AuditNote;
 use crate::backend::{Backend, Storage};
 use crate::catalog::to_millis;
 use crate::catalog::workflows::RunRow;
@@ -160,6 +161,7 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
             changed_at: now,
             failed_step: None,
             failure: None,
+            by: registry.acting().clone(),
         };
         let mut flow = Flow::first(registry, row);
         match drive(workflow, &mut flow, &input) {
@@ -282,7 +284,7 @@ fn stuck<C: Backend, E>(
     step: &str,
     failure: &'static str,
 ) -> WorkflowError<E> {
-    let _ = write(registry, |conn| conn.run_stuck(run.id, step, failure));
+    let _ = write(registry, |conn| conn.run_stuck(run, step, failure));
     WorkflowError::Stuck {
         name: run.name.clone(),
         id: run.id,
@@ -370,6 +372,7 @@ fn settle_if_dead<C: Backend>(
     }
     hit("workflow.taken");
     run.instance = me;
+    run.by = registry.acting().clone();
     run.state = RunState::Running;
     workflow.settle(registry, run).map(|()| true)
 }
@@ -406,6 +409,11 @@ pub(super) fn retry<C: Backend>(
     let name = run.name.clone();
     match run.state {
         RunState::Running | RunState::Stuck => {
+            let retried = AuditNote::of_library("workflow.retry")
+                .about_id(run.tenant_id, run.tenant_uuid)
+                .subject(id)
+                .with("workflow", run.name.as_str());
+            registry.audit(&retried)?;
             if !settle_if_dead(registry, run)? {
                 return Err(WorkflowError::InProgress { name, id });
             }

@@ -74,7 +74,7 @@ pub(super) fn undo<C: Backend, W: Workflow<C>>(
         failure: None,
         forget_at: Some(to_millis(std::time::SystemTime::now())),
     };
-    let ended = write(registry, |conn| conn.run_end(run.id, &ending));
+    let ended = write(registry, |conn| conn.run_end(&run, &ending));
     ended.map_err(|source| NotUndone::Later {
         step: failed_step,
         source,
@@ -173,6 +173,8 @@ fn removed<C: Backend>(registry: &Arc<Registry<C>>, uuid: Uuid) -> Result<(), Pu
                 lifecycle::purge_unannounced(registry, &id)?;
             }
             Status::Deleted => registry.change(|conn| conn.catalog_forget(uuid))?,
+            // Nothing of it was made.
+            Status::Reserved => return Ok(()),
             Status::Provisioning | Status::Failed | Status::Restoring => {
                 if !lifecycle::clear_unfinished(registry, uuid)? {
                     let kind = crate::catalog::OperationKind::Create;

@@ -1,12 +1,16 @@
 //! Who is let in, by what right, and what those who are not are told.
+use std::cell::Cell;
+use std::path::Path;
 use std::time::Duration;
 
+use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel_tenants::access::{ActorId, Membership, Principal, Reason, Role};
 use diesel_tenants::audit::{AuditFilter, AuditPolicy};
 use diesel_tenants::backend::TenantKey;
 use diesel_tenants::{AccessError, prelude::*};
 
-use crate::app::{Fleet, ROUTES, admit, delete_at_once, fleet, fleet_with, names, users};
+use crate::actors::{Actor, say};
+use crate::app::{Fleet, ROUTES, admit, builder, delete_at_once, fleet, fleet_with, names, users};
 
 /// Members stand in the table of users, as `actor is role of TENANT`.
 pub(crate) struct Members;
@@ -30,6 +34,57 @@ impl Membership for Members {
         }))
     }
 }
+
+thread_local! {
+    static STATEMENTS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The parts other processes play here.
+pub(crate) fn play(part: &str, root: &Path) -> bool {
+    if part != "count statements" {
+        return false;
+    }
+    // For the whole process, so it is one of its own; counted on this thread, where all of them are run.
+    let counting = || -> Option<Box<dyn Instrumentation>> {
+        Some(Box::new(|event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { .. } = event {
+                STATEMENTS.set(STATEMENTS.get() + 1);
+            }
+        }))
+    };
+    diesel::connection::set_default_instrumentation(counting).unwrap();
+    let tenancy = builder(root)
+        .freshness(Duration::from_secs(3600))
+        .open()
+        .unwrap();
+    for case in CASES {
+        let (actor, tenant) = case;
+        let counted = |f: &dyn Fn()| {
+            // The first time a connection is opened, a statement prepared.
+            f();
+            STATEMENTS.set(0);
+            f();
+            STATEMENTS.get()
+        };
+        let as_somebody = counted(&|| drop(tenancy.tenant_as(&user(actor), &id(tenant))));
+        let as_anybody = counted(&|| drop(tenancy.tenant(&id(tenant))));
+        say(format!("{as_somebody} {as_anybody}"));
+    }
+    true
+}
+
+/// Who asks for what: there, and no member; deleted, suspended, archived, unknown, each as a member and as none.
+const CASES: [(&str, &str); 9] = [
+    ("other", "TH001"),
+    ("nurse", "TH002"),
+    ("other", "TH002"),
+    ("nurse", "TH003"),
+    ("other", "TH003"),
+    ("nurse", "TH004"),
+    ("other", "TH004"),
+    ("nurse", "TH404"),
+    ("other", "TH404"),
+];
 
 fn id(id: &str) -> TenantId {
     id.parse().unwrap()
@@ -144,11 +199,11 @@ fn a_member_is_let_in_and_nobody_else() {
     );
 }
 
-#[test]
-fn an_untrusted_caller_learns_nothing_from_the_answer() {
+/// A fleet for [`CASES`].
+fn every_reason_to_be_refused() -> Fleet {
     let fleet = two_hospitals();
     let tenancy = &fleet.tenancy;
-    for tenant in ["TH002", "TH003", "TH004"] {
+    for tenant in ["TH002", "TH003", "TH004", "TH404"] {
         make_member(tenancy, "nurse", "staff", tenant);
     }
     for tenant in ["TH003", "TH004"] {
@@ -158,6 +213,38 @@ fn an_untrusted_caller_learns_nothing_from_the_answer() {
     tenancy.archive(&id("TH004")).unwrap();
     delete_at_once(tenancy, &id("TH002"));
     tenancy.purge(&id("TH002"), "TH002").unwrap();
+    fleet
+}
+
+/// Nor from how long it takes, as far as that comes from the statements it causes.
+#[test]
+fn whoever_is_refused_causes_as_much_work() {
+    let fleet = every_reason_to_be_refused();
+    let minute = Duration::from_secs(60);
+    // Grants are looked at one by one.
+    for actor in ["other", "nurse"] {
+        let tenancy = &fleet.tenancy;
+        let broken = tenancy.break_glass(&user(actor), &id("TH003"), reason(), minute);
+        tenancy.close_grant(broken.unwrap().id).unwrap();
+    }
+    let mut child = Actor::spawn("count statements", &fleet.root);
+    let counts = CASES.map(|case| (case, child.hear().unwrap()));
+    let mut as_anybody: Vec<_> = Vec::new();
+    for ((actor, tenant), count) in &counts {
+        let (somebody, anybody) = count.split_once(' ').unwrap();
+        assert_eq!(somebody, "3", "{actor} {tenant}: {counts:?}");
+        // TH001 is open to whoever does not say who it is.
+        if *tenant != "TH001" {
+            as_anybody.push(anybody.to_owned());
+        }
+    }
+    assert!(as_anybody.iter().all(|count| count == "1"), "{counts:?}");
+}
+
+#[test]
+fn an_untrusted_caller_learns_nothing_from_the_answer() {
+    let fleet = every_reason_to_be_refused();
+    let tenancy = &fleet.tenancy;
     // Not a member, deleted, suspended, archived, unknown.
     let answers = ["TH001", "TH002", "TH003", "TH004", "TH404"].map(|tenant| {
         let error = tenancy.tenant_as(&user("nurse"), &id(tenant)).unwrap_err();

@@ -15,9 +15,12 @@ const MARK: &str = "actor says ";
 
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
 const PARTS: &[fn(&str, &Path) -> bool] = &[
+    crate::access::play,
     crate::adopt::play,
     crate::audit::play,
     crate::backup::play,
+    #[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
+    crate::canary::play,
     crate::export::play,
     crate::fanout::play,
     crate::fleet::play,
@@ -27,7 +30,9 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::recreate::act,
     crate::reference::play,
     crate::repair::play,
+    crate::reserve::act,
     crate::restore::play,
+    crate::services::play,
     crate::workflow::play,
 ];
 
@@ -98,6 +103,10 @@ impl Actor {
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.process.wait().unwrap()
+    }
+
+    pub(crate) fn is_gone(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn kill(&mut self) {

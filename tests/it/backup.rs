@@ -43,48 +43,11 @@ pub(crate) fn check(tenancy: &Tenancy, root: &Path) {
 
 /// The parts of child processes in these tests.
 pub(crate) fn play(part: &str, root: &Path) -> bool {
-    let options = BackupOptions::new();
     match part {
         "backup" => {
             let tenancy = builder(root).open().unwrap();
-            tenancy.backup(&id(), &options).unwrap();
+            tenancy.backup(&id(), &BackupOptions::new()).unwrap();
             say("backed up");
-        }
-        "backup twice" => {
-            let tenancy = builder(root).open().unwrap();
-            say("ready");
-            crate::actors::told();
-            let first = tenancy.backup(&id(), &options);
-            say(match &first {
-                Ok(_) => "backed".to_owned(),
-                Err(error) => format!("{error:?}"),
-            });
-            crate::actors::told();
-            tenancy.recover().unwrap();
-            tenancy.backup(&id(), &options).unwrap();
-            say("done");
-        }
-        // Without a descriptor left, a backup fails whole; with some again, it is taken.
-        "backup without descriptors" => {
-            let tenancy = builder(root).open().unwrap();
-            let limit = rustix::process::Rlimit {
-                current: Some(64),
-                maximum: Some(64),
-            };
-            rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
-            for spare in 0.. {
-                let mut hoard: Vec<_> =
-                    std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
-                hoard.truncate(hoard.len().saturating_sub(spare));
-                let taken = tenancy.backup(&id(), &options);
-                drop(hoard);
-                tenancy.recover().unwrap();
-                if taken.is_ok() {
-                    say(spare);
-                    return true;
-                }
-                assert!(tenancy.backups(&BackupFilter::all()).unwrap().is_empty());
-            }
         }
         "remove backup" => {
             let tenancy = builder(root).open().unwrap();
@@ -190,8 +153,9 @@ fn a_pinned_backup_is_not_removed() {
     world::check(&fleet.root);
 }
 
-const ONLY_THE_NEWEST: RetentionPolicy = RetentionPolicy {
-    keep_last: 1,
+/// As little as can be asked for.
+pub(crate) const ONLY_THE_NEWEST: RetentionPolicy = RetentionPolicy {
+    keep_last: 0,
     daily: 0,
     weekly: 0,
     monthly: 0,
@@ -245,6 +209,61 @@ fn everything_is_backed_up_as_one_set_with_the_shared_database_last() {
     assert_eq!(carried.sets()[0].missing.len(), 1);
     assert_eq!(fleet.tenancy.backups_of_set(set.id).unwrap().len(), 10);
     world::check(&fleet.root);
+}
+
+/// The catalogue in a set knows a tenant of which the set has no backup.
+#[test]
+fn a_tenant_that_is_created_meanwhile_is_missed_and_the_set_says_so() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    let set = fleet
+        .tenancy
+        .backup_all(&BackupSetOptions::new(), |step| {
+            if step.done == 1 {
+                fleet.create("TH002");
+            }
+        })
+        .unwrap();
+    assert!(set.failed.is_empty() && !set.is_complete());
+    assert_eq!(set.missed[0].id, "TH002".parse().unwrap());
+    let listed = Backups::<SqliteConnection>::at(fleet.root.join("backups")).unwrap();
+    assert!(!listed.sets()[0].complete);
+    world::check(&fleet.root);
+}
+
+/// Whoever opens the library, recovers or prunes meanwhile does not take it for what a dead process left.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_a_living_process_backs_up_is_left_to_it() {
+    for (part, point) in [
+        ("backup", "backup.begun"),
+        ("backup", "backup.copied"),
+        ("backup", "backup.published"),
+        ("backup all", "backup-set.begun"),
+        ("backup all", "backup-set.described"),
+        ("backup all", "backup-set.published"),
+        ("drill", "drill.restored"),
+    ] {
+        let fleet = fleet();
+        fleet.create("TH001");
+        if part == "drill" {
+            fleet.tenancy.backup(&id(), &BackupOptions::new()).unwrap();
+        }
+        let signals = tempfile::tempdir().unwrap();
+        let (mut actor, go_on) = crashes::paused(part, &fleet.root, point, signals.path());
+        assert_eq!(fleet.tenancy.recover().unwrap(), 0, "{point}");
+        drop(fleet.again());
+        let pruned = fleet.tenancy.prune_backups(&ONLY_THE_NEWEST, false);
+        assert!(pruned.unwrap().removed.is_empty(), "{point}");
+        fs::File::create(&go_on).unwrap();
+        assert!(actor.hear().is_some(), "{part} failed after {point}");
+        assert!(actor.wait().success());
+        let tenancy = world::check(&fleet.root);
+        let backups = tenancy.backups(&BackupFilter::all()).unwrap().len();
+        assert_eq!(backups, if part == "backup all" { 2 } else { 1 }, "{point}");
+        let listed = Backups::<SqliteConnection>::at(fleet.root.join("backups")).unwrap();
+        assert_eq!(listed.sets().len(), usize::from(part == "backup all"));
+    }
 }
 
 #[test]
@@ -379,8 +398,9 @@ fn a_drill_leaves_nothing_and_finds_what_a_restore_would() {
     let fleet = fleet();
     let tenant = fleet.create("TH001");
     admit(&mut tenant.enter().unwrap(), "Ada").unwrap();
-    let backup = fleet.tenancy.backup(&id(), &BackupOptions::new()).unwrap();
     let shared = fleet.tenancy.backup_shared(&BackupOptions::new()).unwrap();
+    let older = fleet.tenancy.backup(&id(), &BackupOptions::new()).unwrap();
+    let backup = fleet.tenancy.backup(&id(), &BackupOptions::new()).unwrap();
     let report = fleet.tenancy.drill(&BackupRef::from(&backup)).unwrap();
     assert_eq!(
         (report.rows, report.migrated, report.backup),
@@ -389,6 +409,7 @@ fn a_drill_leaves_nothing_and_finds_what_a_restore_would() {
     let all = fleet.tenancy.drill_all().unwrap();
     assert_eq!(all.len(), 2);
     assert!(all.iter().all(|drilled| drilled.report.is_ok()), "{all:?}");
+    assert!(all.iter().all(|drilled| drilled.backup.id != older.id));
     world::check(&fleet.root);
     fs::write(shared.path.join("db.sqlite3"), "x").unwrap();
     let all = fleet.tenancy.drill_all().unwrap();
@@ -458,6 +479,8 @@ fn sources_that_are_lost_are_refused_and_leave_nothing() {
             .unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains(reason), "{reason}: {source}");
+        // Nothing is left for a recovery, either.
+        assert_eq!(fleet.tenancy.recover().unwrap(), 0, "{reason}");
         assert_eq!(
             fs::read_dir(fleet.root.join("backups")).unwrap().count(),
             0,
@@ -549,7 +572,7 @@ fn killed_at_any_system_call() {
 #[test]
 fn failing_at_any_system_call() {
     if crashes::strace_works() {
-        let failures = crashes::fail_at_system_calls("backup twice", &OPERATIONS[0]);
+        let failures = crashes::fail_at_system_calls("fail: backup", &OPERATIONS[0]);
         assert!(failures >= 3, "{failures}: the sweep did not get far");
     }
 }
@@ -568,10 +591,13 @@ fn the_power_may_fail_at_any_moment() {
 fn without_descriptors_nothing_is_left() {
     let fleet = fleet();
     fleet.create("TH001");
-    let mut child = Actor::spawn("backup without descriptors", &fleet.root);
+    let mut child = Actor::spawn("starve: backup", &fleet.root);
     let spare: usize = child.hear().unwrap().parse().unwrap();
     assert!(spare >= 2, "it never failed");
     assert!(child.wait().success());
+    // Of all the attempts there is the one that succeeded.
+    let taken = fleet.tenancy.backups(&BackupFilter::all()).unwrap();
+    assert_eq!(taken.len(), 1);
     world::check(&fleet.root);
 }
 

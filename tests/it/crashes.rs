@@ -20,6 +20,19 @@ pub(crate) struct Operation {
     pub(crate) outcome: fn(&Tenancy) -> bool,
 }
 
+/// Who opens the data directory again: the tests' usual program, or another one with other tables.
+pub(crate) struct Program {
+    /// The part that opens it and does nothing else.
+    pub(crate) open: &'static str,
+    /// Opens it and says what must always hold.
+    pub(crate) check: fn(&Path) -> Tenancy,
+}
+
+const USUAL: Program = Program {
+    open: "open",
+    check: world::check,
+};
+
 pub(crate) const OPERATIONS: [Operation; 3] = [
     Operation {
         part: "init",
@@ -99,6 +112,28 @@ pub(crate) fn run(mut command: Command) -> bool {
     }
 }
 
+/// A process that has stopped in the middle of its part, and the file to be made for it to go on.
+#[cfg(feature = "failpoints")]
+pub(crate) fn paused(
+    part: &str,
+    root: &Path,
+    point: &str,
+    signals: &Path,
+) -> (Actor, std::path::PathBuf) {
+    let go_on = signals.join(format!("go on after {point}"));
+    let mut command = command(part, root);
+    let pause = format!("{point}=pause:{}", go_on.display());
+    command.env("DIESEL_TENANTS_FAILPOINT", pause);
+    let mut actor = Actor::from(command);
+    let mut reached = go_on.clone().into_os_string();
+    reached.push(".reached");
+    while !Path::new(&reached).exists() {
+        assert!(!actor.is_gone(), "{part} did not get to {point}");
+        std::thread::yield_now();
+    }
+    (actor, go_on)
+}
+
 #[cfg(feature = "failpoints")]
 pub(crate) mod failpoints {
     use super::*;
@@ -132,15 +167,25 @@ pub(crate) mod failpoints {
 
     /// Kills the operation at each point it passes, and recovery at each of its own. `at_least` points are expected.
     pub(crate) fn every_step(operation: &Operation, at_least: usize) {
-        steps(operation, at_least, 1);
+        steps(operation, &USUAL, at_least, 1);
+    }
+
+    /// The same for an operation of another program.
+    pub(crate) fn every_step_of(program: &Program, operation: &Operation, at_least: usize) {
+        steps(operation, program, at_least, 1);
+    }
+
+    /// The same for an operation of many points of another program.
+    pub(crate) fn many_steps_of(program: &Program, operation: &Operation, at_least: usize) {
+        steps(operation, program, at_least, step());
     }
 
     /// The same for an operation of many points: of those of recovery the ordinary run takes every n-th, others each time.
     pub(crate) fn many_steps(operation: &Operation, at_least: usize) {
-        steps(operation, at_least, step());
+        steps(operation, &USUAL, at_least, step());
     }
 
-    fn steps(operation: &Operation, at_least: usize, stride: usize) {
+    fn steps(operation: &Operation, program: &Program, at_least: usize, stride: usize) {
         let dir = tempfile::tempdir().unwrap();
         let start = dir.path().join("start");
         (operation.before)(&start);
@@ -163,18 +208,21 @@ pub(crate) mod failpoints {
             );
             let left = dir.path().join(format!("left-{number}"));
             copy(&root, &left);
-            outcomes.push((operation.outcome)(&world::check(&root)));
+            outcomes.push((operation.outcome)(&(program.check)(&root)));
 
             // Recovery is killed at each of its own steps, too.
             let recovering = dir.path().join(format!("recovering-{number}"));
             copy(&left, &recovering);
-            let points = self::points("open", &recovering);
+            let points = self::points(program.open, &recovering);
             let some = points.iter().enumerate().skip(number % stride);
             for (second, point) in some.step_by(stride) {
                 let again = dir.path().join(format!("again-{number}-{second}"));
                 copy(&left, &again);
-                assert!(killed_at("open", &again, point), "{point} was not reached");
-                let outcome = (operation.outcome)(&world::check(&again));
+                assert!(
+                    killed_at(program.open, &again, point),
+                    "{point} was not reached"
+                );
+                let outcome = (operation.outcome)(&(program.check)(&again));
                 assert_eq!(outcome, outcomes[number], "killed at {point} in recovery");
                 std::fs::remove_dir_all(&again).unwrap();
             }
@@ -214,15 +262,57 @@ pub(crate) fn strace_works() -> bool {
     probe.stdout(Stdio::null()).stderr(Stdio::null());
     let works = probe.status().is_ok_and(|status| status.success());
     if !works {
-        // `.ci/run` installs what is missing and turns this into a failure.
-        let reason = "no strace, or ptrace is forbidden";
-        assert!(
-            std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
-            "{reason}"
-        );
-        eprintln!("SKIPPED: {reason}");
+        skip("no strace, or ptrace is forbidden");
     }
     works
+}
+
+/// Says loudly that a test is skipped. `.ci/run` installs what is missing and turns this into a failure.
+pub(crate) fn skip(reason: &str) {
+    assert!(
+        std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
+        "{reason}"
+    );
+    eprintln!("SKIPPED: {reason}");
+}
+
+/// A runner in whose mount namespace file systems can be mounted, without being root. `None` where that is forbidden.
+pub(crate) fn with_mounts() -> Option<impl Fn() -> Command> {
+    let unshare = || {
+        let mut unshare = Command::new("unshare");
+        unshare.arg("-Urm");
+        unshare
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut probe = unshare();
+    probe.args(["mount", "-t", "tmpfs", "none"]).arg(dir.path());
+    let works = probe.output().is_ok_and(|done| done.status.success());
+    if !works {
+        skip("no file system may be mounted here");
+    }
+    works.then_some(unshare)
+}
+
+/// Leaves ever more descriptors to an attempt, beginning with none, until it succeeds. Returns how many that were; `None`
+/// where it did not succeed with plenty either.
+pub(crate) fn starve(tenancy: &Tenancy, attempt: impl Fn() -> bool) -> Option<usize> {
+    let limit = rustix::process::Rlimit {
+        current: Some(64),
+        maximum: Some(64),
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    for spare in 0..24 {
+        let mut hoard: Vec<_> =
+            std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        hoard.truncate(hoard.len().saturating_sub(spare));
+        let done = attempt();
+        drop(hoard);
+        tenancy.recover().unwrap();
+        if done {
+            return Some(spare);
+        }
+    }
+    None
 }
 
 /// Every system call that changes what is on disk. The names of those a system lacks are marked optional.
@@ -245,15 +335,35 @@ pub(crate) fn step() -> usize {
 /// Kills the operation at its n-th system call that changes what is on disk, for every n, and looks each time.
 /// Returns how many kills that were.
 pub(crate) fn kill_at_system_calls(operation: &Operation) -> usize {
-    kill_at_system_calls_and(operation, world::check)
+    kill_at_system_calls_of(&USUAL, operation)
 }
 
-/// The same for an operation that is not finished or undone by opening, but by `open`.
-pub(crate) fn kill_at_system_calls_and(operation: &Operation, open: fn(&Path) -> Tenancy) -> usize {
+/// The same for an operation of another program.
+pub(crate) fn kill_at_system_calls_of(program: &Program, operation: &Operation) -> usize {
+    kill_at(operation.part, operation.before, step(), |root| {
+        (operation.outcome)(&(program.check)(root));
+    })
+}
+
+/// The same for one of many similar operations: fewer in the ordinary run.
+pub(crate) fn kill_at_few_system_calls(operation: &Operation) -> usize {
+    let few = 4 * step();
+    let stride = if step() == 1 { 1 } else { few };
+    kill_at(operation.part, operation.before, stride, |root| {
+        (operation.outcome)(&world::check(root));
+    })
+}
+
+/// The same where opening the library is not the first thing to do after a kill: `look` is given the data directory.
+pub(crate) fn kill_and_look(part: &str, before: fn(&Path), look: impl Fn(&Path)) -> usize {
+    kill_at(part, before, step(), look)
+}
+
+fn kill_at(part: &str, before: fn(&Path), stride: usize, look: impl Fn(&Path)) -> usize {
     let mut kills = 0;
     let dir = tempfile::tempdir().unwrap();
     let start = dir.path().join("start");
-    (operation.before)(&start);
+    before(&start);
     for calls in CALLS {
         let mut n = 1;
         loop {
@@ -265,17 +375,17 @@ pub(crate) fn kill_at_system_calls_and(operation: &Operation, open: fn(&Path) ->
             let inject = format!("inject={calls}:signal=KILL:when={n}");
             strace.args(["-f", "-qq", "-o", "/dev/null", "-e"]);
             strace.args([&format!("trace={calls}"), "-e", &inject]);
-            if !run(command_under(strace, operation.part, &root)) {
+            if !run(command_under(strace, part, &root)) {
                 std::fs::remove_dir_all(&root).unwrap();
                 break;
             }
             kills += 1;
-            (operation.outcome)(&open(&root));
+            look(&root);
             std::fs::remove_dir_all(&root).unwrap();
-            n += step();
+            n += stride;
         }
     }
-    println!("{}: {kills} kills", operation.part);
+    println!("{part}: {kills} kills");
     kills
 }
 
@@ -328,10 +438,15 @@ fn failing_at_any_system_call() {
 /// first attempt and says a word that ends in `ed` if it succeeded, is told to go on, and says `done` when the second
 /// has succeeded. Returns how often the first attempt failed.
 pub(crate) fn fail_at_system_calls(part: &str, operation: &Operation) -> usize {
+    fail_and_look(part, operation.before, |root| drop(world::check(root)))
+}
+
+/// The same where opening the library is not the first thing to do afterwards: `look` is given the data directory.
+pub(crate) fn fail_and_look(part: &str, before: fn(&Path), look: impl Fn(&Path)) -> usize {
     let mut failures = 0;
     let dir = tempfile::tempdir().unwrap();
     let start = dir.path().join("start");
-    (operation.before)(&start);
+    before(&start);
     for (calls, error) in [
         ("pwrite64,write", "ENOSPC"),
         ("fsync,fdatasync", "EIO"),
@@ -364,7 +479,7 @@ pub(crate) fn fail_at_system_calls(part: &str, operation: &Operation) -> usize {
                 let last = said.last().map(String::as_str);
                 assert_eq!(last, Some("done"), "{calls}:{error}:{n} {said:?}");
             }
-            world::check(&root);
+            look(&root);
             std::fs::remove_dir_all(&root).unwrap();
             if !hit {
                 break;

@@ -20,10 +20,12 @@ use crate::actors::{Actor, say, told};
 use crate::app::{Fleet, admit, archive, builder, fleet_with, names, wards};
 use crate::world;
 
+mod careful;
 mod faults;
 mod killed;
 mod many;
 mod refused;
+mod stopped;
 
 const WARDS: &str = "20260101000000";
 const ARCHIVE: &str = "20260102000000";

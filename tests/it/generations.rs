@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use diesel_tenants::prelude::*;
 use diesel_tenants::repair::RepairOptions;
 use diesel_tenants::verify::{Finding, Health, VerifyOptions};
-use diesel_tenants::{BackupOptions, BackupRef, RestoreOptions};
+use diesel_tenants::{BackupOptions, BackupRef, RestoreOptions, Status};
 
 use crate::app::{admit, builder, names};
 use crate::crashes::copy;
@@ -215,4 +215,77 @@ fn a_creation_is_not_undone_over_other_files() {
         drop(tenancy);
         assert!(crate::world::check(&root).tenants().unwrap().is_empty());
     }
+}
+
+/// The catalogue is put back to when a tenant was reserved, which was completed and has moved on since: it is not made
+/// anew beside its own database, nor served empty.
+#[test]
+fn a_reservation_is_not_completed_over_the_live_database() {
+    for generation in [1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        let tenancy = builder(&root).open().unwrap();
+        tenancy.reserve(&id(), NewTenant::named("x")).unwrap();
+        let backup = tenancy.backup_shared(&BackupOptions::new()).unwrap();
+        drop(tenancy);
+        shared(&root, dir.path(), false);
+        let tenancy = builder(&root).open().unwrap();
+        let tenant = tenancy.complete(&id()).unwrap();
+        admit(&mut tenant.enter().unwrap(), "acknowledged").unwrap();
+        if generation == 2 {
+            tenancy.compact(&id()).unwrap();
+        }
+        drop((tenant, tenancy));
+        shared(&root, dir.path(), true);
+
+        let tenancy = builder(&root).open().unwrap();
+        for _ in 0..2 {
+            assert!(tenancy.complete(&id()).is_err());
+            assert!(tenancy.tenant(&id()).is_err());
+        }
+        drop(tenancy);
+        assert_eq!(rows(&file(&root, generation)), ["acknowledged"]);
+        builder(&root).restore_shared(&backup.path).unwrap();
+        let tenancy = builder(&root).open().unwrap();
+        let found = tenancy.handle(&id()).unwrap().record().unwrap();
+        assert_eq!(found.generation, generation);
+        assert_eq!(names(&mut tenancy.tenant(&id()).unwrap()), ["acknowledged"]);
+    }
+}
+
+/// A completion under a higher number is undone like any other creation: it removes what it made, and nothing else.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_completion_is_undone_under_whatever_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let tenancy = builder(&root).open().unwrap();
+    tenancy.reserve(&id(), NewTenant::named("x")).unwrap();
+    drop(tenancy);
+    for generation in 1..=3 {
+        let mut command = crate::actors::command("complete", &root);
+        command.env(FAILPOINT, "create.published=kill");
+        assert!(crate::crashes::run(command));
+        let made = file(&root, generation);
+        assert!(made.exists(), "{generation}");
+        if generation == 2 {
+            let planted = file(&root, 1);
+            std::fs::write(&planted, "somebody's").unwrap();
+            let tenancy = builder(&root).open().unwrap();
+            assert!(tenancy.recover().is_err());
+            assert_eq!(std::fs::read(&planted).unwrap(), b"somebody's");
+            assert!(made.exists());
+            std::fs::remove_file(&planted).unwrap();
+        }
+        let tenancy = builder(&root).open().unwrap();
+        let _ = tenancy.recover();
+        let record = tenancy.handle(&id()).unwrap().record().unwrap();
+        assert_eq!(record.status, Status::Reserved, "{generation}");
+        assert!(!made.exists());
+    }
+    let tenancy = builder(&root).open().unwrap();
+    let tenant = tenancy.complete(&id()).unwrap();
+    assert_eq!(tenant.record().unwrap().generation, 4);
+    drop((tenant, tenancy));
+    crate::world::check(&root);
 }

@@ -12,6 +12,8 @@ mod app;
 mod audit;
 mod audited_files;
 mod backup;
+#[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
+mod canary;
 mod child;
 mod contexts;
 mod crashes;
@@ -41,6 +43,7 @@ mod recreate;
 mod reference;
 mod rename;
 mod repair;
+mod reserve;
 mod restore;
 mod retention;
 mod roots;

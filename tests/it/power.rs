@@ -11,8 +11,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use diesel_tenants::prelude::*;
-
 use crate::actors::{command_under, say};
 use crate::app::{admit, builder};
 use crate::crashes::{OPERATIONS, Operation, copy, run, strace_works, with_rows};
@@ -566,15 +564,21 @@ fn step() -> usize {
 /// Lets the power fail at every moment of the operation at which something else is on the disk than before. Returns how
 /// often it failed.
 pub(crate) fn fail_power(operation: &Operation) -> usize {
-    fail_power_and(operation, world::check)
+    fail_power_and_look(operation.part, operation.before, |root| {
+        (operation.outcome)(&world::check(root))
+    })
 }
 
-/// The same for an operation that is not finished or undone by opening, but by `open`.
-pub(crate) fn fail_power_and(operation: &Operation, open: fn(&Path) -> Tenancy) -> usize {
+/// The same where opening the library is not the first thing to do afterwards: `outcome` is given the data directory.
+pub(crate) fn fail_power_and_look(
+    part: &str,
+    before: fn(&Path),
+    outcome: impl Fn(&Path) -> bool,
+) -> usize {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().canonicalize().unwrap();
     let (start, root) = (home.join("start"), home.join("data"));
-    (operation.before)(&start);
+    before(&start);
     let image = || match root.exists() {
         true => Disk::of(&root),
         false => Disk::default(),
@@ -583,7 +587,18 @@ pub(crate) fn fail_power_and(operation: &Operation, open: fn(&Path) -> Tenancy) 
         copy(&start, &root);
     }
     let (mut disk, before) = (image(), image());
-    let events = record(operation.part, &root, before);
+    let events = record(part, &root, before);
+    let look = |disk: &Disk, chance: Option<Chance>, acknowledged: bool| {
+        let found = root.with_extension("found");
+        disk.found(&root, &found, chance);
+        let after = outcome(&found);
+        assert!(
+            after || !acknowledged,
+            "{part}: it was acknowledged, and is gone"
+        );
+        std::fs::remove_dir_all(&found).unwrap();
+        1
+    };
     let mut failures = 0;
     let mut acknowledged = false;
     let mut moments = 0;
@@ -593,47 +608,20 @@ pub(crate) fn fail_power_and(operation: &Operation, open: fn(&Path) -> Tenancy) 
             moments += 1;
             if moments % step() == 0 {
                 // What is most is lost right before a sync.
-                failures += look(
-                    operation,
-                    open,
-                    &disk,
-                    &root,
-                    Some(Chance(number as u64)),
-                    acknowledged,
-                );
+                failures += look(&disk, Some(Chance(number as u64)), acknowledged);
             }
         }
         disk.replay(event);
         acknowledged |= matches!(event, Event::Acknowledge);
         if changes_the_disk && moments % step() == 0 {
-            failures += look(operation, open, &disk, &root, None, acknowledged);
+            failures += look(&disk, None, acknowledged);
         }
     }
     // The operation has returned: nothing of it may be lost any more.
-    failures += look(operation, open, &disk, &root, None, true);
-    failures += look(operation, open, &disk, &root, Some(Chance(0)), true);
-    println!("{}: {failures} power failures", operation.part);
+    failures += look(&disk, None, true);
+    failures += look(&disk, Some(Chance(0)), true);
+    println!("{part}: {failures} power failures");
     failures
-}
-
-fn look(
-    operation: &Operation,
-    open: fn(&Path) -> Tenancy,
-    disk: &Disk,
-    root: &Path,
-    chance: Option<Chance>,
-    acknowledged: bool,
-) -> usize {
-    let found = root.with_extension("found");
-    disk.found(root, &found, chance);
-    let after = (operation.outcome)(&open(&found));
-    assert!(
-        after || !acknowledged,
-        "{}: it was acknowledged, and is gone",
-        operation.part
-    );
-    std::fs::remove_dir_all(&found).unwrap();
-    1
 }
 
 /// The engine's own operations.

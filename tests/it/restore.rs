@@ -135,6 +135,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
         }
         "restore shared" => shared::play(root),
         "restore shared or fail" => shared::play_or_fail(root),
+        "restore shared twice" => shared::play_twice(root),
         other => return faults::play(other, root),
     }
     true
@@ -192,6 +193,141 @@ fn what_was_kept_goes_when_it_is_old_enough() {
         "{error}"
     );
     world::check(&fleet.root);
+}
+
+/// A hold keeps what was kept, whatever its age.
+#[test]
+fn what_was_kept_of_a_tenant_on_hold_stays() {
+    let (fleet, tenant, backup) = backed_up();
+    let tenancy = &fleet.tenancy;
+    tenancy
+        .restore(&id(), &BackupRef::from(&backup), &confirmed())
+        .unwrap();
+    tenancy.hold(&id(), "a case").unwrap();
+    let error = tenancy.discard_old_generations(&id(), Duration::ZERO);
+    assert!(
+        matches!(error, Err(RestoreError::OnHold { .. })),
+        "{error:?}"
+    );
+    assert!(fleet.file(&tenant, 1).exists());
+    tenancy.release_hold(&id()).unwrap();
+    let discarded = tenancy.discard_old_generations(&id(), Duration::ZERO);
+    assert_eq!(discarded.unwrap(), [1]);
+}
+
+/// A backup outlives a purge that was not told to remove it, and is of somebody who is not to come back.
+#[test]
+fn a_backup_of_a_purged_tenant_becomes_no_tenant() {
+    let (fleet, tenant, backup) = backed_up();
+    drop(tenant);
+    app::delete_at_once(&fleet.tenancy, &id());
+    fleet.tenancy.purge(&id(), "TH001").unwrap();
+    for copy in ["TH001", "TH002"] {
+        let new = NewTenant::named("x").reuse_retired_id();
+        let (copy, options) = (copy.parse().unwrap(), CloneOptions::new());
+        let backup = BackupRef::path(&backup.path);
+        let error = fleet
+            .tenancy
+            .clone_from_backup(&backup, &copy, new, &options)
+            .map(drop);
+        assert!(
+            matches!(error, Err(RestoreError::Purged { .. })),
+            "{error:?}"
+        );
+    }
+    assert!(fleet.tenancy.tenants().unwrap().is_empty());
+    world::check(&fleet.root);
+}
+
+/// One that was replaced in the future, as after a clock was set back, is not old.
+#[test]
+fn what_was_kept_has_no_age_before_its_time() {
+    let (fleet, _tenant, backup) = backed_up();
+    let tenancy = &fleet.tenancy;
+    tenancy
+        .restore(&id(), &BackupRef::from(&backup), &confirmed())
+        .unwrap();
+    let mut shared = tenancy.shared().unwrap();
+    let later = "UPDATE __tenants_generations SET replaced_at = replaced_at + 86400000";
+    let done = shared.unrouted("test", |raw| raw.connection().batch_execute(later));
+    done.unwrap();
+    drop(shared);
+    let discard = |hours: u64| {
+        tenancy
+            .discard_old_generations(&id(), Duration::from_secs(hours * 3600))
+            .unwrap()
+    };
+    assert!(discard(1).is_empty());
+    assert_eq!(discard(0), [1]);
+}
+
+/// What is in the place of a kept generation and is not that one is not undone to, and stays where it is.
+#[test]
+fn what_is_not_the_kept_generation_is_not_undone_to() {
+    let (fleet, tenant, backup) = backed_up();
+    let other = fleet.create("TH002");
+    admit(&mut other.enter().unwrap(), "another's").unwrap();
+    fleet.tenancy.suspend(&other.id()).unwrap();
+    let tenancy = &fleet.tenancy;
+    tenancy
+        .restore(&id(), &BackupRef::from(&backup), &confirmed())
+        .unwrap();
+    let kept = fleet.file(&tenant, 1);
+    let whole = fs::read(&kept).unwrap();
+    let others = fs::read(fleet.file(&other, 1)).unwrap();
+    let mut garbage = whole.clone();
+    garbage[4096..].fill(0xAA);
+    for (bytes, reason) in [
+        (&others[..], "really that of tenant `TH002`"),
+        (&garbage[..], "damaged"),
+        (&whole[..whole.len() / 2], "damaged"),
+        (&b""[..], "empty"),
+    ] {
+        fs::write(&kept, bytes).unwrap();
+        let error = tenancy.undo(&id(), "TH001").unwrap_err();
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            text += &format!(": {error}");
+            cause = error.source();
+        }
+        assert!(
+            text.contains(reason) || text.contains("malformed"),
+            "{reason}: {text}"
+        );
+        assert!(
+            fs::read(&kept).unwrap() == bytes,
+            "{reason}: it was changed"
+        );
+        let record = tenant.record().unwrap();
+        assert_eq!((record.status, record.generation), (Status::Active, 2));
+        assert_eq!(world::rows(tenancy), ["before"]);
+    }
+    fs::write(&kept, &whole).unwrap();
+    tenancy.undo(&id(), "TH001").unwrap();
+    world::check(&fleet.root);
+}
+
+/// What cannot be backed up is not replaced, unless that is asked for.
+#[test]
+fn without_a_safety_backup_nothing_is_restored() {
+    let (fleet, tenant, backup) = backed_up();
+    admit(&mut tenant.enter().unwrap(), "after").unwrap();
+    let backups = fleet.root.join("backups");
+    let aside = fleet.root.with_file_name("aside");
+    fs::rename(&backups, &aside).unwrap();
+    fs::write(&backups, "in the way").unwrap();
+    let carried = BackupRef::path(aside.join(backup.path.file_name().unwrap()));
+    let error = fleet.tenancy.restore(&id(), &carried, &confirmed());
+    assert!(
+        matches!(error, Err(RestoreError::NoSafetyBackup(_))),
+        "{error:?}"
+    );
+    assert_eq!(world::rows(&fleet.tenancy), ["before", "after"]);
+    assert_eq!(tenant.record().unwrap().generation, 1);
+    let options = confirmed().without_safety_backup();
+    fleet.tenancy.restore(&id(), &carried, &options).unwrap();
+    assert_eq!(world::rows(&fleet.tenancy), ["before"]);
 }
 
 /// An operator put another tenant's database into the place of an old generation: it may be the only one there is.

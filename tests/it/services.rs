@@ -1,4 +1,6 @@
 //! The hospital's services: accounts, numbers, subscriptions.
+use std::path::{Path, PathBuf};
+
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::shared::hospitals;
@@ -6,10 +8,13 @@ use diesel_tenants::models::shared::accounts::{Hospital, NewHospital};
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{Accounts, HashCost, Policy};
+use diesel_tenants::services::admission::Admission;
 
 mod accounts;
+mod admission;
 mod links;
 mod numbers;
+mod onboarding;
 mod sessions;
 mod subscriptions;
 
@@ -17,26 +22,44 @@ mod subscriptions;
 struct Service {
     tenancy: Tenancy,
     accounts: Accounts,
+    root: PathBuf,
     _dir: tempfile::TempDir,
 }
 
 fn service() -> Service {
     let dir = tempfile::tempdir().unwrap();
-    let tenancy = Tenancy::builder(&ROUTES)
-        .sqlite(dir.path().join("data"))
+    let root = dir.path().join("data");
+    Service {
+        tenancy: open(&root),
+        accounts: quick_accounts(),
+        root,
+        _dir: dir,
+    }
+}
+
+/// The library on the hospital's model, as every process of these tests opens it.
+fn open(root: &Path) -> Tenancy {
+    let builder = Tenancy::builder(&ROUTES)
+        .sqlite(root)
         .init()
         .shared_migrations(SHARED_MIGRATIONS)
         .tenant_migrations(TENANT_MIGRATIONS)
+        .workflow(Admission::default());
+    diesel_tenants::services::onboarding::workflows(builder)
         .open()
-        .unwrap();
-    // Hashes are not what is tested here, and slow on purpose.
+        .unwrap()
+}
+
+/// Hashes are not what is tested here, and slow on purpose.
+fn quick_accounts() -> Accounts {
     let mut policy = Policy::default();
     policy.hash_cost = HashCost::new(16, 1);
-    Service {
-        tenancy,
-        accounts: Accounts::new(policy),
-        _dir: dir,
-    }
+    Accounts::new(policy)
+}
+
+/// The parts other processes play here.
+pub(crate) fn play(part: &str, root: &Path) -> bool {
+    onboarding::play(part, root) || admission::play(part, root)
 }
 
 impl Service {
@@ -55,29 +78,33 @@ impl Service {
 
     /// The row alone.
     fn hospital_row(&self, code: &str) -> Id<Hospital> {
-        let id = Id::new();
-        let row = NewHospital {
-            id,
-            code,
-            name: code,
-            subdomain: &code.to_lowercase(),
-            contact_name: None,
-            email: "office@hospital.example",
-            phone: None,
-            address: None,
-            city: None,
-            country: None,
-            website: None,
-            time_zone: "UTC",
-            currency: "USD",
-            created_at: at(0),
-        };
-        diesel::insert_into(hospitals::table)
-            .values(&row)
-            .execute(&mut self.shared())
-            .unwrap();
-        id
+        hospital_row(&mut self.shared(), code)
     }
+}
+
+fn hospital_row(shared: &mut SharedContext, code: &str) -> Id<Hospital> {
+    let id = Id::new();
+    let row = NewHospital {
+        id,
+        code,
+        name: code,
+        subdomain: &code.to_lowercase(),
+        contact_name: None,
+        email: "office@hospital.example",
+        phone: None,
+        address: None,
+        city: None,
+        country: None,
+        website: None,
+        time_zone: "UTC",
+        currency: "USD",
+        created_at: at(0),
+    };
+    diesel::insert_into(hospitals::table)
+        .values(&row)
+        .execute(shared)
+        .unwrap();
+    id
 }
 
 /// The day everything begins.

@@ -15,8 +15,9 @@ use crate::crashes::{self, Operation};
 use crate::world;
 
 mod admission;
-pub(crate) use admission::{Admission, Onboarding};
-use admission::{Refused, who, with_trouble};
+mod defences;
+use admission::Refused;
+pub(crate) use admission::{Admission, Onboarding, who, with_trouble};
 
 fn id() -> TenantId {
     "TH001".parse().unwrap()
@@ -359,6 +360,17 @@ fn what_was_left_is_settled_while_the_tenant_is_closed() {
     assert_eq!(tenancy.recover().unwrap(), 1);
     tenancy.resume(&id()).unwrap();
     assert_eq!(agreed(tenancy), [""; 0]);
+    // So it cannot be done any more, not even by a commit whose answer was lost.
+    let late = "INSERT INTO __tenants_workflow_steps (run, number, step, phase) \
+                SELECT run, number, step, 'done' FROM __tenants_workflow_steps WHERE phase = 'void'";
+    let void = "SELECT count(*) AS count FROM __tenants_workflow_steps WHERE phase = 'void'";
+    let mut ctx = tenancy.tenant(&id()).unwrap();
+    assert_eq!(number(&mut ctx, void), 1);
+    ctx.unrouted("play the lost commit", |raw| {
+        diesel::sql_query(late).execute(raw)
+    })
+    .unwrap_err();
+    drop(ctx);
 
     // A step in the tenant that is to be undone waits until it is open again.
     abandon(tenancy, "patient");
@@ -616,6 +628,63 @@ fn spoil(tenancy: &Tenancy, sql: &str) {
         .shared()
         .unwrap()
         .raw(|conn| conn.batch_execute(sql));
+}
+
+/// What is done and what is written down about it are one transaction: without the one there is not the other.
+#[test]
+fn what_cannot_be_written_down_is_not_done() {
+    use diesel::connection::SimpleConnection;
+    const VETO: &str = "BEGIN SELECT RAISE(ABORT, 'veto'); END";
+    let fleet = hospital();
+    let tenancy = &fleet.tenancy;
+    let admit = |name| tenancy.run_workflow(&Admission, &id(), None, who(name));
+    let in_tenant = |sql: &str| {
+        let mut ctx = tenancy.tenant(&id()).unwrap();
+        ctx.raw(|conn| conn.batch_execute(sql));
+    };
+    // A step in the shared database.
+    let veto = format!("CREATE TRIGGER veto BEFORE INSERT ON __tenants_workflow_journal {VETO}");
+    spoil(tenancy, &veto);
+    let error = admit("Ada").unwrap_err();
+    assert!(
+        matches!(error, WorkflowError::Journal { step: "user", .. }),
+        "{error:?}"
+    );
+    assert_eq!(agreed(tenancy), [""; 0]);
+    spoil(tenancy, "DROP TRIGGER veto");
+    // One in the tenant's, where the table is there by now.
+    admit("Bea").unwrap();
+    in_tenant(&format!(
+        "CREATE TRIGGER veto BEFORE INSERT ON __tenants_workflow_steps {VETO}"
+    ));
+    let error = admit("Cyd").unwrap_err();
+    assert!(
+        matches!(
+            error,
+            WorkflowError::Journal {
+                step: "visitor",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(agreed(tenancy), ["Bea"]);
+    in_tenant("DROP TRIGGER veto");
+    // The last one, past the commit.
+    let veto = format!(
+        "CREATE TRIGGER veto BEFORE UPDATE ON __tenants_workflows \
+         WHEN NEW.state IN ('done', 'finished') {VETO}"
+    );
+    spoil(tenancy, &veto);
+    let error = admit("Dee").unwrap_err();
+    assert!(
+        matches!(error, WorkflowError::Unfinished { .. }),
+        "{error:?}"
+    );
+    assert_eq!(sides(tenancy).0, ["Bea", "pending Dee"]);
+    spoil(tenancy, "DROP TRIGGER veto");
+    assert_eq!(tenancy.recover().unwrap(), 1);
+    assert_eq!(agreed(tenancy), ["Bea", "Dee"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use diesel_tenants::{SharedContext, TenantContext, TenantHandle, TenantId};
+use diesel_tenants::{SharedContext, Status, Tenancy, TenantContext, TenantHandle, TenantId};
 use tokio::task::JoinHandle;
 
 use crate::layer::{Resolved, Shared};
@@ -86,6 +86,42 @@ impl TenantDb {
             work(&mut ctx, &mut shared).map_err(RunError::Failed)
         })
         .await
+    }
+}
+
+impl TenantDb {
+    /// Runs `work` with the library and the tenant's id: for what opens its own contexts, as
+    /// [`Tenancy::run_workflow`] does. Otherwise as [`run`](Self::run).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_on_tenancy<T, E>(
+        &self,
+        work: impl FnOnce(&Tenancy, &TenantId) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, RunError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let permit = self.shared.gate.enter(Some(self.uuid)).await?;
+        let (id, shared) = (self.id(), Arc::clone(&self.shared));
+        blocking(move || {
+            let _permit = permit;
+            work(&shared.tenancy, &id).map_err(RunError::Failed)
+        })
+        .await
+    }
+}
+
+impl TenantDb {
+    /// Turns a request for a tenant that is closed away here: guards and log-in pages answer before any database is
+    /// entered, and would tell it from one that is unknown. Entering asks for the newest word, and waits for a restore.
+    async fn if_open(self) -> Result<Self, TenantRejection> {
+        match self.run(|_| Ok::<_, ()>(())).await {
+            Ok(()) => Ok(self),
+            Err(RunError::Rejected(rejection)) => Err(rejection),
+            Err(RunError::Failed(())) => unreachable!("nothing is done that could fail"),
+        }
     }
 }
 
@@ -177,11 +213,16 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantDb {
             }
         };
         let uuid = handle.uuid();
-        Ok(Self {
+        let tenant = Self {
             shared,
             handle,
             uuid,
-        })
+        };
+        // Looked up a moment ago, so this is from memory.
+        match tenant.handle.record()?.status {
+            Status::Active => Ok(tenant),
+            _ => tenant.if_open().await,
+        }
     }
 }
 

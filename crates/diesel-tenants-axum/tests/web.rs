@@ -19,6 +19,8 @@ use diesel_tenants_axum::{Admission, RunError, SharedDb, TenantDb, TenantLayer};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
+#[path = "web/given_up.rs"]
+mod given_up;
 #[path = "web/guards.rs"]
 mod guards;
 
@@ -552,7 +554,9 @@ async fn a_tenant_that_is_stuck_holds_up_itself_only() {
     };
     let held = [hold("/stuck"), hold("/stuck")];
     // Its own next request is turned away when its time is up, with a word when to come again …
+    let until = std::time::Instant::now() + Duration::from_secs(20);
     loop {
+        assert!(std::time::Instant::now() < until, "nobody is turned away");
         let response = app
             .clone()
             .oneshot(request("north.example.com", "/patients"))

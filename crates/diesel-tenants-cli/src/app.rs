@@ -3,6 +3,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use diesel::SqliteConnection;
+use diesel_tenants::access::Principal;
 use diesel_tenants::verify::SharedRefColumn;
 use diesel_tenants::{Builder, DisplayName, RoutingTable, Sqlite, Tenancy, TenantId, TenantRecord};
 
@@ -34,7 +35,21 @@ impl App<'_> {
     }
 
     pub(crate) fn open(&self) -> Result<Tenancy, Failure> {
-        Ok(self.builder()?.open()?)
+        Ok(self.in_somebodys_name(self.builder()?.open()?))
+    }
+
+    /// The library, with whoever runs this command named in the audit log as an operator.
+    pub(crate) fn in_somebodys_name(&self, tenancy: Tenancy) -> Tenancy {
+        let actor = match &self.options.acting_as {
+            Some(actor) => actor.clone(),
+            None => tenancy.acting().actor().clone(),
+        };
+        let role = "operator".parse().expect("a role's name");
+        let mut principal = Principal::user(actor).with_role(role);
+        if let Some(reason) = &self.options.because {
+            principal = principal.with_reason(reason.clone());
+        }
+        tenancy.acting_as(principal)
     }
 
     /// The routing table is the program's own: nothing is opened for it.

@@ -2,7 +2,7 @@
 use diesel_tenants::adopt::{AdoptError, MappingError};
 use diesel_tenants::backend::InvalidBackup;
 use diesel_tenants::backend::sqlite::root::RootError;
-use diesel_tenants::error::{CatalogError, ReferenceError};
+use diesel_tenants::error::{AuditError, CatalogError, ReferenceError};
 use diesel_tenants::export::ExportError;
 use diesel_tenants::fleet::FleetError;
 use diesel_tenants::import::ImportError;
@@ -82,6 +82,7 @@ fn kind_of(error: &Error) -> Kind {
         Error::Fleet(FleetError::UnknownTenant { .. } | FleetError::UnknownRun { .. })
         | Error::Reference(ReferenceError::UnknownList { .. }) => Kind::NotFound,
         Error::Retention(RetentionError::HoldReason { .. })
+        | Error::Audit(AuditError::RetentionTooShort { .. })
         | Error::Quota(QuotaError::OutOfRange(_)) => Kind::Usage,
         // What is left of these says that a rule forbids it.
         Error::Retention(_) | Error::Purge(_) | Error::Rename(_) => Kind::Refused,
@@ -102,6 +103,10 @@ fn in_words_of_the_command_line(error: &Error) -> Option<String> {
             Some(format!("no list {list} was ever pushed"))
         }
         Error::Fleet(FleetError::UnknownRun { id }) => Some(format!("run {id} is not known")),
+        Error::Audit(AuditError::RetentionTooShort { shortest, .. }) => Some(format!(
+            "entries are kept for six years at the least; the shortest age is `{}d`",
+            shortest.as_secs() / (24 * 60 * 60)
+        )),
         Error::Purge(PurgeError::OnHold { id }) => Some(format!(
             "tenant `{id}` is under a legal hold; nothing of it may be removed"
         )),
@@ -153,6 +158,7 @@ from_library!(
     QuotaError,
     FleetError,
     ReferenceError,
+    AuditError,
     diesel::result::Error,
 );
 

@@ -2,6 +2,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use diesel_tenants::access::{ActorId, Reason};
+
+use crate::value::text;
 
 /// Options every command has.
 #[derive(Args, Clone, Debug, Default)]
@@ -27,6 +30,15 @@ pub struct Options {
     /// Confirm a destructive command: the tenant's id, exactly as it was created
     #[arg(long, global = true, value_name = "ID")]
     pub yes_i_mean: Option<String>,
+
+    /// In whose name it is done, for the audit log: an opaque id such as `user:41`, no person's name
+    /// [default: `uid:` and the number of the user who runs this]
+    #[arg(long = "as", global = true, env = "TENANTS_AS", value_name = "NAME", value_parser = text::<ActorId>())]
+    pub acting_as: Option<ActorId>,
+
+    /// Why it is done, for the audit log: 8 to 500 characters
+    #[arg(long, global = true, value_name = "WHY", value_parser = text::<Reason>())]
+    pub because: Option<Reason>,
 }
 
 /// When to use colours.

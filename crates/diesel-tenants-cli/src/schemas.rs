@@ -47,6 +47,8 @@ fn all() -> Vec<(String, Value)> {
         of::<routes::Routed>(),
         of::<create::Created>(),
         of::<create::Checked>(),
+        of::<create::Reserved>(),
+        of::<delete::Unreserved>(),
         of::<create_test::CreatedForTest>(),
         of::<migrations::OfAll>(),
         of::<migrations::OfOne>(),
@@ -85,6 +87,11 @@ fn all() -> Vec<(String, Value)> {
         of::<stats::Counted>(),
         of::<doctor::Examined>(),
         of::<completions::Completion>(),
+        of::<audit::Listed>(),
+        of::<audit::Exported>(),
+        of::<audit::Verified>(),
+        of::<audit::Newest>(),
+        of::<audit::Pruned>(),
     ]
 }
 

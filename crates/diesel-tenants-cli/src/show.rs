@@ -40,7 +40,9 @@ pub(crate) fn path(path: &Path) -> String {
 pub(crate) fn status(status: Status) -> StyledObject<Status> {
     match status {
         Status::Active => style(status).green(),
-        Status::Suspended | Status::Restoring | Status::Provisioning => style(status).yellow(),
+        Status::Reserved | Status::Suspended | Status::Restoring | Status::Provisioning => {
+            style(status).yellow()
+        }
         Status::Archived => style(status).dim(),
         _ => style(status).red(),
     }

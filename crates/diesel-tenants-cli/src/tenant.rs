@@ -13,7 +13,7 @@ pub(crate) struct Tenant {
     pub(crate) name: String,
     pub(crate) subdomain: Option<String>,
     pub(crate) plan: Option<String>,
-    /// provisioning, active, suspended, archived, restoring, deleting, deleted or failed.
+    /// reserved, provisioning, active, suspended, archived, restoring, deleting, deleted or failed.
     pub(crate) status: &'static str,
     /// Which physical database is in use, counted from 1.
     pub(crate) generation: u64,

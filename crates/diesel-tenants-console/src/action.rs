@@ -1,14 +1,15 @@
 //! What can be done to a tenant, and doing it.
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use diesel_tenants::verify::VerifyOptions;
 use diesel_tenants::{
-    BackupOptions, BackupRef, NewTenant, RestoreOptions, Retention, Tenancy, TenantId,
+    BackupOptions, BackupRef, BackupsOnPurge, DisplayName, NewTenant, PurgeOptions, Rename,
+    RestoreOptions, Retention, Subdomain, Tenancy, TenantId,
 };
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::given::Fields;
 use crate::repair;
 use crate::view;
 
@@ -31,10 +32,15 @@ pub(crate) enum Action {
     Recreate,
     Hold,
     Release,
+    Rename,
+    Quota,
+    Compact,
+    Discard,
+    Purge,
 }
 
 impl Action {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 21] = [
         Self::Create,
         Self::Verify,
         Self::Repair,
@@ -51,6 +57,11 @@ impl Action {
         Self::Recreate,
         Self::Hold,
         Self::Release,
+        Self::Rename,
+        Self::Quota,
+        Self::Compact,
+        Self::Discard,
+        Self::Purge,
     ];
 
     /// The word in addresses.
@@ -72,6 +83,11 @@ impl Action {
             Self::Recreate => "recreate",
             Self::Hold => "hold",
             Self::Release => "release",
+            Self::Rename => "rename",
+            Self::Quota => "quota",
+            Self::Compact => "compact",
+            Self::Discard => "discard",
+            Self::Purge => "purge",
         }
     }
 
@@ -94,6 +110,11 @@ impl Action {
             Self::Recreate => "Recreate",
             Self::Hold => "Put on hold",
             Self::Release => "Release the hold",
+            Self::Rename => "Rename",
+            Self::Quota => "Set the quota",
+            Self::Compact => "Compact",
+            Self::Discard => "Discard old databases",
+            Self::Purge => "Purge",
         }
     }
 
@@ -104,31 +125,6 @@ impl Action {
     /// Whether it may be done to many tenants at once.
     pub(crate) fn is_for_many(self) -> bool {
         matches!(self, Self::Verify | Self::BackUp | Self::Migrate)
-    }
-}
-
-/// The fields of a form.
-#[derive(Clone, Default)]
-pub(crate) struct Fields(BTreeMap<String, String>);
-
-impl Fields {
-    pub(crate) fn new(pairs: &[(String, String)]) -> Self {
-        Self(pairs.iter().cloned().collect())
-    }
-
-    /// A field without white space around it; empty where it is not there.
-    pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", |value| value.trim())
-    }
-
-    /// The fields whose names begin so, with the rest of their names.
-    pub(crate) fn beginning<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.0
-            .iter()
-            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
     }
 }
 
@@ -144,7 +140,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn done(summary: impl Into<String>) -> Self {
+    pub(crate) fn done(summary: impl Into<String>) -> Self {
         let summary = summary.into();
         let (good, lines) = (true, Vec::new());
         Self {
@@ -156,7 +152,7 @@ impl Outcome {
 
     pub(crate) fn failed(failure: Failure) -> Self {
         let summary = match failure {
-            Failure::Said(text) => text,
+            Failure::Said(text) | Failure::BadValue(text) | Failure::NotNow(text) => text,
             Failure::BadForm(text) => text.to_owned(),
             Failure::Panicked => "the program failed; its log says where".to_owned(),
             _ => "this cannot be done".to_owned(),
@@ -169,7 +165,7 @@ impl Outcome {
         }
     }
 
-    fn and(mut self, line: impl Into<String>) -> Self {
+    pub(crate) fn and(mut self, line: impl Into<String>) -> Self {
         self.lines.push(line.into());
         self
     }
@@ -256,15 +252,7 @@ pub(crate) fn perform(
             Outcome::done("Taken out of the archive; it is suspended now.")
         }
         Action::Delete => {
-            let days: u32 = fields
-                .get("days")
-                .parse()
-                .ok()
-                .filter(|days| *days <= LONGEST_RETENTION)
-                .ok_or(Failure::BadForm(
-                    "Say for how many days the data is kept: 0 to 36500.",
-                ))?;
-            let date = tenancy.delete(id, typed, Retention::days(days))?;
+            let date = tenancy.delete(id, typed, Retention::days(days(fields)?))?;
             Outcome::done(format!(
                 "Deleted. Its data is kept until {}, and can be had back until it is purged.",
                 view::moment(date)
@@ -297,11 +285,118 @@ pub(crate) fn perform(
             tenancy.release_hold(id)?;
             Outcome::done("The hold was released.")
         }
+        Action::Rename => {
+            let to = Rename::new().display_name(fields.get("name"));
+            let to = match fields.get("subdomain") {
+                "" => to.no_subdomain(),
+                subdomain => to.subdomain(subdomain),
+            };
+            tenancy.rename(id, to)?;
+            Outcome::done("Renamed. Its id stays what it was.")
+        }
+        Action::Quota => {
+            let bytes = quota(fields)?;
+            tenancy.set_quota(id, bytes)?;
+            Outcome::done(match bytes {
+                Some(bytes) => format!("The quota is {}.", view::bytes(bytes)),
+                None => "Its plan says how large it may become.".to_owned(),
+            })
+        }
+        Action::Compact => {
+            let done = tenancy.compact(id)?;
+            Outcome::done(format!(
+                "Compacted from {} to {}; generation {} is in use now.",
+                view::bytes(done.before),
+                view::bytes(done.after),
+                done.generation
+            ))
+        }
+        Action::Discard => {
+            let age = Duration::from_secs(u64::from(days(fields)?) * 24 * 60 * 60);
+            confirmed(tenancy, id, typed)?;
+            let gone = tenancy.discard_old_generations(id, age)?;
+            match gone.as_slice() {
+                [] => Outcome::done("None is that old; all are kept."),
+                gone => {
+                    let gone: Vec<String> = gone.iter().map(u64::to_string).collect();
+                    Outcome::done(format!("Removed for ever: generation {}.", gone.join(", ")))
+                }
+            }
+        }
+        Action::Purge => {
+            let mut options = PurgeOptions::default();
+            if fields.is_ticked("with-backups") {
+                options = options.backups(BackupsOnPurge::Remove);
+            }
+            if fields.is_ticked("clock-checked") {
+                options = options.i_checked_the_clock();
+            }
+            let certificate = tenancy.purge_with(id, typed, &options)?;
+            let backups = match certificate.backups {
+                BackupsOnPurge::Remove => {
+                    format!("{} backups were removed", certificate.backups_removed)
+                }
+                _ => "its backups are kept until their own retention ends".to_owned(),
+            };
+            Outcome::done(format!(
+                "Purged: {} in {} databases were removed for ever.",
+                view::bytes(certificate.bytes),
+                certificate.generations.len()
+            ))
+            .and(backups)
+            .and(format!("certificate {}", certificate.uuid))
+        }
     })
 }
 
 /// The longest time a deleted tenant is kept, in days: a hundred years.
 const LONGEST_RETENTION: u32 = 36_500;
+
+fn days(fields: &Fields) -> Result<u32, Failure> {
+    let days = fields.get("days").parse().ok();
+    let days = days.filter(|days| *days <= LONGEST_RETENTION);
+    days.ok_or(Failure::BadForm(
+        "Say for how many days the data is kept: 0 to 36500.",
+    ))
+}
+
+/// In MiB; empty is what the plan says.
+fn quota(fields: &Fields) -> Result<Option<u64>, Failure> {
+    let asked = fields.get("mebibytes");
+    if asked.is_empty() {
+        return Ok(None);
+    }
+    let mebibytes: Option<u64> = asked.parse().ok();
+    let bytes = mebibytes.and_then(|mebibytes| mebibytes.checked_mul(1024 * 1024));
+    bytes.map(Some).ok_or(Failure::BadForm(
+        "The quota is a whole number of MiB, or empty for what the plan says.",
+    ))
+}
+
+/// For what the library asks no confirmation of: the id as the tenant was created.
+fn confirmed(tenancy: &Tenancy, id: &TenantId, typed: &str) -> Result<(), Failure> {
+    let record = tenancy.handle(id)?.record()?;
+    match typed == record.id.as_str() {
+        true => Ok(()),
+        false => Err(Failure::BadForm(
+            "The tenant's id was not typed as it is; nothing was done.",
+        )),
+    }
+}
+
+/// Refuses names that are none before anything is begun.
+pub(crate) fn check(action: Action, fields: &Fields) -> Result<(), Failure> {
+    if matches!(action, Action::Create | Action::Rename) {
+        let name = fields.get("name").parse::<DisplayName>();
+        name.map_err(Failure::bad_value)?;
+        let subdomain = fields.get("subdomain");
+        if !subdomain.is_empty() {
+            let subdomain = subdomain.parse::<Subdomain>();
+            subdomain.map_err(Failure::bad_value)?;
+        }
+    }
+    Ok(())
+}
 
 fn create(tenancy: &Tenancy, id: &TenantId, fields: &Fields) -> Result<Outcome, Failure> {
     let mut new = NewTenant::named(fields.get("name"));
@@ -333,6 +428,13 @@ mod tests {
         for action in Action::ALL {
             assert_eq!(Action::parse(action.as_str()), Some(action));
         }
-        assert_eq!(Action::parse("purge"), None);
+        assert_eq!(Action::parse("destroy"), None);
+    }
+
+    #[test]
+    fn only_what_takes_nothing_away_is_for_many() {
+        let many = Action::ALL.into_iter().filter(|it| it.is_for_many());
+        let many: Vec<&str> = many.map(Action::as_str).collect();
+        assert_eq!(many, ["verify", "migrate", "back-up"]);
     }
 }

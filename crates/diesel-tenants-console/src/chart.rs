@@ -2,6 +2,7 @@
 //! show stands beside them in words.
 use diesel_tenants::{BackupRecord, PoolStats, Usage};
 
+use crate::subscription::Limit;
 use crate::view;
 
 /// How much of a bar of `width` units `part` of `whole` is.
@@ -37,6 +38,14 @@ pub(crate) fn size(usage: &Usage) -> String {
         &[(held, "used"), (usage.free, "idle")],
         whole,
     )
+}
+
+/// How much of a limit is used; nothing where there is none, or that is not known.
+pub(crate) fn limit(limit: &Limit) -> Option<String> {
+    let (used, most) = (limit.used?, limit.most?);
+    let class = if used >= most { "full" } else { "used" };
+    // What it is called is the application's word, and stands in the text beside it.
+    Some(bar(&format!("{used} of {most}"), &[(used, class)], most))
 }
 
 fn bar(label: &str, parts: &[(u64, &str)], whole: u64) -> String {

@@ -11,16 +11,28 @@ use tokio::sync::Semaphore;
 
 use crate::failure::Failure;
 use crate::runs::Runs;
-use crate::{assets, detail, headers, list, repair, runs, session};
+use crate::subscription::{HospitalSubscriptions, Subscriptions};
+use crate::{assets, audit, detail, fleet, headers, list, repair, runs, session, upkeep};
 
 /// The console: set it up, then make a [`router`](Self::router) of it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use]
 pub struct Console {
     tenancy: Tenancy,
     accounts: Accounts,
+    subscriptions: Arc<dyn Subscriptions>,
     secure: bool,
     at_once: NonZeroUsize,
+}
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Console")
+            .field("accounts", &self.accounts)
+            .field("secure", &self.secure)
+            .field("at_once", &self.at_once)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How many actions and pages work on databases at once.
@@ -32,6 +44,7 @@ impl Console {
         Self {
             tenancy,
             accounts: Accounts::default(),
+            subscriptions: Arc::new(HospitalSubscriptions),
             secure: true,
             at_once: AT_ONCE,
         }
@@ -40,6 +53,12 @@ impl Console {
     /// With other rules for passwords, locks and sessions.
     pub fn accounts(mut self, accounts: Accounts) -> Self {
         self.accounts = accounts;
+        self
+    }
+
+    /// Where it finds out what a tenant has ordered. Default: [`HospitalSubscriptions`].
+    pub fn subscriptions(mut self, subscriptions: impl Subscriptions) -> Self {
+        self.subscriptions = Arc::new(subscriptions);
         self
     }
 
@@ -61,9 +80,11 @@ impl Console {
         let state = App(Arc::new(Shared {
             tenancy: self.tenancy,
             accounts: self.accounts,
+            subscriptions: self.subscriptions,
             secure: self.secure,
             pages: Arc::new(Semaphore::new(self.at_once.get())),
             actions: Arc::new(Semaphore::new(self.at_once.get())),
+            fleet: Arc::new(Semaphore::new(1)),
             runs: Runs::default(),
         }));
         let inside = Router::new()
@@ -72,9 +93,24 @@ impl Console {
             .route("/tenants/{id}/plan", get(repair::page))
             .route("/tenants/{id}/{action}", post(runs::start))
             .route("/selected/{action}", post(runs::start_selected))
+            .route("/matching/{action}", post(runs::start_matching))
             .route("/runs", get(runs::list))
             .route("/runs/{run}", get(runs::page))
             .route("/runs/{run}/events", get(runs::events))
+            .route("/runs/{run}/stop", post(runs::stop))
+            .route("/fleet/{run}", get(fleet::page))
+            .route("/fleet/{run}/events", get(fleet::events))
+            .route("/fleet/{run}/stop", post(fleet::stop))
+            .route("/fleet/{run}/resume", post(fleet::resume))
+            .route("/audit", get(audit::page))
+            .route("/audit/verification", get(audit::verification))
+            .route("/upkeep", get(upkeep::page))
+            .route("/upkeep/recover", post(upkeep::recover))
+            .route("/upkeep/workflows/{run}/retry", post(upkeep::retry))
+            .route("/upkeep/grants/{grant}/close", post(upkeep::close))
+            .route("/upkeep/undead/{tenant}", post(upkeep::bury))
+            .route("/upkeep/reclaim", get(upkeep::reclaimable))
+            .route("/upkeep/reclaim/{tenant}", post(upkeep::reclaim))
             .route("/logout", post(session::log_out))
             .route_layer(from_fn_with_state(state.clone(), session::must_have_chosen));
         Router::new()
@@ -101,7 +137,10 @@ pub(crate) struct Shared {
     pub(crate) tenancy: Tenancy,
     pub(crate) accounts: Accounts,
     pub(crate) secure: bool,
+    pub(crate) subscriptions: Arc<dyn Subscriptions>,
     pub(crate) actions: Arc<Semaphore>,
+    /// One migration of the fleet at a time in this process.
+    pub(crate) fleet: Arc<Semaphore>,
     pub(crate) runs: Runs,
     pages: Arc<Semaphore>,
 }

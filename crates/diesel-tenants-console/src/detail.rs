@@ -4,24 +4,25 @@ use std::time::SystemTime;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use diesel_tenants::id::Id;
-use diesel_tenants::models::schema::shared::hospitals;
-use diesel_tenants::models::shared::accounts::Hospital;
-use diesel_tenants::prelude::*;
-use diesel_tenants::services::{now, subscriptions};
 use diesel_tenants::{
-    BackupFilter, BackupRecord, HealthRecord, OldGeneration, TenantRecord, Usage,
+    BackupFilter, BackupRecord, HealthRecord, OldGeneration, Status, Tenancy, TenantId,
+    TenantRecord, Usage,
 };
 
 use crate::action::Action;
+use crate::audit;
 use crate::chart;
 use crate::console::{App, Shared};
-use crate::failure::{Failure, show};
+use crate::failure::{Failure, in_full, show};
 use crate::session::Operator;
+use crate::subscription::{Limit, Subscription};
 use crate::view;
 
 /// Backups on the page; there may be many more.
 const NEWEST: usize = 20;
+
+/// Entries of the audit log on the page.
+const ENTRIES: usize = 10;
 
 /// All that is known of a tenant without reading a row of its tables.
 struct Known {
@@ -30,8 +31,8 @@ struct Known {
     usage: Result<Usage, String>,
     old: Vec<OldGeneration>,
     backups: Vec<BackupRecord>,
-    /// State, last day and days left.
-    subscription: Option<(String, String, i64)>,
+    subscription: Result<Option<Subscription>, String>,
+    entries: Vec<audit::Row>,
 }
 
 #[derive(Template)]
@@ -73,7 +74,12 @@ impl Page<'_> {
 
     /// What one press of a button does in the tenant's status.
     fn simple(&self) -> Vec<Action> {
-        let mut actions = vec![Action::Verify, Action::Migrate, Action::BackUp];
+        let mut actions = vec![
+            Action::Verify,
+            Action::Migrate,
+            Action::BackUp,
+            Action::Compact,
+        ];
         match self.record.status {
             Status::Active => actions.push(Action::Suspend),
             Status::Suspended => actions.extend([Action::Resume, Action::Archive]),
@@ -93,6 +99,22 @@ impl Page<'_> {
     fn may_delete(&self) -> bool {
         self.record.status == Status::Archived
     }
+
+    /// Whether a purge would be carried out, as far as the record says: the library has the last word.
+    fn is_due(&self) -> bool {
+        let date = self.record.delete_after;
+        self.record.legal_hold.is_none() && date.is_some_and(|date| date <= SystemTime::now())
+    }
+
+    /// The quota of its own, in MiB.
+    fn mebibytes(&self) -> String {
+        let own = self.record.quota;
+        own.map_or_else(String::new, |bytes| (bytes / 1024 / 1024).to_string())
+    }
+
+    fn share(&self, limit: &Limit) -> Option<String> {
+        chart::limit(limit)
+    }
 }
 
 /// `GET /tenants/{id}`.
@@ -102,7 +124,8 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let id: TenantId = id.parse().map_err(|_| Failure::NotFound)?;
-    let known = app.blocking(move |app| look(app, &id)).await?;
+    let tenancy = operator.acting(&app);
+    let known = app.blocking(move |app| look(app, &tenancy, &id)).await?;
     Ok(show(&Page {
         me: &operator,
         record: &known.record,
@@ -112,43 +135,22 @@ pub(crate) async fn page(
     }))
 }
 
-fn look(app: &Shared, id: &TenantId) -> Result<Known, Failure> {
-    let tenancy = &app.tenancy;
-    let handle = tenancy.handle(id).map_err(|error| match error {
-        diesel_tenants::OpenError::UnknownTenant { .. } => Failure::NotFound,
-        error => error.into(),
-    })?;
+fn look(app: &Shared, tenancy: &Tenancy, id: &TenantId) -> Result<Known, Failure> {
+    let handle = tenancy.handle(id).map_err(Failure::unless_unknown)?;
     let record = handle.record()?;
     // A database that cannot be opened is a finding, not the end of the page.
     let usage = tenancy.usage(id);
-    let usage = usage.map_err(|error| crate::failure::in_full(&error));
+    let usage = usage.map_err(|error| in_full(&error));
+    let subscription = app.subscriptions.of(tenancy, &record);
     let mut backups = tenancy.backups(&BackupFilter::tenant(id))?;
     backups.sort_by_key(|backup| std::cmp::Reverse(backup.taken_at));
     Ok(Known {
         last: tenancy.health(id)?,
         usage,
         old: tenancy.old_generations(id)?,
-        subscription: subscription(app, id)?,
+        subscription: subscription.map_err(|error| in_full(&*error)),
+        entries: audit::newest(app, record.uuid, ENTRIES)?,
         backups,
         record: TenantRecord::clone(&record),
     })
-}
-
-fn subscription(app: &Shared, id: &TenantId) -> Result<Option<(String, String, i64)>, Failure> {
-    let shared = &mut app.tenancy.shared()?;
-    let hospital = hospitals::table
-        .filter(hospitals::code.eq(id.as_str()))
-        .select(hospitals::id);
-    let hospital: Option<Id<Hospital>> = hospital.first(shared).optional()?;
-    let Some(hospital) = hospital else {
-        return Ok(None);
-    };
-    let present = subscriptions::current(shared, hospital)?;
-    let today = now().date();
-    Ok(present.map(|present| {
-        let state = present.state.as_str().replace('_', " ");
-        let last = present.last_day();
-        let last = last.map_or_else(String::new, |day| day.to_string());
-        (state, last, present.days_remaining(today))
-    }))
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use diesel_tenants::OpenError;
 
 use crate::headers::Mount;
 
@@ -22,6 +23,12 @@ pub(crate) enum Failure {
     NotFound,
     /// The form has something in it that cannot be.
     BadForm(&'static str),
+    /// The form cannot be read at all.
+    Unreadable(StatusCode, &'static str),
+    /// A value is none, in the library's words.
+    BadValue(String),
+    /// It cannot be done now, in the library's words.
+    NotNow(String),
     /// The library says no; its text.
     Said(String),
     /// The work panicked.
@@ -49,11 +56,48 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
+impl Failure {
+    /// A value that was typed is none.
+    pub(crate) fn bad_value(error: impl std::error::Error) -> Self {
+        Self::BadValue(in_full(&error))
+    }
+
+    /// A tenant that is not known has no page; anything else is the library's to say.
+    pub(crate) fn unless_unknown(error: OpenError) -> Self {
+        match error {
+            OpenError::UnknownTenant { .. } => Self::NotFound,
+            error => error.into(),
+        }
+    }
+}
+
+/// What the page says. Goes with the answer to where the page is made: only there is it known under which path the
+/// console is, and so where its style is.
+#[derive(Clone)]
+pub(crate) struct Notice {
+    title: &'static str,
+    text: String,
+}
+
 #[derive(Template)]
 #[template(path = "failure.html")]
 struct Page<'a> {
+    mount: &'a Mount,
     title: &'a str,
     text: &'a str,
+}
+
+/// Makes the page of an answer that has something to say.
+pub(crate) fn complete(response: Response, mount: &Mount) -> Response {
+    let Some(notice) = response.extensions().get::<Notice>() else {
+        return response;
+    };
+    let page = Page {
+        mount,
+        title: notice.title,
+        text: &notice.text,
+    };
+    (response.status(), show(&page)).into_response()
 }
 
 impl IntoResponse for Failure {
@@ -82,6 +126,13 @@ impl IntoResponse for Failure {
                 "There is no such page, tenant or action.",
             ),
             Self::BadForm(text) => (StatusCode::BAD_REQUEST, "Nothing was done", *text),
+            Self::Unreadable(status, text) => (*status, "Nothing was done", *text),
+            Self::BadValue(text) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Nothing was done",
+                text.as_str(),
+            ),
+            Self::NotNow(text) => (StatusCode::CONFLICT, "Not now", text.as_str()),
             Self::Said(text) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "That did not work",
@@ -93,7 +144,10 @@ impl IntoResponse for Failure {
                 "The program failed; its log says where. What was begun is finished or undone when it starts again.",
             ),
         };
-        (status, show(&Page { title, text })).into_response()
+        let text = text.to_owned();
+        let mut response = status.into_response();
+        response.extensions_mut().insert(Notice { title, text });
+        response
     }
 }
 

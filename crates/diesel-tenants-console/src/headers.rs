@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, complete};
 
 /// The path the console is mounted under, without a slash at its end.
 #[derive(Debug, Clone)]
@@ -65,12 +65,13 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 /// Refuses what a browser says comes from another site, and puts the headers on every answer.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = if is_from_elsewhere(&request) {
+pub(crate) async fn guard(mount: Mount, request: Request, next: Next) -> Response {
+    let response = if is_from_elsewhere(&request) {
         Failure::Forged.into_response()
     } else {
         next.run(request).await
     };
+    let mut response = complete(response, &mount);
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));

@@ -1,8 +1,9 @@
 //! A console for [diesel-tenants](diesel_tenants): what tenants there are, how they are, and what to do about it.
 //!
 //! An [axum] router, to be mounted under any path of a service that has the library open. Its pages are made on the
-//! server and need no script; what script there is only saves clicks. It shows the catalogue, schemas, sizes, backups and
-//! findings; **it never reads a row of a tenant**.
+//! server and need no script; what script there is only saves clicks. It shows the catalogue, schemas, sizes, backups,
+//! findings and the audit log; **it never reads a row of a tenant**. [`HospitalSubscriptions`] counts some, for the limits
+//! of a plan; an application with subscriptions of its own gives [`Console::subscriptions`] another source.
 //!
 //! ```
 //! use axum::Router;
@@ -47,20 +48,38 @@
 //! An action is a *run*: it has a page with what became of it, which can be looked at while it goes on. Runs are kept in
 //! memory, the newest 200 of them, and are gone when the process ends; what they did is in the catalogue. One that has
 //! begun goes on to its end, whether or not anybody looks.
+//!
+//! Verifying, backing up and migrating are for many at once, too: for those that are ticked, or for all that match what
+//! the list was asked for. Nothing that takes something away is. Such a run can be stopped. A migration of many is a
+//! [run of the catalogue](diesel_tenants::fleet): it survives the process, is listed whoever began it, and is gone on with
+//! after a crash.
+//!
+//! # The audit log
+//!
+//! Whatever is done here is entered into the [audit log](diesel_tenants::audit) in the name of the person who is logged in,
+//! as `user:` and the id of the account, in the role `superuser`; so are logging in (`console.log-in`), logging out
+//! (`console.log-out`) and choosing a password (`console.new-password`). The log has a page with filters and one that
+//! verifies it.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
 mod action;
 mod assets;
+mod audit;
 mod chart;
 mod console;
 mod detail;
 mod failure;
+mod fleet;
+mod given;
 mod headers;
 mod list;
 mod repair;
 mod runs;
 mod session;
+mod subscription;
+mod upkeep;
 mod view;
 
 pub use console::Console;
+pub use subscription::{HospitalSubscriptions, Limit, Subscription, Subscriptions};

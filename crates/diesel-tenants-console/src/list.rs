@@ -1,16 +1,17 @@
 //! The list of tenants.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use diesel_tenants::verify::Health;
 use diesel_tenants::{HealthRecord, PoolStats, Status, TenantId, TenantRecord};
-use serde::Deserialize;
 
 use crate::chart;
 use crate::console::{App, Shared};
 use crate::failure::{Failure, show};
+use crate::given::{Asked, Fields, cut, encoded};
 use crate::session::Operator;
 use crate::view;
 
@@ -18,17 +19,56 @@ use crate::view;
 const ROWS: usize = 50;
 
 /// What the list is asked for.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(crate) struct Asked {
+#[derive(Default)]
+pub(crate) struct Filter {
     /// Part of an id, name or subdomain.
     q: String,
-    /// A status, by its word.
+    /// A status, by its word. One that is none is nobody's: a slip must not turn into everybody.
     status: String,
     /// A health by its word, `unknown` for those never verified.
     health: String,
-    /// From 1 on. Text, so that nonsense is the first page rather than an error.
-    page: String,
+}
+
+impl Filter {
+    pub(crate) fn of(fields: &Fields) -> Self {
+        let text = |name: &str| cut(fields.get(name));
+        Self {
+            q: text("q"),
+            status: text("status"),
+            health: text("health"),
+        }
+    }
+
+    pub(crate) fn is_everything(&self) -> bool {
+        self.q.is_empty() && self.status.is_empty() && self.health.is_empty()
+    }
+
+    /// All tenants it finds, on whichever page.
+    pub(crate) fn ids(&self, app: &Shared) -> Result<Vec<TenantId>, Failure> {
+        let tenants = app.tenancy.tenants()?;
+        let last = app.tenancy.health_of_all()?;
+        let named = self.named(&tenants);
+        let matching = named.filter(|tenant| self.matches(tenant, &last));
+        Ok(matching.map(|tenant| tenant.id).collect())
+    }
+
+    /// The tenants that are called so.
+    fn named<'a>(
+        &'a self,
+        tenants: &'a [Arc<TenantRecord>],
+    ) -> impl Iterator<Item = &'a TenantRecord> {
+        let wanted = self.q.to_lowercase();
+        tenants.iter().map(Arc::as_ref).filter(move |tenant| {
+            let has = |text: &str| text.to_lowercase().contains(&wanted);
+            let in_subdomain = tenant.subdomain.as_ref().is_some_and(|s| has(s.as_str()));
+            has(tenant.id.as_str()) || has(tenant.display_name.as_str()) || in_subdomain
+        })
+    }
+
+    fn matches(&self, tenant: &TenantRecord, last: &BTreeMap<TenantId, HealthRecord>) -> bool {
+        (self.status.is_empty() || tenant.status.as_str() == self.status)
+            && (self.health.is_empty() || health_key(last.get(&tenant.id)) == self.health)
+    }
 }
 
 struct Row {
@@ -65,7 +105,7 @@ struct Found {
 #[template(path = "list.html")]
 struct Page<'a> {
     me: &'a Operator,
-    asked: &'a Asked,
+    asked: &'a Filter,
     found: &'a Found,
     pool: PoolStats,
     pool_chart: String,
@@ -74,9 +114,7 @@ struct Page<'a> {
 impl Page<'_> {
     /// The same question with another page.
     fn at(&self, page: impl std::borrow::Borrow<usize>) -> String {
-        let Asked {
-            q, status, health, ..
-        } = self.asked;
+        let Filter { q, status, health } = self.asked;
         let q = encoded(q);
         let (status, health) = (encoded(status), encoded(health));
         format!(
@@ -87,27 +125,18 @@ impl Page<'_> {
     }
 }
 
-/// A value in an address.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
-}
-
 /// `GET /tenants`.
 pub(crate) async fn page(
     State(app): State<App>,
     operator: Operator,
-    Query(asked): Query<Asked>,
+    Asked(fields): Asked,
 ) -> Result<Response, Failure> {
     let (asked, found) = app
         .blocking(move |app| {
-            let found = find(app, &asked)?;
+            let asked = Filter::of(&fields);
+            // Nonsense is the first page, rather than an error.
+            let page = fields.get("page").parse().unwrap_or(1);
+            let found = find(app, &asked, page)?;
             Ok((asked, found))
         })
         .await?;
@@ -121,25 +150,15 @@ pub(crate) async fn page(
     }))
 }
 
-fn find(app: &Shared, asked: &Asked) -> Result<Found, Failure> {
+fn find(app: &Shared, asked: &Filter, page: usize) -> Result<Found, Failure> {
     let tenants = app.tenancy.tenants()?;
     let last = app.tenancy.health_of_all()?;
-    let wanted = asked.q.trim().to_lowercase();
-    let status: Option<Status> = asked.status.parse().ok();
-    let named = |tenant: &&std::sync::Arc<TenantRecord>| {
-        let has = |text: &str| text.to_lowercase().contains(&wanted);
-        let in_subdomain = tenant.subdomain.as_ref().is_some_and(|s| has(s.as_str()));
-        has(tenant.id.as_str()) || has(tenant.display_name.as_str()) || in_subdomain
-    };
-    let named: Vec<_> = tenants.iter().filter(named).collect();
+    let named: Vec<_> = asked.named(&tenants).collect();
     let word = |tenant: &TenantRecord| health_key(last.get(&tenant.id));
-    let matching: Vec<_> = named
-        .iter()
-        .filter(|tenant| status.is_none_or(|status| tenant.status == status))
-        .filter(|tenant| asked.health.is_empty() || word(tenant) == asked.health)
-        .collect();
+    let matching = named.iter().filter(|tenant| asked.matches(tenant, &last));
+    let matching: Vec<_> = matching.collect();
     let pages = matching.len().div_ceil(ROWS).max(1);
-    let page = asked.page.parse().unwrap_or(1).clamp(1, pages);
+    let page = page.clamp(1, pages);
     let rows = matching.iter().skip((page - 1) * ROWS).take(ROWS);
     let statuses = Status::ALL.into_iter().map(|status| Choice {
         word: status.as_str(),

@@ -1,14 +1,15 @@
 //! Repair: the plan is shown first, and exactly that plan is carried out.
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use diesel_tenants::repair::{RepairOptions, RepairPlan, SqlLiteral};
 use diesel_tenants::{Tenancy, TenantId};
 use sha2::{Digest, Sha256};
 
-use crate::action::{Fields, Outcome};
+use crate::action::Outcome;
 use crate::console::App;
-use crate::failure::{Failure, show};
+use crate::failure::{Failure, in_full, show};
+use crate::given::{Asked, Fields};
 use crate::session::Operator;
 use crate::view;
 
@@ -29,12 +30,17 @@ pub(crate) async fn page(
     State(app): State<App>,
     operator: Operator,
     Path(id): Path<String>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Asked(fields): Asked,
 ) -> Result<Response, Failure> {
     let id: TenantId = id.parse().map_err(|_| Failure::NotFound)?;
-    let fields = Fields::new(&pairs);
     let asked = fields.clone();
-    let plan = app.blocking(move |app| Ok(app.tenancy.plan_repair(&id, &options(&asked))?));
+    let tenancy = operator.acting(&app);
+    let plan = app.blocking(move |_| {
+        tenancy.handle(&id).map_err(Failure::unless_unknown)?;
+        // A database that cannot be looked at, or a value that fits no column: nothing went wrong here.
+        let plan = tenancy.plan_repair(&id, &options(&asked));
+        plan.map_err(|error| Failure::NotNow(in_full(&error)))
+    });
     let plan = plan.await?;
     Ok(show(&Page {
         me: &operator,

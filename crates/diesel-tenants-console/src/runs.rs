@@ -2,85 +2,137 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive};
 use axum::response::{IntoResponse, Redirect, Response, Sse};
-use diesel_tenants::TenantId;
+use diesel_tenants::fleet::FleetRun;
+use diesel_tenants::{Tenancy, TenantId};
 use futures_util::stream;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::action::{Action, Fields, Outcome, PATIENCE, perform};
-use crate::console::App;
+use crate::action::{self, Action, Outcome, PATIENCE};
+use crate::console::{App, Shared};
 use crate::failure::{Failure, show};
+use crate::fleet;
+use crate::given::Fields;
+use crate::list::Filter;
 use crate::session::Operator;
 use crate::view;
 
 /// How many runs are remembered.
 const REMEMBERED: usize = 200;
-/// How many tenants one run may be on: what a page of the list can select.
+/// How many tenants can be ticked: what a page of the list has, and some.
 const MOST_SELECTED: usize = 100;
+/// How many tenants of a run have a place on its page. Those that need a look come first.
+const SHOWN: usize = 100;
 
 /// The runs of this process, the newest first.
 #[derive(Default)]
 pub(crate) struct Runs(Mutex<VecDeque<Arc<Run>>>);
 
-/// An action on its way.
-pub(crate) struct Run {
-    id: Uuid,
-    action: Action,
-    by: String,
-    began_at: SystemTime,
-    state: watch::Sender<Vec<Item>>,
+/// What is to be done, to one thing after the other.
+pub(crate) struct Job {
+    label: &'static str,
+    on: Vec<Subject>,
+    work: Box<Work>,
 }
 
-/// One tenant's part in a run.
+type Work = dyn Fn(&Tenancy, &Subject) -> Result<Outcome, Failure> + Send + Sync;
+
+/// What something is done to: a tenant mostly.
 #[derive(Clone)]
-struct Item {
-    tenant: TenantId,
-    state: Progress,
+pub(crate) struct Subject {
+    pub(crate) name: String,
+    tenant: Option<TenantId>,
+}
+
+impl Job {
+    /// An action on tenants.
+    pub(crate) fn action(action: Action, tenants: Vec<TenantId>, fields: Fields) -> Self {
+        let on = tenants.into_iter().map(|tenant| Subject {
+            name: tenant.to_string(),
+            tenant: Some(tenant),
+        });
+        Self {
+            label: action.label(),
+            on: on.collect(),
+            work: Box::new(move |tenancy, subject| match subject.tenant {
+                Some(tenant) => action::perform(tenancy, &tenant, action, &fields),
+                None => Err(Failure::NotFound),
+            }),
+        }
+    }
+
+    /// Something else.
+    pub(crate) fn other(
+        label: &'static str,
+        on: impl Into<String>,
+        work: impl Fn(&Tenancy) -> Result<Outcome, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        let (name, tenant) = (on.into(), None);
+        Self {
+            label,
+            on: vec![Subject { name, tenant }],
+            work: Box::new(move |tenancy, _| work(tenancy)),
+        }
+    }
+}
+
+/// A job on its way.
+pub(crate) struct Run {
+    id: Uuid,
+    job: Job,
+    by: String,
+    began_at: SystemTime,
+    /// Nothing more is to be begun.
+    stopped: AtomicBool,
+    /// Where each of the job's subjects is.
+    state: watch::Sender<Vec<Progress>>,
 }
 
 #[derive(Clone)]
 enum Progress {
     Waiting,
     Running,
-    Done { outcome: Outcome, took: Duration },
+    Done {
+        outcome: Outcome,
+        took: Duration,
+    },
+    /// The run was stopped before it was its turn.
+    Left,
 }
 
-impl Item {
-    fn is_done(&self) -> bool {
-        matches!(self.state, Progress::Done { .. })
+impl Progress {
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Left)
     }
 
     fn is_bad(&self) -> bool {
-        matches!(&self.state, Progress::Done { outcome, .. } if !outcome.good)
+        matches!(self, Self::Done { outcome, .. } if !outcome.good)
     }
 }
 
 impl Runs {
-    fn begin(&self, action: Action, by: &str, tenants: Vec<TenantId>) -> Arc<Run> {
-        let items = tenants.into_iter().map(|tenant| Item {
-            tenant,
-            state: Progress::Waiting,
-        });
+    fn begin(&self, job: Job, by: &str) -> Arc<Run> {
         let run = Arc::new(Run {
             id: Uuid::now_v7(),
-            action,
             by: by.to_owned(),
             began_at: SystemTime::now(),
-            state: watch::Sender::new(items.collect()),
+            stopped: AtomicBool::new(false),
+            state: watch::Sender::new(vec![Progress::Waiting; job.on.len()]),
+            job,
         });
         let mut runs = self.0.lock();
         runs.push_front(Arc::clone(&run));
         // One that goes on is not forgotten: nobody would hear how it ended.
         while runs.len() > REMEMBERED {
-            let oldest = runs.iter().rposition(|run| run.is_done());
+            let oldest = runs.iter().rposition(|run| run.is_over());
             let Some(oldest) = oldest else { break };
             runs.remove(oldest);
         }
@@ -96,25 +148,28 @@ impl Runs {
 }
 
 impl Run {
-    fn is_done(&self) -> bool {
-        self.state.borrow().iter().all(Item::is_done)
+    fn is_over(&self) -> bool {
+        self.state.borrow().iter().all(Progress::is_over)
     }
 
     fn set(&self, index: usize, state: Progress) {
-        self.state.send_modify(|items| items[index].state = state);
+        self.state.send_modify(|all| all[index] = state);
     }
 
-    /// Goes through the tenants one after the other, each on the blocking pool when there is room.
-    async fn work(self: Arc<Self>, app: App, fields: Fields) {
-        let tenants: Vec<TenantId> = self.state.borrow().iter().map(|item| item.tenant).collect();
-        for (index, tenant) in tenants.into_iter().enumerate() {
+    /// Goes through what is to be done one after the other, each on the blocking pool when there is room.
+    async fn work(self: Arc<Self>, app: App, tenancy: Tenancy) {
+        for index in 0..self.job.on.len() {
             let permit = Arc::clone(&app.actions).acquire_owned().await;
+            if self.stopped.load(Ordering::Relaxed) {
+                self.set(index, Progress::Left);
+                continue;
+            }
             self.set(index, Progress::Running);
-            let (tenancy, fields, action) = (app.tenancy.clone(), fields.clone(), self.action);
+            let (run, tenancy) = (Arc::clone(&self), tenancy.clone());
             let began = Instant::now();
             let done = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
-                perform(&tenancy, &tenant, action, &fields)
+                (run.job.work)(&tenancy, &run.job.on[index])
             });
             let outcome = match done.await {
                 Ok(Ok(outcome)) => outcome,
@@ -125,20 +180,49 @@ impl Run {
             self.set(index, Progress::Done { outcome, took });
         }
     }
+
+    /// What its page shows.
+    fn shown<'a>(&'a self, me: &'a Operator) -> Fragment<'a> {
+        let state = self.state.borrow();
+        let count = |is: fn(&Progress) -> bool| state.iter().filter(|it| is(it)).count();
+        // Those that need a look, what is under way, then the newest of what is done.
+        let rank = |it: &Progress| match it {
+            it if it.is_bad() => 0,
+            Progress::Running => 1,
+            Progress::Done { .. } => 2,
+            Progress::Waiting | Progress::Left => 3,
+        };
+        let mut order: Vec<usize> = (0..state.len()).collect();
+        if state.len() > SHOWN {
+            order.sort_by_key(|index| match rank(&state[*index]) {
+                2 => (2, state.len() - index),
+                rank => (rank, *index),
+            });
+            order.truncate(SHOWN);
+        }
+        let items = order.into_iter().map(|index| Item {
+            subject: &self.job.on[index],
+            state: state[index].clone(),
+        });
+        Fragment {
+            me,
+            run: self.id,
+            items: items.collect(),
+            total: state.len(),
+            over: count(Progress::is_over),
+            bad: count(Progress::is_bad),
+            left: count(|it| matches!(it, Progress::Left)),
+            stopping: self.stopped.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// Begins a run and shows it: its end if that comes soon.
-async fn run(
-    app: &App,
-    operator: &Operator,
-    action: Action,
-    tenants: Vec<TenantId>,
-    fields: Fields,
-) -> Response {
-    let run = app.runs.begin(action, &operator.username, tenants);
+pub(crate) async fn run(app: &App, operator: &Operator, job: Job) -> Response {
+    let run = app.runs.begin(job, &operator.username);
     let mut seen = run.state.subscribe();
-    tokio::spawn(Arc::clone(&run).work(app.clone(), fields));
-    let ended = seen.wait_for(|items| items.iter().all(Item::is_done));
+    tokio::spawn(Arc::clone(&run).work(app.clone(), operator.acting(app)));
+    let ended = seen.wait_for(|all| all.iter().all(Progress::is_over));
     let _ = tokio::time::timeout(PATIENCE, ended).await;
     Redirect::to(&operator.mount.to(&format!("/runs/{}", run.id))).into_response()
 }
@@ -148,26 +232,32 @@ pub(crate) async fn start(
     State(app): State<App>,
     operator: Operator,
     Path((tenant, action)): Path<(String, String)>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    fields: Fields,
 ) -> Result<Response, Failure> {
-    let fields = Fields::new(&pairs);
     operator.form.check(fields.get("token"))?;
     let tenant: TenantId = tenant.parse().map_err(|_| Failure::NotFound)?;
     let action = Action::parse(&action).filter(|action| *action != Action::Create);
     let action = action.ok_or(Failure::NotFound)?;
-    Ok(run(&app, &operator, action, vec![tenant], fields).await)
+    let known = move |app: &Shared| {
+        let handle = app.tenancy.handle(&tenant);
+        handle.map(drop).map_err(Failure::unless_unknown)
+    };
+    app.blocking(known).await?;
+    action::check(action, &fields)?;
+    Ok(run(&app, &operator, Job::action(action, vec![tenant], fields)).await)
 }
 
 /// `POST /tenants`: a new one.
 pub(crate) async fn create(
     State(app): State<App>,
     operator: Operator,
-    Form(pairs): Form<Vec<(String, String)>>,
+    fields: Fields,
 ) -> Result<Response, Failure> {
-    let fields = Fields::new(&pairs);
     operator.form.check(fields.get("token"))?;
-    let tenant: TenantId = fields.get("id").parse()?;
-    Ok(run(&app, &operator, Action::Create, vec![tenant], fields).await)
+    let tenant: TenantId = fields.get("id").parse().map_err(Failure::bad_value)?;
+    action::check(Action::Create, &fields)?;
+    let job = Job::action(Action::Create, vec![tenant], fields);
+    Ok(run(&app, &operator, job).await)
 }
 
 /// `POST /selected/{action}`: the tenants that are ticked.
@@ -175,23 +265,57 @@ pub(crate) async fn start_selected(
     State(app): State<App>,
     operator: Operator,
     Path(action): Path<String>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    fields: Fields,
 ) -> Result<Response, Failure> {
-    let fields = Fields::new(&pairs);
     operator.form.check(fields.get("token"))?;
-    let action = Action::parse(&action).filter(|action| action.is_for_many());
-    let action = action.ok_or(Failure::NotFound)?;
-    let selected = pairs.iter().filter(|(name, _)| name == "tenant");
-    let tenants = selected.map(|(_, id)| id.parse::<TenantId>());
-    let tenants: Vec<TenantId> = tenants
-        .collect::<Result<_, _>>()
-        .map_err(|_| Failure::BadForm("A tenant that was selected has an id that cannot be."))?;
+    let action = for_many(&action)?;
+    let tenants = fields.selected()?;
     match tenants.len() {
         0 => return Err(Failure::BadForm("Select the tenants first.")),
         1..=MOST_SELECTED => {}
         _ => return Err(Failure::BadForm("At most 100 tenants can be selected.")),
     }
-    Ok(run(&app, &operator, action, tenants, fields).await)
+    many(&app, &operator, action, tenants, fields).await
+}
+
+/// `POST /matching/{action}`: all tenants that are found by what the list was asked for, on whichever page of it.
+pub(crate) async fn start_matching(
+    State(app): State<App>,
+    operator: Operator,
+    Path(action): Path<String>,
+    fields: Fields,
+) -> Result<Response, Failure> {
+    operator.form.check(fields.get("token"))?;
+    let action = for_many(&action)?;
+    let filter = Filter::of(&fields);
+    if action == Action::Migrate && filter.is_everything() {
+        return fleet::begin(&app, &operator, None).await;
+    }
+    let tenants = app.blocking(move |app| filter.ids(app)).await?;
+    if tenants.is_empty() {
+        return Err(Failure::BadForm("No tenant is found by that."));
+    }
+    many(&app, &operator, action, tenants, fields).await
+}
+
+/// Nothing that destroys, or takes out of use, is done to many at once.
+fn for_many(action: &str) -> Result<Action, Failure> {
+    let action = Action::parse(action).filter(|action| action.is_for_many());
+    action.ok_or(Failure::NotFound)
+}
+
+async fn many(
+    app: &App,
+    operator: &Operator,
+    action: Action,
+    tenants: Vec<TenantId>,
+    fields: Fields,
+) -> Result<Response, Failure> {
+    match action {
+        // A run of the catalogue, which survives this process.
+        Action::Migrate => fleet::begin(app, operator, Some(tenants)).await,
+        _ => Ok(run(app, operator, Job::action(action, tenants, fields)).await),
+    }
 }
 
 #[derive(Template)]
@@ -199,6 +323,23 @@ pub(crate) async fn start_selected(
 struct ListPage<'a> {
     me: &'a Operator,
     runs: Vec<Listed>,
+    fleet: &'a [FleetRun],
+    nothing: bool,
+}
+
+impl ListPage<'_> {
+    fn when(&self, time: &SystemTime) -> view::Moment {
+        view::moment(*time)
+    }
+
+    fn state(&self, run: &FleetRun) -> view::State {
+        fleet::state(run.outcome)
+    }
+
+    fn tenants(&self, run: &FleetRun) -> u64 {
+        let totals = run.totals;
+        totals.done + totals.failed + totals.skipped + totals.left
+    }
 }
 
 struct Listed {
@@ -212,20 +353,26 @@ struct Listed {
 }
 
 /// `GET /runs`.
-pub(crate) async fn list(State(app): State<App>, operator: Operator) -> Response {
+pub(crate) async fn list(
+    State(app): State<App>,
+    operator: Operator,
+    asked: crate::given::Asked,
+) -> Result<Response, Failure> {
+    let fleet = app.blocking(|app| Ok(app.tenancy.fleet_runs()?)).await?;
     let runs = app.runs.0.lock().clone();
     let runs = runs.iter().map(|run| {
-        let items = run.state.borrow();
+        let state = run.state.borrow();
         let (icon, word) = match () {
-            () if !items.iter().all(Item::is_done) => (view::BUSY, "under way"),
-            () if items.iter().any(Item::is_bad) => (view::BAD, "needs a look"),
+            () if !state.iter().all(Progress::is_over) => (view::BUSY, "under way"),
+            () if state.iter().any(Progress::is_bad) => (view::BAD, "needs a look"),
+            () if state.iter().any(|it| matches!(it, Progress::Left)) => (view::IDLE, "stopped"),
             () => (view::GOOD, "done"),
         };
         Listed {
             id: run.id,
-            label: run.action.label(),
-            on: match items.as_slice() {
-                [one] => one.tenant.to_string(),
+            label: run.job.label,
+            on: match run.job.on.as_slice() {
+                [one] => one.name.clone(),
                 many => format!("{} tenants", many.len()),
             },
             by: run.by.clone(),
@@ -234,10 +381,12 @@ pub(crate) async fn list(State(app): State<App>, operator: Operator) -> Response
             word,
         }
     });
-    show(&ListPage {
+    Ok(show(&ListPage {
         me: &operator,
         runs: runs.collect(),
-    })
+        fleet: &fleet,
+        nothing: asked.0.is_ticked("nothing"),
+    }))
 }
 
 #[derive(Template)]
@@ -249,25 +398,28 @@ struct Page<'a> {
     progress: Fragment<'a>,
 }
 
+struct Item<'a> {
+    subject: &'a Subject,
+    state: Progress,
+}
+
 /// What changes while a run goes on; sent again with each change.
 #[derive(Template)]
 #[template(path = "progress.html")]
 struct Fragment<'a> {
     me: &'a Operator,
-    items: Vec<Item>,
+    run: Uuid,
+    items: Vec<Item<'a>>,
+    total: usize,
+    over: usize,
+    bad: usize,
+    left: usize,
+    stopping: bool,
 }
 
 impl Fragment<'_> {
-    fn done(&self) -> usize {
-        self.items.iter().filter(|item| item.is_done()).count()
-    }
-
-    fn bad(&self) -> usize {
-        self.items.iter().filter(|item| item.is_bad()).count()
-    }
-
     fn is_over(&self) -> bool {
-        self.done() == self.items.len()
+        self.over == self.total
     }
 }
 
@@ -278,16 +430,27 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let run = app.runs.find(&id)?;
-    let items = run.state.borrow().clone();
     Ok(show(&Page {
         me: &operator,
         run: &run,
         began_at: view::moment(run.began_at),
-        progress: Fragment {
-            me: &operator,
-            items,
-        },
+        progress: run.shown(&operator),
     }))
+}
+
+/// `POST /runs/{run}/stop`: what is under way is finished, and nothing else is begun.
+pub(crate) async fn stop(
+    State(app): State<App>,
+    operator: Operator,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, Failure> {
+    operator.form.check(fields.get("token"))?;
+    let run = app.runs.find(&id)?;
+    run.stopped.store(true, Ordering::Relaxed);
+    // Whoever looks hears that it is being stopped.
+    run.state.send_modify(|_| {});
+    Ok(Redirect::to(&operator.mount.to(&format!("/runs/{}", run.id))).into_response())
 }
 
 /// `GET /runs/{run}/events`: the run as it goes on, ending with it.
@@ -303,19 +466,20 @@ pub(crate) async fn events(
     let events = stream::unfold(Some((seen, run, operator)), |state| async {
         let (mut seen, run, operator) = state?;
         seen.changed().await.ok()?;
-        let items = seen.borrow_and_update().clone();
-        let fragment = Fragment {
-            me: &operator,
-            items,
-        };
+        seen.mark_unchanged();
+        let fragment = run.shown(&operator);
         let over = fragment.is_over();
-        let name = if over { "end" } else { "progress" };
-        let html = fragment.render().ok()?.replace('\r', "");
-        let event = Event::default().event(name).data(html);
+        let html = fragment.render().ok()?;
         let next = (!over).then_some((seen, run, operator));
-        Some((Ok::<_, Infallible>(event), next))
+        Some((Ok::<_, Infallible>(event(over, &html)), next))
     });
     Ok(Sse::new(events)
         .keep_alive(KeepAlive::default())
         .into_response())
+}
+
+/// A piece of a page as an event; the last one says so.
+pub(crate) fn event(over: bool, html: &str) -> Event {
+    let name = if over { "end" } else { "progress" };
+    Event::default().event(name).data(html.replace('\r', ""))
 }

@@ -2,24 +2,26 @@
 use std::net::SocketAddr;
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use diesel_tenants::Tenancy;
+use diesel_tenants::access::{ActorId, Principal};
+use diesel_tenants::audit::AuditNote;
 use diesel_tenants::id::Id;
 use diesel_tenants::models::shared::accounts::User;
 use diesel_tenants::services::accounts::{AccountError, LoginError, SessionToken};
 use diesel_tenants::services::now;
 use rand::RngExt;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::console::{App, Shared};
 use crate::failure::{Failure, show};
+use crate::given::Fields;
 use crate::headers::Mount;
 
 /// What a form carries to show that this console made it for this browser: a digest of the cookie, which another site
@@ -104,9 +106,27 @@ pub(crate) struct Operator {
     pub(crate) username: String,
     pub(crate) form: FormToken,
     pub(crate) mount: Mount,
+    /// Whom the audit log names.
+    principal: Principal,
     user: Id<User>,
     must_choose: bool,
     session: SessionToken,
+}
+
+/// How a user is named in the audit log, whom no change of name reaches.
+pub(crate) fn actor_of(user: Id<User>) -> Result<ActorId, Failure> {
+    Ok(format!("user:{user}").parse()?)
+}
+
+fn superuser(user: Id<User>) -> Result<Principal, Failure> {
+    Ok(Principal::user(actor_of(user)?).with_role("superuser".parse()?))
+}
+
+impl Operator {
+    /// The library, with this person named in the audit log for whatever is done through it.
+    pub(crate) fn acting(&self, app: &Shared) -> Tenancy {
+        app.tenancy.acting_as(self.principal.clone())
+    }
 }
 
 impl FromRequestParts<App> for Operator {
@@ -125,7 +145,7 @@ impl FromRequestParts<App> for Operator {
         let found = app.blocking(move |app| {
             Ok(app
                 .accounts
-                .signed_in(&mut app.tenancy.shared()?, &asked, now())?)
+                .signed_in(&mut app.tenancy.shared()?, &asked, None, now())?)
         });
         let Some(found) = found.await? else {
             return Err(Failure::LoggedOut(mount));
@@ -134,6 +154,7 @@ impl FromRequestParts<App> for Operator {
             return Err(Failure::NotSuperuser);
         }
         Ok(Self {
+            principal: superuser(found.user.id)?,
             username: found.user.username,
             form,
             mount,
@@ -194,17 +215,6 @@ pub(crate) async fn login_page(
     response
 }
 
-/// What the log-in form sends.
-#[derive(Deserialize)]
-pub(crate) struct LoginForm {
-    #[serde(default)]
-    token: String,
-    #[serde(default)]
-    username: String,
-    #[serde(default)]
-    password: String,
-}
-
 /// Where a request comes from, as far as the service says.
 pub(crate) struct Client {
     address: Option<String>,
@@ -235,12 +245,12 @@ pub(crate) async fn log_in(
     mount: Mount,
     client: Client,
     headers: HeaderMap,
-    Form(given): Form<LoginForm>,
+    given: Fields,
 ) -> Result<Response, Failure> {
     let visit = Cookie::Visit.read(&headers, app.secure);
     let form = FormToken::of(visit.ok_or(Failure::Forged)?);
-    form.check(&given.token)?;
-    let username = given.username.clone();
+    form.check(given.get("token"))?;
+    let username = given.get("username").to_owned();
     let outcome = app.blocking(move |app| log_in_now(app, &given, &client));
     let error = match outcome.await? {
         Ok(session) => {
@@ -266,38 +276,39 @@ pub(crate) async fn log_in(
 
 fn log_in_now(
     app: &Shared,
-    given: &LoginForm,
+    given: &Fields,
     client: &Client,
 ) -> Result<Result<SessionToken, Refused>, Failure> {
     let shared = &mut app.tenancy.shared()?;
     let (address, browser) = (client.address.as_deref(), client.browser.as_deref());
     let accounts = &app.accounts;
-    let login = match accounts.log_in(shared, &given.username, &given.password, address, now()) {
+    let (username, password) = (given.get("username"), given.exact("password"));
+    let login = match accounts.log_in(shared, username, password, address, now()) {
         Ok(login) if login.superuser => login,
         Ok(_) => return Ok(Err(Refused::NotSuperuser)),
         Err(error) => return Ok(Err(Refused::Login(error))),
     };
-    let session = accounts.begin_session(shared, login.user, None, address, browser, now())?;
+    let session = accounts.begin_session(shared, &login, None, address, browser, now())?;
+    note(app, superuser(login.user)?, "console.log-in")?;
     Ok(Ok(session))
 }
 
-/// What a form without fields of its own sends.
-#[derive(Deserialize)]
-pub(crate) struct TokenForm {
-    #[serde(default)]
-    token: String,
+/// Enters something a superuser did to their own session.
+fn note(app: &Shared, by: Principal, action: &str) -> Result<(), Failure> {
+    Ok(app.tenancy.acting_as(by).audit(&AuditNote::new(action)?)?)
 }
 
 pub(crate) async fn log_out(
     State(app): State<App>,
     operator: Operator,
-    Form(given): Form<TokenForm>,
+    given: Fields,
 ) -> Result<Response, Failure> {
-    operator.form.check(&given.token)?;
-    let session = operator.session.clone();
+    operator.form.check(given.get("token"))?;
+    let (session, by) = (operator.session.clone(), operator.principal.clone());
     app.blocking(move |app| {
         let shared = &mut app.tenancy.shared()?;
-        Ok(app.accounts.end_session(shared, &session, now())?)
+        app.accounts.end_session(shared, &session, now())?;
+        note(app, by, "console.log-out")
     })
     .await?;
     let mut response = Redirect::to(&operator.mount.to("/login")).into_response();
@@ -321,28 +332,15 @@ pub(crate) async fn password_page(operator: Operator) -> Response {
     })
 }
 
-/// What the form for a new password sends.
-#[derive(Deserialize)]
-pub(crate) struct PasswordForm {
-    #[serde(default)]
-    token: String,
-    #[serde(default)]
-    present: String,
-    #[serde(default)]
-    chosen: String,
-    #[serde(default)]
-    again: String,
-}
-
 pub(crate) async fn choose_password(
     State(app): State<App>,
     operator: Operator,
     client: Client,
-    Form(given): Form<PasswordForm>,
+    given: Fields,
 ) -> Result<Response, Failure> {
-    operator.form.check(&given.token)?;
+    operator.form.check(given.get("token"))?;
     let user = operator.user;
-    let outcome = if given.chosen == given.again {
+    let outcome = if given.exact("chosen") == given.exact("again") {
         app.blocking(move |app| choose_now(app, user, &given, &client))
             .await?
     } else {
@@ -369,25 +367,23 @@ pub(crate) async fn choose_password(
 fn choose_now(
     app: &Shared,
     user: Id<User>,
-    given: &PasswordForm,
+    given: &Fields,
     client: &Client,
 ) -> Result<Result<SessionToken, String>, Failure> {
     let shared = &mut app.tenancy.shared()?;
     let accounts = &app.accounts;
-    match accounts.change_password(shared, user, &given.present, &given.chosen, now()) {
-        Ok(()) => {}
-        Err(error @ (AccountError::WrongPassword | AccountError::WeakPassword(_))) => {
-            return Ok(Err(error.to_string()));
-        }
-        Err(error) => return Err(error.into()),
-    }
     let (address, browser) = (client.address.as_deref(), client.browser.as_deref());
-    Ok(Ok(accounts.begin_session(
-        shared,
-        user,
-        None,
-        address,
-        browser,
-        now(),
-    )?))
+    let (present, chosen) = (given.exact("present"), given.exact("chosen"));
+    let login = match accounts.change_password(shared, user, present, chosen, address, now()) {
+        Ok(login) => login,
+        Err(
+            error @ (AccountError::WrongPassword
+            | AccountError::WeakPassword(_)
+            | AccountError::Locked { .. }),
+        ) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error.into()),
+    };
+    note(app, superuser(user)?, "console.new-password")?;
+    let session = accounts.begin_session(shared, &login, None, address, browser, now());
+    Ok(Ok(session?))
 }

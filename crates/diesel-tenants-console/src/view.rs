@@ -54,6 +54,7 @@ pub(crate) struct State {
 
 pub(crate) fn status(status: Status) -> State {
     let (icon, word) = match status {
+        Status::Reserved => (IDLE, "Reserved"),
         Status::Provisioning => (BUSY, "Being made"),
         Status::Active => (GOOD, "Active"),
         Status::Suspended => (IDLE, "Suspended"),

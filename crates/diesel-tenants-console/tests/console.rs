@@ -5,12 +5,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use diesel_tenants::access::Principal;
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{Accounts, NewAccount};
 use diesel_tenants::services::now;
 use diesel_tenants::verify::{Health, VerifyOptions};
-use diesel_tenants::{BackupFilter, BackupOptions, OpenError};
+use diesel_tenants::{BackupFilter, BackupOptions, Builder, OpenError, Sqlite};
 use diesel_tenants_console::Console;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -19,8 +20,18 @@ use tower::ServiceExt;
 mod access;
 #[path = "console/actions.rs"]
 mod actions;
+#[path = "console/audit.rs"]
+mod audit;
+#[path = "console/bad.rs"]
+mod bad;
+#[path = "console/bulk.rs"]
+mod bulk;
 #[path = "console/list.rs"]
 mod list;
+#[path = "console/looks.rs"]
+mod looks;
+#[path = "console/upkeep.rs"]
+mod upkeep;
 
 const PASSWORD: &str = "correct-horse-battery-staple";
 
@@ -77,23 +88,36 @@ impl Answer {
     }
 }
 
+type Setup = Builder<SqliteConnection, Sqlite>;
+
+fn builder(dir: &std::path::Path) -> Setup {
+    Tenancy::<SqliteConnection>::builder(&ROUTES)
+        .sqlite(dir.join("data"))
+        .init()
+        .shared_migrations(SHARED_MIGRATIONS)
+        .tenant_migrations(TENANT_MIGRATIONS)
+        .freshness(Duration::ZERO)
+}
+
 impl Site {
     fn open() -> Self {
+        Self::open_with(|builder| builder)
+    }
+
+    fn open_with(with: impl FnOnce(Setup) -> Setup) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES)
-            .sqlite(dir.path().join("data"))
-            .init()
-            .shared_migrations(SHARED_MIGRATIONS)
-            .tenant_migrations(TENANT_MIGRATIONS)
-            .freshness(Duration::ZERO)
-            .open()
-            .unwrap();
+        let builder = with(builder(dir.path()));
+        Self::of(builder, dir, String::new(), String::new())
+    }
+
+    fn of(builder: Setup, dir: tempfile::TempDir, username: String, cookies: String) -> Self {
+        let tenancy = builder.open().unwrap();
         let app = Router::new().nest("/ops/console", Console::new(tenancy.clone()).router());
         Self {
             app,
             tenancy,
-            username: String::new(),
-            cookies: String::new(),
+            username,
+            cookies,
             _dir: dir,
         }
     }
@@ -101,18 +125,31 @@ impl Site {
     /// With a superuser who is logged in and has chosen a password.
     async fn logged_in() -> Self {
         let mut site = Self::open();
+        site.let_in().await;
+        site
+    }
+
+    /// Makes a superuser and logs them in.
+    async fn let_in(&mut self) {
+        let site = self;
         let shared = &mut site.tenancy.shared().unwrap();
         let new = NewAccount::new("Ada", "Lovelace", "ada@example.org").superuser();
         let accounts = Accounts::default();
         let made = accounts.create(shared, &new, now()).unwrap();
         accounts
-            .change_password(shared, made.user, made.password.reveal(), PASSWORD, now())
+            .change_password(
+                shared,
+                made.user,
+                made.password.reveal(),
+                PASSWORD,
+                None,
+                now(),
+            )
             .unwrap();
         site.username = made.username;
         let answer = site.log_in(PASSWORD).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         site.cookies = answer.cookie();
-        site
     }
 
     async fn log_in(&self, password: &str) -> Answer {

@@ -109,11 +109,13 @@ pub fn fill(tenancy: &Tenancy) -> Result<Vec<FirstLogin>, DemoError> {
         let asked = Registration::of(hospital.code, hospital.name, hospital.subdomain);
         let made = register(tenancy, &asked)?;
         rows(&mut tenancy.tenant(&made.id)?, &hospital)?;
-        logins.push(FirstLogin {
-            what: hospital.code,
-            username: made.owner.username,
-            password: made.owner.password,
-        });
+        if let Some(password) = made.owner.password {
+            logins.push(FirstLogin {
+                what: hospital.code,
+                username: made.owner.username,
+                password,
+            });
+        }
     }
     Ok(logins)
 }

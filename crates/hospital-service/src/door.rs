@@ -1,14 +1,17 @@
 //! Who may see a hospital's pages: members, by the module their role may use.
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use askama::Template;
 use axum::Form;
 use axum::extract::{Request, State};
-use axum::http::header::{COOKIE, SET_COOKIE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::shared::hospitals;
-use diesel_tenants::models::shared::accounts::Hospital;
+use diesel_tenants::models::shared::accounts::{Hospital, User};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{AccountError, Accounts, LoginError, SessionToken};
 use diesel_tenants::services::now;
@@ -16,6 +19,7 @@ use diesel_tenants::services::permissions::{Module, may_use};
 use diesel_tenants_axum::{RunError, SharedDb, TenantDb};
 
 use crate::front::show;
+use crate::knocks::{Caller, Knocks};
 
 /// Each hospital's host has a session of its own: the cookie names no domain.
 const SESSION: &str = "hospital-session";
@@ -30,12 +34,16 @@ fn session(headers: &HeaderMap) -> Option<SessionToken> {
     Some(SessionToken::from_cookie(value))
 }
 
+/// Who asks, for what is behind [`members_only`].
+#[derive(Clone, Copy)]
+pub(crate) struct Member(pub(crate) Id<User>);
+
 /// Lets members pass whose role may use the module. Others are sent to log in, programs get `401` and `403`.
 pub(crate) async fn members_only(
     State(module): State<Module>,
     tenant: TenantDb,
     shared: SharedDb,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let Some(session) = session(request.headers()) else {
@@ -44,19 +52,21 @@ pub(crate) async fn members_only(
     let code = tenant.id();
     let role = shared.run(move |shared| {
         let accounts = Accounts::default();
-        let Some(signed_in) = accounts.signed_in(shared, &session, now())? else {
+        let Some(hospital) = hospital_of(shared, code)? else {
             return Ok(None);
         };
-        let hospital = hospitals::table
-            .filter(hospitals::code.eq(code.as_str()))
-            .select(hospitals::id);
-        let Some(hospital) = hospital.first::<Id<Hospital>>(shared).optional()? else {
-            return Ok(None);
+        let signed_in = match accounts.signed_in(shared, &session, Some(hospital), now())? {
+            Some(signed_in) if !signed_in.user.must_change_password => signed_in,
+            _ => return Ok(None),
         };
-        accounts.role_in(shared, signed_in.user.id, hospital)
+        let role = accounts.role_in(shared, signed_in.user.id, hospital)?;
+        Ok(role.map(|role| (signed_in.user.id, role)))
     });
     match role.await {
-        Ok(Some(role)) if may_use(role, module) => next.run(request).await,
+        Ok(Some((user, role))) if may_use(role, module) => {
+            request.extensions_mut().insert(Member(user));
+            next.run(request).await
+        }
         Ok(Some(_)) => StatusCode::FORBIDDEN.into_response(),
         Ok(None) => to_the_door(request.headers()),
         Err(RunError::Rejected(rejection)) => rejection.into_response(),
@@ -64,6 +74,17 @@ pub(crate) async fn members_only(
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// The row of the hospital that a tenant is.
+fn hospital_of(
+    shared: &mut SharedContext,
+    tenant: TenantId,
+) -> Result<Option<Id<Hospital>>, AccountError> {
+    let row = hospitals::table
+        .filter(hospitals::code.eq(tenant.as_str()))
+        .select(hospitals::id);
+    Ok(row.first(shared).optional()?)
 }
 
 fn to_the_door(headers: &HeaderMap) -> Response {
@@ -115,26 +136,49 @@ impl From<AccountError> for Refused {
     }
 }
 
-/// `POST /login` of a hospital. Members of others get a session that opens nothing here.
+/// `POST /login` of a hospital: a session that is good there, and opens what the user may use as a member.
+///
+/// An account is locked after some failures in a row, by the accounts service; an address that tries many accounts is
+/// turned away here, before a password is hashed for it.
 pub(crate) async fn log_in(
     tenant: TenantDb,
     shared: SharedDb,
+    State(knocks): State<Arc<Knocks>>,
+    Caller(address): Caller,
+    headers: HeaderMap,
     Form(given): Form<Given>,
 ) -> Response {
+    if let Some(address) = address
+        && let Err(wait) = knocks.knock(address, Instant::now())
+    {
+        return wait_for(wait);
+    }
     let username = given.username.clone();
+    let browser = headers.get(USER_AGENT);
+    let browser = browser.and_then(|name| Some(name.to_str().ok()?.to_owned()));
+    let code = tenant.id();
     let session = shared.run(move |shared| {
         let accounts = Accounts::default();
-        let login = accounts
-            .log_in(shared, &given.username, &given.password, None, now())
+        let hospital = hospital_of(shared, code)?;
+        let address = address.map(|address| address.to_string());
+        let address = address.as_deref();
+        let mut login = accounts
+            .log_in(shared, &given.username, &given.password, address, now())
             .map_err(Refused::Login)?;
         if login.must_change_password {
             if given.chosen.is_empty() {
                 return Err(Refused::MustChoose);
             }
             let (present, chosen) = (&given.password, &given.chosen);
-            accounts.change_password(shared, login.user, present, chosen, now())?;
+            login =
+                accounts.change_password(shared, login.user, present, chosen, address, now())?;
         }
-        Ok(accounts.begin_session(shared, login.user, None, None, None, now())?)
+        // Without a row it could open nothing.
+        let hospital = hospital
+            .ok_or(LoginError::Refused)
+            .map_err(Refused::Login)?;
+        let browser = browser.as_deref();
+        Ok(accounts.begin_session(shared, &login, Some(hospital), address, browser, now())?)
     });
     let (must_choose, error) = match session.await {
         Ok(session) => {
@@ -149,8 +193,17 @@ pub(crate) async fn log_in(
         Err(RunError::Failed(Refused::Account(AccountError::WeakPassword(error)))) => {
             (true, error.to_string())
         }
+        // Somebody else was faster.
+        Err(RunError::Failed(Refused::Account(
+            error @ (AccountError::WrongPassword
+            | AccountError::Locked { .. }
+            | AccountError::LoginOutdated),
+        ))) => (false, error.to_string()),
         Err(RunError::Failed(Refused::Login(LoginError::Account(_)) | Refused::Account(_))) => {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+        Err(RunError::Failed(Refused::Login(LoginError::Locked { until }))) => {
+            return wait_for((until - now()).to_std().unwrap_or_default());
         }
         Err(RunError::Failed(Refused::Login(error))) => (false, error.to_string()),
     };
@@ -161,4 +214,55 @@ pub(crate) async fn log_in(
         error,
     };
     show(StatusCode::FORBIDDEN, &page)
+}
+
+/// `429`, and when to come again.
+fn wait_for(wait: Duration) -> Response {
+    let seconds = wait.as_secs() + 1;
+    let told = "too many attempts to log in; try again later\n";
+    let after = [(RETRY_AFTER, seconds.to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, after, told).into_response()
+}
+
+/// `POST /logout` of a hospital: ends the session and takes the cookie back, whether or not it was good.
+pub(crate) async fn log_out(_: TenantDb, shared: SharedDb, headers: HeaderMap) -> Response {
+    if let Some(session) = session(&headers) {
+        let ended =
+            shared.run(move |shared| Accounts::default().end_session(shared, &session, now()));
+        match ended.await {
+            Ok(_) => {}
+            // Who is told that they are out must be out.
+            Err(RunError::Rejected(rejection)) => return rejection.into_response(),
+            Err(RunError::Failed(_)) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+    let cookie = format!("{SESSION}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    let gone = [(SET_COOKIE, cookie)];
+    match crate::modules::wants_a_page(&headers) {
+        true => (gone, Redirect::to("/login")).into_response(),
+        false => (gone, StatusCode::NO_CONTENT).into_response(),
+    }
+}
+
+/// Refuses what changes something and was sent by another origin's page. The hospitals' hosts are one *site*, so that the
+/// cookie's `SameSite` does not keep them apart.
+pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let site = headers.get("sec-fetch-site");
+    let elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
+    let origin = headers.get(ORIGIN);
+    let foreign = origin.is_some_and(|origin| !is_of(origin, headers.get(HOST)));
+    match request.method().is_safe() || !(elsewhere || foreign) {
+        true => next.run(request).await,
+        false => StatusCode::FORBIDDEN.into_response(),
+    }
+}
+
+/// Whether an origin is the one of this host, whatever the scheme: TLS may end before the request gets here.
+fn is_of(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let (Ok(origin), Some(Ok(host))) = (origin.to_str(), host.map(HeaderValue::to_str)) else {
+        return false;
+    };
+    let named = origin.split_once("://").map(|(_, named)| named);
+    named.is_some_and(|named| named.eq_ignore_ascii_case(host))
 }

@@ -5,10 +5,12 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use diesel_tenants::Tenancy;
+use diesel_tenants::id::Id;
+use diesel_tenants::services::onboarding::Registered;
 use diesel_tenants_axum::TenantDb;
 
 use crate::modules::MODULES;
-use crate::register::{Registered, Registration};
+use crate::register::Registration;
 
 /// Made on the server, without script and without anything from elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -64,6 +66,7 @@ pub(crate) async fn form() -> Response {
         given_name: String::new(),
         family_name: String::new(),
         email: String::new(),
+        key: Id::<Registration>::new().to_string(),
         ..Registration::of("", "", "")
     };
     let error = String::new();
@@ -101,7 +104,7 @@ pub(crate) async fn register(
     match outcome {
         Ok(Ok(made)) => {
             let subdomain = asked.subdomain.trim().to_lowercase();
-            let enabled = made.modules.iter().map(|module| module.as_str());
+            let enabled = made.modules.iter().map(|link| link.module.as_str());
             let enabled: Vec<&str> = enabled.collect();
             let page = Done {
                 made: &made,
@@ -115,12 +118,21 @@ pub(crate) async fn register(
             show(StatusCode::CREATED, &page)
         }
         Ok(Err(error)) => {
-            let error = error.to_string();
+            let (status, what) = match error.is_retryable() {
+                true => (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Not registered yet, send it again",
+                ),
+                false => (
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "Not registered, nothing was made",
+                ),
+            };
             let page = Register {
                 asked: &asked,
-                error,
+                error: format!("{what}: {error}"),
             };
-            show(StatusCode::UNPROCESSABLE_ENTITY, &page)
+            show(status, &page)
         }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

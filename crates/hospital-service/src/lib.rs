@@ -3,6 +3,7 @@
 //!
 //! - `http://dmc001.localhost:8080/patients/` and the other modules: a page for people, JSON for programs, for members of
 //!   that hospital whose role may use the module, while its subscription is good.
+//! - `POST /patients/` there, from a form or as JSON, admits a patient, with an account or without.
 //! - `http://localhost:8080/register`: a new hospital, with its database, its owner's account and a trial.
 //! - `http://localhost:8080/console`: the console, for whoever runs the service.
 //!
@@ -10,21 +11,31 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod admit;
 pub mod demo;
 mod door;
 mod front;
+mod knocks;
 mod modules;
 pub mod register;
 
+use std::sync::Arc;
+
 use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware::from_fn;
 use axum::response::Redirect;
-use axum::routing::get;
+use axum::routing::{get, post};
 use diesel_tenants::BaseDomains;
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
+use diesel_tenants::services::admission::Admission;
+use diesel_tenants::services::onboarding;
 use diesel_tenants_axum::TenantLayer;
 use diesel_tenants_axum::resolve::BySubdomain;
 use diesel_tenants_console::Console;
+
+use self::knocks::Knocks;
 
 /// The host name everything is below of. Browsers find `*.localhost` on this machine without being told.
 pub const HOST: &str = "localhost";
@@ -34,12 +45,32 @@ pub const HOST: &str = "localhost";
 /// # Errors
 /// See [`SetupError`](diesel_tenants::SetupError).
 pub fn open(data: &std::path::Path) -> Result<Tenancy, diesel_tenants::Error> {
-    Tenancy::<SqliteConnection>::builder(&ROUTES)
+    let builder = Tenancy::<SqliteConnection>::builder(&ROUTES)
         .sqlite(data)
         .init()
         .shared_migrations(SHARED_MIGRATIONS)
         .tenant_migrations(TENANT_MIGRATIONS)
-        .open()
+        .workflow(Admission::default());
+    onboarding::workflows(builder).open()
+}
+
+/// What the routes share.
+#[derive(Clone)]
+pub(crate) struct State {
+    tenancy: Tenancy,
+    knocks: Arc<Knocks>,
+}
+
+impl FromRef<State> for Tenancy {
+    fn from_ref(state: &State) -> Self {
+        state.tenancy.clone()
+    }
+}
+
+impl FromRef<State> for Arc<Knocks> {
+    fn from_ref(state: &State) -> Self {
+        Arc::clone(&state.knocks)
+    }
 }
 
 /// The whole service, for plain HTTP on this machine: on a network it belongs behind TLS, without `allow_http`.
@@ -54,9 +85,14 @@ pub fn service(tenancy: Tenancy) -> Router {
         .route("/register", get(front::form).post(front::register))
         .route("/service.css", get(front::css))
         .route("/login", get(door::page).post(door::log_in))
+        .route("/logout", post(door::log_out))
         .route("/console/", get(|| async { Redirect::to("/console") }))
         .merge(modules::routes())
+        .layer(from_fn(door::same_origin))
         .layer(TenantLayer::new(tenancy.clone(), BySubdomain::of(hosts)))
-        .with_state(tenancy)
+        .with_state(State {
+            tenancy,
+            knocks: Arc::default(),
+        })
         .nest("/console", console)
 }

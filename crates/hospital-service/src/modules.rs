@@ -2,12 +2,12 @@
 use askama::Template;
 use axum::Json;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::{NaiveDate, NaiveDateTime};
-use diesel_tenants::Tenancy;
 use diesel_tenants::models::schema::tenant::{
     appointments, doctors, invoices, medicines, patients, staff_members,
 };
@@ -17,6 +17,8 @@ use diesel_tenants_axum::guard::{RequireModule, RequireSubscription};
 use diesel_tenants_axum::{RunError, TenantDb};
 use serde_json::Value;
 
+use crate::State;
+use crate::admit;
 use crate::door::members_only;
 use crate::front::show;
 
@@ -135,12 +137,19 @@ fn three(rows: Vec<(String, String, String)>) -> QueryResult<Cells> {
 }
 
 /// The modules' routes, each behind the door, the subscription and its module.
-pub(crate) fn routes() -> Router<Tenancy> {
+pub(crate) fn routes() -> Router<State> {
     MODULES.iter().fold(Router::new(), |router, sheet| {
-        let handler = get(move |tenant: TenantDb, headers: HeaderMap| page(sheet, tenant, headers));
-        let module = Router::new()
+        let mut handler =
+            get(move |tenant: TenantDb, headers: HeaderMap| page(sheet, tenant, headers));
+        let mut module = Router::new();
+        if sheet.module == Module::Patients {
+            handler = handler.post(admit::admit);
+            module = module.route("/patients/new", get(admit::form));
+        }
+        let module = module
             .route(&format!("/{}/", sheet.path), handler.clone())
             .route(&format!("/{}", sheet.path), handler)
+            .layer(DefaultBodyLimit::max(admit::BODY))
             .route_layer(from_fn_with_state(sheet.module, members_only))
             .route_layer(RequireModule(sheet.module))
             .route_layer(RequireSubscription);

@@ -201,7 +201,20 @@ async fn registering_is_all_or_nothing() {
         assert!(error.contains(says), "{says}: {error}");
         assert_eq!(counts(), (1, 1, 1), "{code} {subdomain} {email}");
     }
+    // One form sent twice registers once, and is answered twice.
+    let twice = || {
+        let body = body("TWICE", "twice", "nora%40twice.example") + "&key=form-1";
+        post("localhost", "/register", body)
+    };
+    for _ in 0..2 {
+        let (status, _, page) = ask(&app, twice()).await;
+        assert_eq!(status, StatusCode::CREATED, "{page}");
+        assert_eq!(counts(), (2, 2, 2));
+    }
+    let (_, _, form) = ask(&app, get("localhost", "/register", "", "*/*")).await;
+    let (_, key) = form.split_once("name=\"key\" value=\"").unwrap();
+    assert_eq!(key.find('"'), Some(36), "a key of its own: {form}");
     // And none of it stands in the way of the next.
     register(&tenancy, &Registration::of("OTHER", "Other", "other")).unwrap();
-    assert_eq!(counts(), (2, 2, 2));
+    assert_eq!(counts(), (3, 3, 3));
 }

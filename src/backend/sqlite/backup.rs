@@ -319,14 +319,14 @@ impl BackupStorage for SqliteStorage {
 
     fn check_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
         let (path, whose) = (self.path(key, generation), Whose::Tenant(key.id));
-        let Ok(mut conn) = connect::open(&path, &whose, self.busy_timeout()) else {
-            return Ok(());
-        };
         let ours = Identity::tenant(self.catalog_uuid(), key, generation);
-        match connect::check_stamp(&mut conn, &whose, &ours) {
+        let opened = connect::open(&path, &whose, self.busy_timeout());
+        match opened.and_then(|mut conn| connect::check_stamp(&mut conn, &whose, &ours)) {
             // Somebody put another tenant's database here, which may be the only one that tenant has.
             Err(foreign @ ConnectError::Foreign { .. }) => Err(foreign.into()),
-            _ => Ok(()),
+            Err(error) if error.is_nobodys() => Ok(()),
+            // What cannot be looked into now may be another's as well.
+            checked => Ok(checked.map(drop)?),
         }
     }
 

@@ -26,6 +26,9 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>, FileError> {
     Ok(names)
 }
 
+/// The copy of a database that is being adopted.
+pub(super) const ADOPTED: &str = ".source.sqlite3";
+
 /// Numbers above this are none of ours: they would leave none to be handed out.
 const HIGHEST: u64 = u32::MAX as u64;
 
@@ -44,10 +47,15 @@ pub(super) fn highest(directory: &Path) -> Result<u64, FileError> {
     Ok(numbers.max().unwrap_or_default())
 }
 
-/// Something in a tenant's directory that the creation of the tenant does not make.
-pub(super) fn not_of_creation(directory: &Path) -> Result<Option<String>, FileError> {
+/// Something in a tenant's directory that the creation of the tenant as `generation` does not make.
+pub(super) fn not_of_creation(
+    directory: &Path,
+    generation: u64,
+) -> Result<Option<String>, FileError> {
     let is_of_creation = |name: &String| match Entry::of(name) {
-        Entry::Database(number) | Entry::Side(number) | Entry::Journal(number) => number == 1,
+        Entry::Database(number) | Entry::Side(number) | Entry::Journal(number) => {
+            number == generation
+        }
         Entry::Staging => true,
         Entry::Unknown => false,
     };
@@ -111,7 +119,7 @@ pub(super) enum Entry {
 
 impl Entry {
     pub(super) fn of(name: &str) -> Self {
-        if name.starts_with(".new-") {
+        if name.starts_with(".new-") || name.starts_with(ADOPTED) {
             return Self::Staging;
         }
         let suffix = SIDE_SUFFIXES

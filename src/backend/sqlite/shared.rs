@@ -25,6 +25,7 @@ use crate::backend::{
     ArtefactFacts, ConnectError, InvalidBackup, Newest, OnDisk, StorageError, TenantKey, Whose,
 };
 use crate::catalog::CatalogStore;
+use crate::catalog::audit::{AuditStore as _, Draft};
 use crate::failpoint::hit;
 use crate::migrate::{self, MigrationSet};
 
@@ -181,7 +182,9 @@ impl SharedRestore {
     }
 
     /// Sets the old shared database aside and gives the copy its name. Returns where the old one is, if there was one.
-    pub(crate) fn replace(&self, marker: &Marker) -> Result<Replaced, StorageError> {
+    ///
+    /// That is entered into its audit log first, as far as it takes anything: it may be replaced because it is damaged.
+    pub(crate) fn replace(&self, marker: &Marker, entry: &Draft) -> Result<Replaced, StorageError> {
         let (path, staging, aside) = (self.root.shared(), self.staging(), self.aside(marker));
         if lstat(&staging)?.is_none() {
             // Either it has its name, and the old database is aside; or it went without ever getting it.
@@ -191,6 +194,7 @@ impl SharedRestore {
             }
         } else {
             if let Ok(mut old) = connect::open(&path, &Whose::Shared, self.busy_timeout) {
+                let _ = old.audit_append(std::slice::from_ref(entry));
                 // What cannot be moved into the file goes with it, as its WAL.
                 let _ = old.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
             }

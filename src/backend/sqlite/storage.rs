@@ -359,13 +359,13 @@ impl Storage for SqliteStorage {
         }
     }
 
-    fn undo_create(&self, key: &TenantKey, by: Uuid) -> Result<(), StorageError> {
+    fn undo_create(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError> {
         let directory = self.directory(key);
-        let found = leftovers::not_of_creation(&directory)?;
+        let found = leftovers::not_of_creation(&directory, generation)?;
         let found = match found {
-            None => match self.is_unused(key, 1, by) {
+            None => match self.is_unused(key, generation, by) {
                 Ok(true) => None,
-                Ok(false) => Some(leftovers::database(1)),
+                Ok(false) => Some(leftovers::database(generation)),
                 Err(StorageError::Connect(ConnectError::Missing { .. })) => None,
                 Err(error) => return Err(error),
             },
@@ -376,6 +376,16 @@ impl Storage for SqliteStorage {
             Some(found) => Err(StorageError::NotOfOperation {
                 tenant: key.id,
                 found,
+            }),
+        }
+    }
+
+    fn check_new(&self, key: &TenantKey) -> Result<(), StorageError> {
+        match self.highest_generation(key)? {
+            0 => Ok(()),
+            generation => Err(StorageError::NotOfOperation {
+                tenant: key.id,
+                found: leftovers::database(generation),
             }),
         }
     }

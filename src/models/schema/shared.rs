@@ -21,6 +21,7 @@ diesel::table! {
         currency -> Text,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        closed_at -> Nullable<Timestamp>,
     }
 }
 
@@ -42,6 +43,7 @@ diesel::table! {
         last_login_at -> Nullable<Timestamp>,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        password_changed_at -> Nullable<Timestamp>,
     }
 }
 
@@ -140,6 +142,7 @@ diesel::table! {
         is_default -> Bool,
         last_used_at -> Nullable<Timestamp>,
         created_at -> Timestamp,
+        closed_with_hospital -> Bool,
     }
 }
 

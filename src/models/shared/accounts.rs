@@ -74,6 +74,8 @@ pub struct Hospital {
     pub created_at: NaiveDateTime,
     /// When the row was last changed (UTC), if ever.
     pub updated_at: Option<NaiveDateTime>,
+    /// Since when it is deregistered (UTC), if it is.
+    pub closed_at: Option<NaiveDateTime>,
 }
 
 /// A new [`Hospital`].
@@ -138,6 +140,8 @@ pub struct HospitalChanges<'a> {
     pub currency: Option<&'a str>,
     /// When the row was last changed (UTC), if ever.
     pub updated_at: Option<NaiveDateTime>,
+    /// Since when it is deregistered (UTC), if it is.
+    pub closed_at: Option<Option<NaiveDateTime>>,
 }
 
 /// A person who can log in, in however many hospitals.
@@ -158,9 +162,9 @@ pub struct User {
     pub superuser: bool,
     /// Whether the user may log in at all.
     pub active: bool,
-    /// Failures since the last log-in.
+    /// Failures since the last log-in, for the user to see; attempts are what counts.
     pub failed_logins: i32,
-    /// No log-in before this time (UTC).
+    /// No log-in from anywhere before this time (UTC), as it was after the last failure.
     pub locked_until: Option<NaiveDateTime>,
     /// The last log-in (UTC).
     pub last_login_at: Option<NaiveDateTime>,
@@ -168,6 +172,8 @@ pub struct User {
     pub created_at: NaiveDateTime,
     /// When the row was last changed (UTC), if ever.
     pub updated_at: Option<NaiveDateTime>,
+    /// When the password was last changed or reset (UTC), if ever.
+    pub password_changed_at: Option<NaiveDateTime>,
 }
 
 /// A new [`User`].
@@ -210,6 +216,8 @@ pub struct UserChanges<'a> {
     pub last_login_at: Option<NaiveDateTime>,
     /// When the row was last changed (UTC), if ever.
     pub updated_at: Option<NaiveDateTime>,
+    /// When the password was last changed or reset (UTC).
+    pub password_changed_at: Option<NaiveDateTime>,
 }
 
 redacted_debug! {
@@ -294,7 +302,7 @@ pub struct Session {
     pub token_sha256: String,
     /// Who logged in.
     pub user_id: Id<User>,
-    /// The hospital the user works in at the moment.
+    /// The hospital it is good for; `None` is the service itself, such as its console.
     pub hospital_id: Option<Id<Hospital>>,
     /// Where the log-in came from.
     pub ip_address: Option<String>,
@@ -474,6 +482,8 @@ pub struct TenantAccess {
     pub last_used_at: Option<NaiveDateTime>,
     /// When the row was made (UTC).
     pub created_at: NaiveDateTime,
+    /// Whether it ended when the hospital was closed, and comes back with it.
+    pub closed_with_hospital: bool,
 }
 
 /// A new [`TenantAccess`].
@@ -506,6 +516,8 @@ pub struct TenantAccessChanges {
     pub is_default: Option<bool>,
     /// When the user last entered the hospital (UTC).
     pub last_used_at: Option<NaiveDateTime>,
+    /// Whether it ended when the hospital was closed, and comes back with it.
+    pub closed_with_hospital: Option<bool>,
 }
 
 /// An attempt to log in, for lock-outs and audits.

@@ -47,6 +47,12 @@ pub enum AccountError {
     /// The row in the hospital's database belongs to another user.
     #[error("this record is linked to another user already; unlink it first")]
     LinkedToAnother,
+    /// The user has another record in the hospital already.
+    #[error("this user is linked to another {what} of the hospital already; unlink that one first")]
+    UserLinked {
+        /// What the other record is.
+        what: &'static str,
+    },
     /// There is no such record in the hospital's database.
     #[error("there is no such {what} in hospital `{tenant}`")]
     UnknownRecord {
@@ -58,6 +64,18 @@ pub enum AccountError {
     /// The old password is wrong.
     #[error("the present password is not this one")]
     WrongPassword,
+    /// Too many wrong guesses at the present password.
+    #[error("too many attempts; try again at {until} UTC")]
+    Locked {
+        /// When the next attempt is listened to (UTC).
+        until: NaiveDateTime,
+    },
+    /// Since the log-in the password was changed or the account switched off.
+    #[error("this log-in is no longer good; log in again")]
+    LoginOutdated,
+    /// Nobody would be left to run the service.
+    #[error("this is the last account that runs the service; make another superuser first")]
+    LastSuperuser,
     /// The new password is refused.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),

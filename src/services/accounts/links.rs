@@ -19,7 +19,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError::UnknownUser`], [`AccountError::NotAMember`], [`AccountError::UnknownRecord`],
-    /// [`AccountError::LinkedToAnother`]; [`AccountError::Query`].
+    /// [`AccountError::LinkedToAnother`], [`AccountError::UserLinked`]; [`AccountError::Query`].
     pub fn link_staff(
         &self,
         shared: &mut SharedContext,
@@ -46,9 +46,7 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         self.check_member(shared, tenant, user)?;
         tenant.transaction(|tenant| {
-            let staff = doctors::table.find(doctor).select(doctors::staff_member_id);
-            let staff: Option<Id<StaffMember>> = staff.first(tenant).optional()?;
-            let staff = staff.ok_or_else(|| unknown("doctor", tenant))?;
+            let staff = staff_of_doctor(tenant, doctor)?;
             link_staff(tenant, staff, user, now)
         })
     }
@@ -66,19 +64,7 @@ impl Accounts {
         now: NaiveDateTime,
     ) -> Result<(), AccountError> {
         self.check_member(shared, tenant, user)?;
-        tenant.transaction(|tenant| {
-            let present = patients::table.find(patient).select(patients::user_id);
-            let present: Option<Option<SharedRef<User>>> = present.first(tenant).optional()?;
-            let present = present.ok_or_else(|| unknown("patient", tenant))?;
-            refuse_another(present, user)?;
-            diesel::update(patients::table.find(patient))
-                .set((
-                    patients::user_id.eq(SharedRef::from(user)),
-                    patients::updated_at.eq(now),
-                ))
-                .execute(tenant)?;
-            Ok(())
-        })
+        tenant.transaction(|tenant| link_patient(tenant, patient, user, now))
     }
 
     fn check_member(
@@ -97,7 +83,39 @@ impl Accounts {
     }
 }
 
-fn link_staff(
+/// Inside a transaction of the tenant's, for a user who is a member.
+pub(in crate::services) fn link_patient(
+    tenant: &mut TenantContext,
+    patient: Id<Patient>,
+    user: Id<User>,
+    now: NaiveDateTime,
+) -> Result<(), AccountError> {
+    let user_ref = SharedRef::from(user);
+    let present = patients::table.find(patient).select(patients::user_id);
+    let present: Option<Option<SharedRef<User>>> = present.first(tenant).optional()?;
+    let present = present.ok_or_else(|| unknown("patient", tenant))?;
+    refuse_another(present, user)?;
+    if present.is_none() {
+        refuse_second_patient(tenant, user)?;
+    }
+    diesel::update(patients::table.find(patient))
+        .set((patients::user_id.eq(user_ref), patients::updated_at.eq(now)))
+        .execute(tenant)?;
+    Ok(())
+}
+
+/// The doctor's record as a member of staff.
+pub(in crate::services) fn staff_of_doctor(
+    tenant: &mut TenantContext,
+    doctor: Id<Doctor>,
+) -> Result<Id<StaffMember>, AccountError> {
+    let staff = doctors::table.find(doctor).select(doctors::staff_member_id);
+    let staff: Option<Id<StaffMember>> = staff.first(tenant).optional()?;
+    staff.ok_or_else(|| unknown("doctor", tenant))
+}
+
+/// As [`link_patient`].
+pub(in crate::services) fn link_staff(
     tenant: &mut TenantContext,
     staff: Id<StaffMember>,
     user: Id<User>,
@@ -109,6 +127,9 @@ fn link_staff(
     let present: Option<Option<SharedRef<User>>> = present.first(tenant).optional()?;
     let present = present.ok_or_else(|| unknown("member of staff", tenant))?;
     refuse_another(present, user)?;
+    if present.is_none() {
+        refuse_second_staff(tenant, user)?;
+    }
     diesel::update(staff_members::table.find(staff))
         .set((
             staff_members::user_id.eq(SharedRef::from(user)),
@@ -118,6 +139,32 @@ fn link_staff(
     Ok(())
 }
 
+/// A user has one record of a kind in a hospital.
+pub(in crate::services) fn refuse_second_patient(
+    tenant: &mut TenantContext,
+    user: Id<User>,
+) -> Result<(), AccountError> {
+    let present = patients::table.filter(patients::user_id.eq(SharedRef::from(user)));
+    match present.count().get_result::<i64>(tenant)? {
+        0 => Ok(()),
+        _ => Err(AccountError::UserLinked { what: "patient" }),
+    }
+}
+
+/// As [`refuse_second_patient`].
+pub(in crate::services) fn refuse_second_staff(
+    tenant: &mut TenantContext,
+    user: Id<User>,
+) -> Result<(), AccountError> {
+    let present = staff_members::table.filter(staff_members::user_id.eq(SharedRef::from(user)));
+    match present.count().get_result::<i64>(tenant)? {
+        0 => Ok(()),
+        _ => Err(AccountError::UserLinked {
+            what: "member of staff",
+        }),
+    }
+}
+
 fn refuse_another(present: Option<SharedRef<User>>, user: Id<User>) -> Result<(), AccountError> {
     match present {
         Some(other) if other.id() != user => Err(AccountError::LinkedToAnother),
@@ -125,7 +172,7 @@ fn refuse_another(present: Option<SharedRef<User>>, user: Id<User>) -> Result<()
     }
 }
 
-fn unknown(what: &'static str, tenant: &TenantContext) -> AccountError {
+pub(in crate::services) fn unknown(what: &'static str, tenant: &TenantContext) -> AccountError {
     let tenant = tenant.tenant_id();
     AccountError::UnknownRecord { what, tenant }
 }

@@ -157,7 +157,7 @@ pub(super) fn roles(
 }
 
 /// The hospital of a tenant.
-pub(super) fn hospital_of(
+pub(in crate::services) fn hospital_of(
     shared: &mut SharedContext,
     tenant: &TenantId,
 ) -> Result<Id<Hospital>, AccountError> {
@@ -166,6 +166,73 @@ pub(super) fn hospital_of(
         .select(hospitals::id);
     let id = id.first(shared).optional()?;
     id.ok_or(AccountError::UnknownHospital)
+}
+
+/// A membership as it was before [`join`].
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub(in crate::services) enum Before {
+    /// It counted, and was left as it was.
+    Member,
+    /// There was a row that did not count.
+    Ended { role: Role, is_default: bool },
+    /// There was none.
+    Stranger,
+}
+
+/// Makes a user a member in this role, unless they are a member already, in whatever role.
+pub(in crate::services) fn join(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hospital: Id<Hospital>,
+    role: Role,
+    now: NaiveDateTime,
+) -> Result<Before, AccountError> {
+    if !super::find(shared, user)?.active {
+        return Err(AccountError::UnknownUser);
+    }
+    let row = tenant_access::table
+        .filter(tenant_access::user_id.eq(user))
+        .filter(tenant_access::hospital_id.eq(hospital))
+        .select(TenantAccess::as_select());
+    let before = match row.first::<TenantAccess>(shared).optional()? {
+        Some(row) if row.active => return Ok(Before::Member),
+        Some(row) => Before::Ended {
+            role: row.role,
+            is_default: row.is_default,
+        },
+        None => Before::Stranger,
+    };
+    check_room(shared, hospital, role)?;
+    grant(shared, user, hospital, role, now)?;
+    Ok(before)
+}
+
+/// Makes the membership what it was before [`join`].
+pub(in crate::services) fn unjoin(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hospital: Id<Hospital>,
+    before: Before,
+) -> QueryResult<()> {
+    let row = tenant_access::table
+        .filter(tenant_access::user_id.eq(user))
+        .filter(tenant_access::hospital_id.eq(hospital));
+    match before {
+        Before::Member => {}
+        Before::Ended { role, is_default } => {
+            diesel::update(row)
+                .set((
+                    tenant_access::role.eq(role),
+                    tenant_access::active.eq(false),
+                    tenant_access::is_default.eq(is_default),
+                ))
+                .execute(shared)?;
+        }
+        Before::Stranger => {
+            diesel::delete(row).execute(shared)?;
+        }
+    }
+    Ok(())
 }
 
 /// Inside a transaction that has checked the rest.

@@ -22,15 +22,15 @@
 //! ```
 
 mod error;
-mod links;
+pub(super) mod links;
 mod login;
-mod membership;
+pub(super) mod making;
+pub(super) mod membership;
 mod password;
-mod session;
+pub(super) mod session;
 mod username;
 
 use chrono::{NaiveDateTime, TimeDelta};
-use diesel::dsl::exists;
 use diesel::prelude::*;
 
 pub use self::error::{AccountError, LoginError};
@@ -46,7 +46,7 @@ pub use self::username::username;
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
 use crate::models::schema::shared::{profiles, users};
-use crate::models::shared::accounts::{Hospital, NewProfile, NewUser, Profile, Role, User};
+use crate::models::shared::accounts::{Hospital, Role, User};
 
 /// The rules for accounts. The default is what the fields say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +54,11 @@ use crate::models::shared::accounts::{Hospital, NewProfile, NewUser, Profile, Ro
 pub struct Policy {
     /// How passwords are hashed.
     pub hash_cost: HashCost,
-    /// Failures in a row after which a name is locked: 5.
+    /// Failures in a row, from one address, after which a name is locked there: 5.
     pub failures: u32,
+    /// Failures in a row after which a name is locked everywhere: 100. Well above the other, or anybody can keep anybody
+    /// out.
+    pub failures_anywhere: u32,
     /// For how long: 300 s.
     pub lock: TimeDelta,
     /// How long a session is good: 24 h.
@@ -69,6 +72,7 @@ impl Default for Policy {
         Self {
             hash_cost: HashCost::default(),
             failures: 5,
+            failures_anywhere: 100,
             lock: TimeDelta::seconds(300),
             session: TimeDelta::hours(24),
             idle: TimeDelta::minutes(30),
@@ -179,75 +183,22 @@ impl Accounts {
         new: &NewAccount,
         now: NaiveDateTime,
     ) -> Result<MadeAccount, AccountError> {
-        let given_name = name("the given name", &new.given_name)?;
-        let family_name = name("the family name", &new.family_name)?;
-        let email = email(&new.email)?;
-        let role = match new.membership {
-            Some((_, role)) => role,
-            None if new.superuser => Role::Superadmin,
-            None => Role::Staff,
-        };
-        let base = username(given_name, family_name, role);
-        let password = OneTimePassword::generate();
-        let hash = self.policy.hash_cost.hash(password.reveal())?;
+        new.check()?;
+        let first = self.first_password()?;
         let user = Id::new();
-        let username = shared.transaction(|shared| {
-            let taken = users::table.filter(users::email.eq(&email));
-            if diesel::select(exists(taken)).get_result(shared)? {
-                return Err(AccountError::EmailTaken);
-            }
-            if let Some((hospital, role)) = new.membership {
-                membership::check_room(shared, hospital, role)?;
-            }
-            let like = format!("{base}%");
-            let taken = users::table
-                .filter(users::username.like(like))
-                .select(users::username);
-            let username = username::first_free(&base, &taken.load::<String>(shared)?);
-            let row = NewUser {
-                id: user,
-                username: &username,
-                email: &email,
-                password_hash: &hash,
-                created_at: now,
-            };
-            diesel::insert_into(users::table)
-                .values(&row)
-                .execute(shared)?;
-            diesel::update(users::table.find(user))
-                .set((
-                    users::must_change_password.eq(true),
-                    users::superuser.eq(new.superuser),
-                ))
-                .execute(shared)?;
-            let profile = NewProfile {
-                id: Id::<Profile>::new(),
-                user_id: user,
-                given_name,
-                family_name,
-                phone: new.phone.as_deref(),
-                language: None,
-                time_zone: None,
-            };
-            diesel::insert_into(profiles::table)
-                .values(&profile)
-                .execute(shared)?;
-            if let Some((hospital, role)) = new.membership {
-                membership::grant(shared, user, hospital, role, now)?;
-            }
-            Ok(username)
-        })?;
+        let hash = &first.hash;
+        let username = shared.transaction(|shared| making::make(shared, new, user, hash, now))?;
         Ok(MadeAccount {
             user,
             username,
-            password,
+            password: first.password,
         })
     }
 
     /// Switches an account off: no log-in, no session, no membership counts. Its rows stay.
     ///
     /// # Errors
-    /// [`AccountError::UnknownUser`]; [`AccountError::Query`].
+    /// [`AccountError::UnknownUser`]; [`AccountError::LastSuperuser`]; [`AccountError::Query`].
     pub fn deactivate(
         &self,
         shared: &mut SharedContext,
@@ -255,6 +206,7 @@ impl Accounts {
         now: NaiveDateTime,
     ) -> Result<(), AccountError> {
         shared.transaction(|shared| {
+            another_superuser(shared, user)?;
             set_active(shared, user, false, now)?;
             session::revoke_all(shared, user, now)?;
             Ok(())
@@ -282,6 +234,30 @@ impl Accounts {
         })
     }
 
+    /// Lets a user run the service itself, or no longer. Taking it away ends their sessions.
+    ///
+    /// # Errors
+    /// [`AccountError::UnknownUser`]; [`AccountError::LastSuperuser`]; [`AccountError::Query`].
+    pub fn set_superuser(
+        &self,
+        shared: &mut SharedContext,
+        user: Id<User>,
+        superuser: bool,
+        now: NaiveDateTime,
+    ) -> Result<(), AccountError> {
+        shared.transaction(|shared| {
+            find(shared, user)?;
+            if !superuser {
+                another_superuser(shared, user)?;
+                session::revoke_all(shared, user, now)?;
+            }
+            diesel::update(users::table.find(user))
+                .set((users::superuser.eq(superuser), users::updated_at.eq(now)))
+                .execute(shared)?;
+            Ok(())
+        })
+    }
+
     /// Gives an account a new password that was made up, to be changed at the next log-in. Ends its sessions and its
     /// lock.
     ///
@@ -295,25 +271,35 @@ impl Accounts {
     ) -> Result<OneTimePassword, AccountError> {
         let password = OneTimePassword::generate();
         let hash = self.policy.hash_cost.hash(password.reveal())?;
-        set_password(shared, user, &hash, true, now)?;
+        set_password(shared, user, None, &hash, now)?;
         Ok(password)
     }
 
-    /// Changes the password of a user who knows the present one. Ends all their sessions: they log in again.
+    /// Changes the password of a user who knows the present one, and ends all their sessions. What is returned begins a
+    /// new one for whoever made the change.
+    ///
+    /// A wrong present password counts as a failed log-in: a session that was stolen is no way to guess it. Of two
+    /// changes at once, one is told that the present password is another by now.
     ///
     /// # Errors
-    /// [`AccountError::WrongPassword`], [`AccountError::WeakPassword`]; [`AccountError::UnknownUser`];
-    /// [`AccountError::Query`].
+    /// [`AccountError::WrongPassword`], [`AccountError::Locked`], [`AccountError::WeakPassword`];
+    /// [`AccountError::UnknownUser`]; [`AccountError::Query`].
     pub fn change_password(
         &self,
         shared: &mut SharedContext,
         user: Id<User>,
         present: &str,
         new: &str,
+        ip_address: Option<&str>,
         now: NaiveDateTime,
-    ) -> Result<(), AccountError> {
+    ) -> Result<Login, AccountError> {
         let row = find(shared, user)?;
+        let name = &row.username;
+        if let Some(until) = self.locked_until(shared, name, ip_address, now)? {
+            return Err(AccountError::Locked { until });
+        }
         if !password::verify(present, Some(&row.password_hash), self.policy.hash_cost)? {
+            shared.transaction(|shared| self.note(shared, name, None, ip_address, now))?;
             return Err(AccountError::WrongPassword);
         }
         let names = profiles::table.filter(profiles::user_id.eq(user));
@@ -321,7 +307,20 @@ impl Accounts {
         let (given, family): (String, String) = names.first(shared).optional()?.unwrap_or_default();
         check_password(new, &[&row.username, &row.email, &given, &family])?;
         let hash = self.policy.hash_cost.hash(new)?;
-        set_password(shared, user, &hash, false, now)
+        match set_password(shared, user, Some(&row.password_hash), &hash, now)? {
+            true => Ok(Login::of(&find(shared, user)?)),
+            false => Err(AccountError::WrongPassword),
+        }
+    }
+}
+
+/// Refuses to go on with the last superuser who can log in.
+fn another_superuser(shared: &mut SharedContext, user: Id<User>) -> Result<(), AccountError> {
+    let able = users::table.filter(users::superuser.and(users::active));
+    let able: Vec<Id<User>> = able.select(users::id).limit(2).load(shared)?;
+    match able[..] == [user] {
+        true => Err(AccountError::LastSuperuser),
+        false => Ok(()),
     }
 }
 
@@ -350,28 +349,32 @@ fn set_active(
     }
 }
 
+/// Puts a password in the place of one that was seen, or of whichever there is; that one is to be changed by whoever gets
+/// it. False where the one that was seen is there no longer, or the account is switched off.
 fn set_password(
     shared: &mut SharedContext,
     user: Id<User>,
+    seen: Option<&str>,
     hash: &str,
-    must_change: bool,
     now: NaiveDateTime,
-) -> Result<(), AccountError> {
+) -> Result<bool, AccountError> {
     shared.transaction(|shared| {
-        let changed = diesel::update(users::table.find(user))
+        let row = find(shared, user)?;
+        if seen.is_some_and(|seen| !row.active || row.password_hash != seen) {
+            return Ok(false);
+        }
+        diesel::update(users::table.find(user))
             .set((
                 users::password_hash.eq(hash),
-                users::must_change_password.eq(must_change),
+                users::must_change_password.eq(seen.is_none()),
                 users::failed_logins.eq(0),
                 users::locked_until.eq(None::<NaiveDateTime>),
                 users::updated_at.eq(now),
+                users::password_changed_at.eq(now),
             ))
             .execute(shared)?;
-        if changed == 0 {
-            return Err(AccountError::UnknownUser);
-        }
         session::revoke_all(shared, user, now)?;
-        Ok(())
+        Ok(true)
     })
 }
 
@@ -386,7 +389,7 @@ fn name<'a>(which: &'static str, given: &'a str) -> Result<&'a str, AccountError
 }
 
 /// The address as it is kept: lower-case. What is sent to it tells whether it is right; this catches what cannot be.
-fn email(given: &str) -> Result<String, AccountError> {
+pub(super) fn email(given: &str) -> Result<String, AccountError> {
     let email = given.trim().to_lowercase();
     let plausible = email.rsplit_once('@').is_some_and(|(name, domain)| {
         let labels = domain.split('.').all(|label| !label.is_empty());

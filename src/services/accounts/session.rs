@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
-use super::{AccountError, Accounts};
+use super::{AccountError, Accounts, Login};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
 use crate::models::schema::shared::{sessions, users};
@@ -64,14 +64,18 @@ pub struct SignedIn {
 }
 
 impl Accounts {
-    /// Begins a session for a user who was let in. The address and the browser's name are kept for them to see.
+    /// Begins a session for a user who was let in, good for one hospital or, with `None`, for the service itself, such as
+    /// its console. The address and the browser's name are kept for them to see.
+    ///
+    /// A log-in is good for the password it was made with: if that was changed since, no session begins, so that none
+    /// outlives the change that ends them all.
     ///
     /// # Errors
-    /// [`AccountError::Query`].
+    /// [`AccountError::LoginOutdated`]; [`AccountError::UnknownUser`]; [`AccountError::Query`].
     pub fn begin_session(
         &self,
         shared: &mut SharedContext,
-        user: Id<User>,
+        login: &Login,
         hospital: Option<Id<Hospital>>,
         ip_address: Option<&str>,
         user_agent: Option<&str>,
@@ -81,7 +85,7 @@ impl Accounts {
         let row = NewSession {
             id: Id::<Session>::new(),
             token_sha256: &token.digest(),
-            user_id: user,
+            user_id: login.user,
             hospital_id: hospital,
             ip_address: ip_address.map(cut),
             user_agent: user_agent.map(cut),
@@ -89,14 +93,21 @@ impl Accounts {
             last_seen_at: now,
             expires_at: now + self.policy.session,
         };
-        diesel::insert_into(sessions::table)
-            .values(&row)
-            .execute(shared)?;
+        shared.transaction(|shared| {
+            if !login.is_of(&super::find(shared, login.user)?) {
+                return Err(AccountError::LoginOutdated);
+            }
+            diesel::insert_into(sessions::table)
+                .values(&row)
+                .execute(shared)?;
+            Ok(())
+        })?;
         Ok(token)
     }
 
-    /// Whose session this is, if it is good: not ended, not too old, used within the idle time, of an account that is
-    /// switched on. Notes the request, about once a minute.
+    /// Whose session this is, if it is good here: begun for this hospital (or, with `None`, for the service itself), not
+    /// ended, not too old, used within the idle time, of an account that is switched on. Notes the request, about once a
+    /// minute.
     ///
     /// # Errors
     /// [`AccountError::Query`].
@@ -104,6 +115,7 @@ impl Accounts {
         &self,
         shared: &mut SharedContext,
         token: &SessionToken,
+        hospital: Option<Id<Hospital>>,
         now: NaiveDateTime,
     ) -> Result<Option<SignedIn>, AccountError> {
         let found = sessions::table
@@ -117,6 +129,9 @@ impl Accounts {
         let Some((session, user)) = found.first::<(Session, User)>(shared).optional()? else {
             return Ok(None);
         };
+        if session.hospital_id != hospital {
+            return Ok(None);
+        }
         if now - session.last_seen_at >= TOUCH {
             diesel::update(sessions::table.find(session.id))
                 .set(sessions::last_seen_at.eq(now))
@@ -175,7 +190,7 @@ impl Accounts {
     }
 }
 
-pub(super) fn revoke_all(
+pub(in crate::services) fn revoke_all(
     shared: &mut SharedContext,
     user: Id<User>,
     now: NaiveDateTime,

@@ -1,10 +1,11 @@
 //! Disks and systems that fail under backing up, restoring and what belongs to it: each operation fails whole, and is
 //! done when it is asked for again.
 use super::*;
-use diesel_tenants::{BackupSetOptions, PurgeOptions, RecreateOptions, RetentionPolicy};
+use diesel_tenants::{BackupSetOptions, PurgeOptions, RecreateOptions};
 
 use crate::actors::{command_under, told};
 use crate::app::{delete_at_once, fleet_with};
+use crate::backup::ONLY_THE_NEWEST;
 
 fn newest(tenancy: &Tenancy) -> BackupRef {
     let backups = tenancy.backups(&BackupFilter::tenant(&id())).unwrap();
@@ -20,14 +21,8 @@ fn attempt(operation: &str, tenancy: &Tenancy) -> Result<(), String> {
         "backup" => told(tenancy.backup(&id(), &BackupOptions::new())),
         "restore" => told(tenancy.restore(&id(), &newest(tenancy), &confirmed())),
         "undo" => told(tenancy.undo(&id(), "TH001")),
-        "clone" => {
-            let copy: TenantId = "TH002".parse().unwrap();
-            if tenancy.handle(&copy).is_ok() {
-                return Ok(());
-            }
-            let new = NewTenant::named("A copy");
-            told(tenancy.clone_from_backup(&newest(tenancy), &copy, new, &CloneOptions::new()))
-        }
+        "clone" if tenancy.handle(&"TH002".parse().unwrap()).is_ok() => Ok(()),
+        "clone" => told(clone_to(tenancy, "TH002")),
         "drill" => told(tenancy.drill(&newest(tenancy))),
         "discard" => told(tenancy.discard_old_generations(&id(), Duration::ZERO)),
         "set" => {
@@ -37,18 +32,10 @@ fn attempt(operation: &str, tenancy: &Tenancy) -> Result<(), String> {
                 set => told(set),
             }
         }
-        "prune" => {
-            let policy = RetentionPolicy {
-                keep_last: 1,
-                daily: 0,
-                weekly: 0,
-                monthly: 0,
-            };
-            match tenancy.prune_backups(&policy, false) {
-                Ok(report) if !report.failed.is_empty() => Err(format!("{report:?}")),
-                report => told(report),
-            }
-        }
+        "prune" => match tenancy.prune_backups(&ONLY_THE_NEWEST, false) {
+            Ok(report) if !report.failed.is_empty() => Err(format!("{report:?}")),
+            report => told(report),
+        },
         "remove" => match tenancy.backups(&BackupFilter::tenant(&id())).unwrap() {
             backups if backups.len() < 2 => Ok(()),
             backups => told(tenancy.remove_backup(backups[0].id)),
@@ -62,6 +49,11 @@ fn attempt(operation: &str, tenancy: &Tenancy) -> Result<(), String> {
         "purge" => told(tenancy.purge_with(&id(), "TH001", &PurgeOptions::default())),
         other => panic!("no such operation: {other}"),
     }
+}
+
+fn clone_to(tenancy: &Tenancy, copy: &str) -> Result<TenantHandle, RestoreError> {
+    let (copy, new) = (copy.parse().unwrap(), NewTenant::named("A copy"));
+    tenancy.clone_from_backup(&newest(tenancy), &copy, new, &CloneOptions::new())
 }
 
 /// TH001 with two sets of backups, a kept generation, and rows that are in no backup.
@@ -113,29 +105,14 @@ pub(super) fn play(part: &str, root: &Path) -> bool {
         // Ever more descriptors are left to it, beginning with none.
         "starve" => {
             let tenancy = builder(root).open().unwrap();
-            let limit = rustix::process::Rlimit {
-                current: Some(64),
-                maximum: Some(64),
-            };
-            rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
-            for spare in 0.. {
-                let mut hoard: Vec<_> =
-                    std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
-                hoard.truncate(hoard.len().saturating_sub(spare));
-                let done = attempt(operation, &tenancy);
-                drop(hoard);
-                tenancy.recover().unwrap();
-                if done.is_ok() {
-                    say(spare);
-                    break;
-                }
-            }
+            let spare = crashes::starve(&tenancy, || attempt(operation, &tenancy).is_ok());
+            say(spare.map_or("never".to_owned(), |spare| spare.to_string()));
         }
         // In a mount namespace of its own, what it would write to becomes read-only under it.
         "read-only" => {
             let tenancy = builder(root).open().unwrap();
             let directory = match operation {
-                "backup" | "set" | "drill" | "prune" => root.join("backups"),
+                "backup" | "set" | "drill" | "prune" | "remove" => root.join("backups"),
                 _ => root.join("tenants"),
             };
             let mount = |options: &[&str]| {
@@ -152,17 +129,23 @@ pub(super) fn play(part: &str, root: &Path) -> bool {
             attempt(operation, &tenancy).unwrap();
             say("done");
         }
-        // Restores when told; of two at once each is done, or says that another one is under way.
+        // Does it when told; of two at once each is done, or says that another one is under way.
         "race" => {
             let tenancy = builder(root).open().unwrap();
             say("ready");
+            let mut round = 0;
             while told() == "go" {
-                let done = attempt(operation, &tenancy);
+                round += 1;
+                let done = match operation {
+                    "clone" => clone_to(&tenancy, &format!("COPY{round}"))
+                        .map(drop)
+                        .map_err(|error| format!("{error:?}")),
+                    operation => attempt(operation, &tenancy),
+                };
+                let lost = ["InProgress", "Operation", "AlreadyExists"];
                 say(match done {
                     Ok(()) => "won".to_owned(),
-                    Err(error) if error.contains("InProgress") || error.contains("Operation") => {
-                        "lost".to_owned()
-                    }
+                    Err(error) if lost.iter().any(|word| error.contains(word)) => "lost".to_owned(),
                     Err(error) => error,
                 });
             }
@@ -201,6 +184,7 @@ fn a_full_or_failing_disk() {
         "fail: prune",
         "fail: set",
         "fail: remove",
+        "fail: discard",
         "fail: recreate",
     ];
     for part in parts {
@@ -214,9 +198,33 @@ fn a_full_or_failing_disk() {
     }
 }
 
+/// Killed at each call that changes what is on disk. Which states there may be is looked at where each is killed at every
+/// step; here that there is no other.
+#[test]
+fn killed_at_any_system_call() {
+    if !crashes::strace_works() {
+        return;
+    }
+    let others = ["set", "prune", "remove", "drill"].map(|operation| format!("once: {operation}"));
+    let others = others.iter().map(|part| Operation {
+        part: part.clone().leak(),
+        before: prepared,
+        outcome: any,
+    });
+    let kills: usize = others
+        .chain(OPERATIONS.into_iter().skip(1))
+        .map(|operation| crashes::kill_at_few_system_calls(&operation))
+        .sum();
+    assert!(kills >= 20, "{kills}: the sweep did not get far");
+}
+
 #[test]
 fn without_descriptors() {
-    for operation in ["restore", "undo", "clone", "recreate", "purge", "drill"] {
+    // Pruning is not among them: it holds what it cannot look at, and so succeeds.
+    let operations = [
+        "restore", "undo", "clone", "discard", "recreate", "purge", "drill", "set", "remove",
+    ];
+    for operation in operations {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("data");
         before(operation)(&root);
@@ -229,24 +237,34 @@ fn without_descriptors() {
     }
 }
 
+/// Another tenant's database in the place of a kept generation is not removed because it could not be looked into.
+#[test]
+fn without_descriptors_another_tenants_database_is_not_discarded() {
+    let fleet = app::fleet();
+    let tenant = fleet.create("TH001");
+    let other = fleet.create("TH002");
+    fleet.tenancy.compact(&other.id()).unwrap();
+    attempt("backup", &fleet.tenancy).unwrap();
+    attempt("restore", &fleet.tenancy).unwrap();
+    let kept = fleet.file(&tenant, 1);
+    fs::remove_file(&kept).unwrap();
+    fs::copy(fleet.file(&other, 2), &kept).unwrap();
+    let mut child = Actor::spawn("starve: discard", &fleet.root);
+    assert_eq!(child.hear().as_deref(), Some("never"));
+    assert!(child.wait().success());
+    assert!(kept.exists());
+    assert_eq!(fleet.tenancy.old_generations(&id()).unwrap().len(), 1);
+}
+
 #[test]
 fn on_a_read_only_file_system() {
-    let unshare = || {
-        let mut unshare = std::process::Command::new("unshare");
-        unshare.arg("-Urm");
-        unshare
+    let Some(unshare) = crashes::with_mounts() else {
+        return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let mut probe = unshare();
-    probe
-        .args(["mount", "--bind"])
-        .args([dir.path(), dir.path()]);
-    if !probe.output().is_ok_and(|done| done.status.success()) {
-        eprintln!("SKIPPED: no file system may be mounted here");
-        return;
-    }
     for operation in [
-        "backup", "set", "drill", "prune", "restore", "undo", "clone", "recreate", "purge",
+        "backup", "set", "drill", "prune", "remove", "restore", "undo", "clone", "discard",
+        "recreate", "purge",
     ] {
         let root = dir.path().join(operation);
         before(operation)(&root);
@@ -268,17 +286,23 @@ fn while_another_process_has_it_locked() {
     let tenant = fleet.create("TH001");
     admit(&mut tenant.enter().unwrap(), "before").unwrap();
     attempt("backup", &fleet.tenancy).unwrap();
+    attempt("restore", &fleet.tenancy).unwrap();
+    let generation = tenant.record().unwrap().generation;
     let mut locker = Actor::spawn("lock: it", &fleet.root);
     assert_eq!(locker.hear().as_deref(), Some("locked"));
-    // A backup reads, and need not wait.
+    // A backup reads, and need not wait; what is out of use is nobody's to lock.
     attempt("backup", &fleet.tenancy).unwrap();
-    for operation in ["restore", "recreate"] {
+    attempt("clone", &fleet.tenancy).unwrap();
+    attempt("drill", &fleet.tenancy).unwrap();
+    for operation in ["restore", "undo", "recreate"] {
         let refused = attempt(operation, &fleet.tenancy);
         assert!(refused.is_err(), "{operation}");
         let record = tenant.record().unwrap();
-        assert_eq!((record.status, record.generation), (Status::Active, 1));
+        assert_eq!(record.status, Status::Active, "{operation}");
+        assert_eq!(record.generation, generation, "{operation}");
         assert_eq!(world::rows(&fleet.tenancy), ["before"], "{operation}");
     }
+    attempt("discard", &fleet.tenancy).unwrap();
     locker.tell("go on");
     assert_eq!(locker.hear().as_deref(), Some("unlocked"));
     drop(locker);
@@ -287,9 +311,54 @@ fn while_another_process_has_it_locked() {
     world::check(&fleet.root);
 }
 
+/// A process that has a context open learns of the purge from the database, and not by writing into a file that is gone.
+#[test]
+fn a_writer_is_refused_before_its_tenant_is_purged() {
+    let fleet = app::fleet();
+    fleet.create("TH001");
+    let mut writer = Actor::spawn("write", &fleet.root);
+    assert_eq!(writer.hear().unwrap(), "ready");
+    for _ in 0..5 {
+        writer.hear().unwrap();
+    }
+    delete_at_once(&fleet.tenancy, &id());
+    attempt("purge", &fleet.tenancy).unwrap();
+    loop {
+        let said = writer.hear().unwrap();
+        if said == "fenced TH001" {
+            break;
+        }
+        said.parse::<u32>().expect(&said);
+    }
+}
+
+/// A purge removes nothing that somebody may still be writing to: it does not wait for ever either, and is done once it is
+/// let go.
+#[test]
+fn a_purge_does_not_go_on_where_another_process_has_it_locked() {
+    let short = Duration::from_millis(200);
+    let fleet = fleet_with(|builder| builder.busy_timeout(short).drain_timeout(short));
+    let tenant = fleet.create("TH001");
+    admit(&mut tenant.enter().unwrap(), "before").unwrap();
+    let mut locker = Actor::spawn("lock: it", &fleet.root);
+    assert_eq!(locker.hear().as_deref(), Some("locked"));
+    delete_at_once(&fleet.tenancy, &id());
+    let directory = fleet.file(&tenant, 1).parent().unwrap().to_owned();
+    let error = attempt("purge", &fleet.tenancy).unwrap_err();
+    assert!(error.contains("raising the fence"), "{error}");
+    assert!(fleet.file(&tenant, 1).exists());
+    locker.tell("go on");
+    assert_eq!(locker.hear().as_deref(), Some("unlocked"));
+    assert!(locker.wait().success());
+    fleet.tenancy.recover().unwrap();
+    assert!(!directory.exists());
+    assert!(fleet.tenancy.undead().unwrap().is_empty());
+    world::check(&fleet.root);
+}
+
 #[test]
 fn by_two_processes_at_once() {
-    for operation in ["backup", "restore", "undo", "recreate"] {
+    for operation in ["backup", "restore", "undo", "recreate", "clone", "discard"] {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("data");
         prepared(&root);
@@ -306,7 +375,10 @@ fn by_two_processes_at_once() {
                 said.iter().all(|word| word == "won" || word == "lost"),
                 "{operation}: {said:?}"
             );
-            assert!(said.iter().any(|word| word == "won"), "{operation}");
+            let won = said.iter().filter(|word| *word == "won").count();
+            assert!(won >= 1, "{operation}");
+            // Two clones of one id would be two tenants.
+            assert!(operation != "clone" || won == 1, "{said:?}");
         }
         two.iter_mut().for_each(|actor| actor.tell("enough"));
         assert!(two.iter_mut().all(|actor| actor.wait().success()));
@@ -327,6 +399,7 @@ fn the_power_may_fail_at_any_moment() {
     for operation in [
         &OPERATIONS[0],
         &OPERATIONS[1],
+        &OPERATIONS[2],
         &OPERATIONS[3],
         &whole("once: set"),
         &whole("once: prune"),

@@ -35,7 +35,7 @@ fn invalid(fleet: &Fleet, backup: &BackupRecord) -> (String, String) {
 }
 
 /// Writes a manifest that fits the database, as somebody would who wants it to be taken.
-fn forge(backup: &Path, change: impl FnOnce(&str) -> String) {
+pub(super) fn forge(backup: &Path, change: impl FnOnce(&str) -> String) {
     let file = backup.join("manifest.json");
     let text = fs::read_to_string(&file).unwrap();
     let start = text.find("\"manifest\":").unwrap() + "\"manifest\":".len();
@@ -181,6 +181,18 @@ fn manifests() {
         name == "WrongManifest" && text.contains("the identity"),
         "{text}"
     );
+    fs::write(&file, &whole).unwrap();
+    forge(&backup.path, |told| {
+        told.replace(
+            "\"version\":\"20260102000000\"",
+            "\"version\":\"20260102000001\"",
+        )
+    });
+    let (name, text) = invalid(&fleet, &backup);
+    assert!(
+        name == "WrongManifest" && text.contains("the schema"),
+        "{text}"
+    );
     // By id, the catalogue knows what it must be.
     let error = refused(&fleet, &BackupRef::from(&backup));
     assert!(
@@ -189,30 +201,38 @@ fn manifests() {
     );
 }
 
-/// A database that is altered anywhere is refused, and so is a manifest.
+/// Every single byte: a database that is altered anywhere is refused before it is opened as one, and so is a manifest.
+///
+/// The pages are the smallest there are, so that each byte can be tried in a few seconds.
 #[test]
 fn a_flipped_bit_anywhere() {
-    let (fleet, _tenant, backup) = backed_up();
+    use std::os::unix::fs::FileExt;
+
+    let (fleet, tenant, _) = backed_up();
+    rebuilt(&fleet, &tenant, "PRAGMA page_size = 512");
+    let backup = fleet.tenancy.backup(&id(), &BackupOptions::new()).unwrap();
     let reference = BackupRef::path(&backup.path);
-    let mut flips = 0;
-    for (name, step) in [("db.sqlite3", 97), ("manifest.json", 1)] {
+    for name in ["db.sqlite3", "manifest.json"] {
         let file = backup.path.join(name);
         let whole = fs::read(&file).unwrap();
-        let step = match std::env::var("DIESEL_TENANTS_SWEEP").as_deref() {
-            Ok("full") => 1,
-            _ => step,
-        };
-        for at in (0..whole.len()).step_by(step) {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 1 << (at % 8);
-            fs::write(&file, &bytes).unwrap();
-            let refused = fleet.tenancy.verify_backup(&reference);
-            assert!(refused.is_err(), "{name}: byte {at}");
-            flips += 1;
+        let altered = fs::File::options().write(true).open(&file).unwrap();
+        for (at, byte) in (0..).zip(&whole) {
+            let flipped = byte ^ (1 << (at % 8));
+            altered.write_all_at(&[flipped], at).unwrap();
+            let refused = fleet.tenancy.verify_backup(&reference).unwrap_err();
+            let BackupError::Invalid(fault) = &refused else {
+                panic!("{refused:?}");
+            };
+            let by_hash = matches!(**fault, InvalidBackup::HashMismatch { .. });
+            assert_eq!(
+                by_hash,
+                name == "db.sqlite3",
+                "{name}: byte {at}: {refused}"
+            );
+            altered.write_all_at(&[*byte], at).unwrap();
         }
-        fs::write(&file, &whole).unwrap();
+        println!("{name}: {} bytes", whole.len());
     }
-    println!("{flips} flips");
     fleet.tenancy.verify_backup(&reference).unwrap();
 }
 
@@ -469,6 +489,17 @@ fn a_trigger_that_poses_as_the_fence_is_never_run() {
     assert_eq!(world::rows(tenancy), ["before"]);
 }
 
+/// Gives the tenant's database other settings, as they can be changed by rewriting it only.
+fn rebuilt(fleet: &Fleet, tenant: &TenantHandle, settings: &str) {
+    fleet.tenancy.suspend(&id()).unwrap();
+    let file = fleet.file(tenant, 1);
+    let mut raw = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    raw.batch_execute(&format!("PRAGMA journal_mode = DELETE; {settings}; VACUUM"))
+        .unwrap();
+    drop(raw);
+    fleet.tenancy.resume(&id()).unwrap();
+}
+
 #[test]
 fn page_sizes_and_encodings_are_all_the_same() {
     for settings in [
@@ -478,13 +509,7 @@ fn page_sizes_and_encodings_are_all_the_same() {
         "PRAGMA auto_vacuum = INCREMENTAL",
     ] {
         let (fleet, tenant, _) = backed_up();
-        fleet.tenancy.suspend(&id()).unwrap();
-        let file = fleet.file(&tenant, 1);
-        let mut raw = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
-        raw.batch_execute(&format!("PRAGMA journal_mode = DELETE; {settings}; VACUUM"))
-            .unwrap();
-        drop(raw);
-        fleet.tenancy.resume(&id()).unwrap();
+        rebuilt(&fleet, &tenant, settings);
         let backup = fleet.tenancy.backup(&id(), &BackupOptions::new()).unwrap();
         fleet
             .tenancy
@@ -506,15 +531,9 @@ fn a_backup_that_is_exchanged_after_it_was_verified() {
         .tenancy
         .backup(&other.id(), &BackupOptions::new())
         .unwrap();
-    let signal = fleet.root.join("../go on");
-    let mut command = crate::actors::command("restore", &fleet.root);
-    let pause = format!("restore.verified=pause:{}", signal.display());
-    command.env("DIESEL_TENANTS_FAILPOINT", pause);
-    let mut child = Actor::from(command);
-    let reached = fleet.root.join("../go on.reached");
-    while !reached.exists() {
-        std::thread::yield_now();
-    }
+    let signals = tempfile::tempdir().unwrap();
+    let (mut child, signal) =
+        crashes::paused("restore", &fleet.root, "restore.verified", signals.path());
     fs::remove_file(&file).unwrap();
     fs::copy(database(&others), &file).unwrap();
     fs::write(&signal, "").unwrap();

@@ -3,7 +3,7 @@ use diesel_tenants::models::schema::shared::{login_attempts, profiles, tenant_ac
 use diesel_tenants::models::shared::accounts::{Role, User};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{
-    AccountError, LoginError, MadeAccount, NewAccount, WeakPassword,
+    AccountError, Accounts, LoginError, MadeAccount, NewAccount, WeakPassword,
 };
 
 use super::{Service, at, service};
@@ -133,7 +133,7 @@ fn the_first_password_is_changed_for_one_that_is_not_weak() {
     let mut change = |present: &str, new: &str| {
         service
             .accounts
-            .change_password(shared, made.user, present, new, at(2))
+            .change_password(shared, made.user, present, new, None, at(2))
     };
     assert!(matches!(
         change("wrong password", NEW_PASSWORD),
@@ -209,6 +209,128 @@ fn the_lock_holds_against_attempts_made_at_once() {
     assert_eq!(listened, 5);
 }
 
+fn fail_from(service: &Service, name: &str, address: &str, second: i64) -> Result<(), LoginError> {
+    let shared = &mut service.shared();
+    let attempt = service
+        .accounts
+        .log_in(shared, name, "wrong", Some(address), at(second));
+    attempt.map(drop)
+}
+
+/// Five wrong passwords from anywhere kept the owner of the name out, again and again.
+#[test]
+fn a_lock_is_for_where_the_failures_came_from() {
+    let mut service = service();
+    let mut policy = *service.accounts.policy();
+    policy.failures_anywhere = 12;
+    service.accounts = Accounts::new(policy);
+    let made = make(&service, "Ada", "Lovelace");
+    let (name, right) = (made.username.as_str(), made.password.reveal());
+    for second in 0..5 {
+        let refused = fail_from(&service, name, "198.51.100.7", second);
+        assert!(matches!(refused, Err(LoginError::Refused)));
+    }
+    let locked = fail_from(&service, name, "198.51.100.7", 5);
+    assert!(matches!(locked, Err(LoginError::Locked { until }) if until == at(304)));
+    assert!(
+        log_in(&service, name, right, 6).is_ok(),
+        "somebody else's lock"
+    );
+
+    // Guessing from many places is slow, too.
+    for attempt in 0..12 {
+        let refused = fail_from(&service, name, &format!("203.0.113.{attempt}"), 10);
+        assert!(matches!(refused, Err(LoginError::Refused)), "{attempt}");
+    }
+    let locked = fail_from(&service, name, "203.0.113.99", 11);
+    assert!(matches!(locked, Err(LoginError::Locked { .. })));
+}
+
+#[test]
+fn a_new_password_ends_the_lock() {
+    let service = service();
+    let made = make(&service, "Ada", "Lovelace");
+    for second in 0..5 {
+        refused(log_in(&service, &made.username, "wrong", second));
+    }
+    let shared = &mut service.shared();
+    let reset = service.accounts.reset_password(shared, made.user, at(5));
+    assert!(log_in(&service, &made.username, reset.unwrap().reveal(), 6).unwrap());
+}
+
+/// A session that was stolen was a way to try passwords without end.
+#[test]
+fn guessing_the_present_password_is_a_failed_log_in() {
+    let service = service();
+    let made = make(&service, "Ada", "Lovelace");
+    let shared = &mut service.shared();
+    let mut change = |present: &str, second: i64| {
+        let from = Some("198.51.100.7");
+        service
+            .accounts
+            .change_password(shared, made.user, present, NEW_PASSWORD, from, at(second))
+    };
+    for second in 0..5 {
+        let wrong = change("wrong password", second);
+        assert!(matches!(wrong, Err(AccountError::WrongPassword)));
+    }
+    let locked = change(made.password.reveal(), 5).unwrap_err();
+    assert!(matches!(locked, AccountError::Locked { until } if until == at(304)));
+    change(made.password.reveal(), 304).unwrap();
+}
+
+/// Both were told that their password counts, and one of them was wrong.
+#[test]
+fn of_two_changes_at_once_one_counts() {
+    let service = service();
+    let made = make(&service, "Ada", "Lovelace");
+    let first = made.password.reveal();
+    let wanted = ["tulip orbit cellar", "marble comet ladder"];
+    let changed = std::thread::scope(|scope| {
+        let threads = wanted.map(|new| {
+            let service = &service;
+            scope.spawn(move || {
+                let shared = &mut service.shared();
+                let accounts = &service.accounts;
+                accounts.change_password(shared, made.user, first, new, None, at(1))
+            })
+        });
+        threads.map(|thread| thread.join().unwrap())
+    });
+    let won = changed.iter().position(Result::is_ok).unwrap();
+    assert!(matches!(changed[1 - won], Err(AccountError::WrongPassword)));
+    assert!(log_in(&service, &made.username, wanted[won], 2).is_ok());
+}
+
+#[test]
+fn somebody_always_runs_the_service() {
+    let service = service();
+    let accounts = &service.accounts;
+    let shared = &mut service.shared();
+    let new = NewAccount::new("Ada", "Lovelace", "a@example.org").superuser();
+    let ada = accounts.create(shared, &new, at(0)).unwrap().user;
+    let last = |done: Result<(), AccountError>| {
+        assert!(matches!(done, Err(AccountError::LastSuperuser)), "{done:?}");
+    };
+    last(accounts.deactivate(shared, ada, at(1)));
+    last(accounts.set_superuser(shared, ada, false, at(1)));
+    let grace = make(&service, "Grace", "Hopper").user;
+    accounts.set_superuser(shared, grace, true, at(2)).unwrap();
+    accounts.set_superuser(shared, ada, false, at(3)).unwrap();
+    accounts.deactivate(shared, ada, at(4)).unwrap();
+    last(accounts.deactivate(shared, grace, at(5)));
+}
+
+#[test]
+fn attempts_are_forgotten() {
+    let service = service();
+    for second in [0, 1, 2] {
+        refused(log_in(&service, "nobody", "wrong", second));
+    }
+    let shared = &mut service.shared();
+    assert_eq!(service.accounts.forget_attempts(shared, at(2)).unwrap(), 2);
+}
+
 #[test]
 fn an_account_that_is_switched_off_gets_the_answer_of_a_wrong_password() {
     let service = service();
@@ -221,7 +343,14 @@ fn an_account_that_is_switched_off_gets_the_answer_of_a_wrong_password() {
         .unwrap();
     let token = service
         .accounts
-        .begin_session(shared, made.user, Some(north), None, None, at(0))
+        .log_in(shared, &made.username, made.password.reveal(), None, at(0))
+        .and_then(|login| {
+            let begun =
+                service
+                    .accounts
+                    .begin_session(shared, &login, Some(north), None, None, at(0));
+            Ok(begun?)
+        })
         .unwrap();
     service
         .accounts
@@ -243,7 +372,7 @@ fn an_account_that_is_switched_off_gets_the_answer_of_a_wrong_password() {
     assert!(
         service
             .accounts
-            .signed_in(shared, &token, at(2))
+            .signed_in(shared, &token, Some(north), at(2))
             .unwrap()
             .is_none()
     );
@@ -261,7 +390,7 @@ fn an_account_that_is_switched_off_gets_the_answer_of_a_wrong_password() {
     assert!(
         service
             .accounts
-            .signed_in(shared, &token, at(4))
+            .signed_in(shared, &token, Some(north), at(4))
             .unwrap()
             .is_none()
     );
@@ -346,16 +475,15 @@ fn nothing_that_is_printed_holds_a_secret() {
     let made = make(&service, "Ada", "Lovelace");
     let new = NewAccount::new("Ada", "Lovelace", "ada@example.org");
     let shared = &mut service.shared();
-    let token = service
-        .accounts
-        .begin_session(shared, made.user, None, None, None, at(0))
+    let accounts = &service.accounts;
+    let (name, password) = (&made.username, made.password.reveal());
+    let login = accounts
+        .log_in(shared, name, password, None, at(0))
         .unwrap();
-    let signed_in = service
-        .accounts
-        .signed_in(shared, &token, at(1))
-        .unwrap()
-        .unwrap();
-    let printed = format!("{made:?} {new:?} {token:?} {signed_in:?}");
+    let token = accounts.begin_session(shared, &login, None, None, None, at(0));
+    let token = token.unwrap();
+    let signed_in = accounts.signed_in(shared, &token, None, at(1)).unwrap();
+    let printed = format!("{made:?} {new:?} {login:?} {token:?} {signed_in:?}");
     for secret in [
         made.password.reveal(),
         token.reveal(),

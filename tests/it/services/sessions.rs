@@ -1,22 +1,38 @@
 //! Sessions.
 use diesel_tenants::models::schema::shared::sessions;
 use diesel_tenants::prelude::*;
-use diesel_tenants::services::accounts::{NewAccount, SessionToken};
+use diesel_tenants::services::accounts::{AccountError, Login, NewAccount, SessionToken};
 
-use super::{at, service};
+use super::{Service, at, service};
+
+const NEW_PASSWORD: &str = "tulip orbit cellar";
+
+/// Ada, who has just been let in.
+fn ada(service: &Service) -> Login {
+    let shared = &mut service.shared();
+    let ada = NewAccount::new("Ada", "Lovelace", "ada@example.org");
+    let made = service.accounts.create(shared, &ada, at(0)).unwrap();
+    let_in(service, made.password.reveal())
+}
+
+fn let_in(service: &Service, password: &str) -> Login {
+    let shared = &mut service.shared();
+    let name = "ada.lovelace.staff";
+    let login = service.accounts.log_in(shared, name, password, None, at(0));
+    login.unwrap()
+}
 
 #[test]
 fn a_session_is_good_until_it_ends_by_age_idleness_or_hand() {
     let service = service();
     let shared = &mut service.shared();
-    let ada = NewAccount::new("Ada", "Lovelace", "ada@example.org");
-    let ada = service.accounts.create(shared, &ada, at(0)).unwrap().user;
+    let ada = ada(&service);
     let accounts = &service.accounts;
     let begin = |shared: &mut SharedContext| {
         accounts
             .begin_session(
                 shared,
-                ada,
+                &ada,
                 None,
                 Some("192.0.2.1"),
                 Some("Browser/1"),
@@ -26,7 +42,7 @@ fn a_session_is_good_until_it_ends_by_age_idleness_or_hand() {
     };
     let good = |shared: &mut SharedContext, token: &SessionToken, seconds: i64| {
         accounts
-            .signed_in(shared, token, at(seconds))
+            .signed_in(shared, token, None, at(seconds))
             .unwrap()
             .is_some()
     };
@@ -51,7 +67,10 @@ fn a_session_is_good_until_it_ends_by_age_idleness_or_hand() {
     assert!(!good(shared, &old, 24 * hour));
 
     let (one, two) = (begin(shared), begin(shared));
-    assert_eq!(accounts.end_all_sessions(shared, ada, at(3)).unwrap(), 4);
+    assert_eq!(
+        accounts.end_all_sessions(shared, ada.user, at(3)).unwrap(),
+        4
+    );
     assert!(!good(shared, &one, 4) && !good(shared, &two, 4));
 
     assert!(!good(
@@ -71,11 +90,9 @@ fn a_session_is_good_until_it_ends_by_age_idleness_or_hand() {
 fn the_database_cannot_be_logged_in_with() {
     let service = service();
     let shared = &mut service.shared();
-    let ada = NewAccount::new("Ada", "Lovelace", "ada@example.org");
-    let ada = service.accounts.create(shared, &ada, at(0)).unwrap().user;
     let token = service
         .accounts
-        .begin_session(shared, ada, None, None, None, at(0))
+        .begin_session(shared, &ada(&service), None, None, None, at(0))
         .unwrap();
     let kept: String = sessions::table
         .select(sessions::token_sha256)
@@ -86,7 +103,7 @@ fn the_database_cannot_be_logged_in_with() {
     assert!(
         service
             .accounts
-            .signed_in(shared, &stolen, at(1))
+            .signed_in(shared, &stolen, None, at(1))
             .unwrap()
             .is_none()
     );
@@ -95,28 +112,71 @@ fn the_database_cannot_be_logged_in_with() {
 #[test]
 fn a_changed_password_ends_every_session() {
     let service = service();
+    let accounts = &service.accounts;
     let shared = &mut service.shared();
-    let ada = NewAccount::new("Ada", "Lovelace", "ada@example.org");
-    let ada = service.accounts.create(shared, &ada, at(0)).unwrap();
-    let token = service
-        .accounts
-        .begin_session(shared, ada.user, None, None, None, at(0))
+    let new = NewAccount::new("Ada", "Lovelace", "ada@example.org");
+    let made = accounts.create(shared, &new, at(0)).unwrap();
+    let first = made.password.reveal();
+    let before = let_in(&service, first);
+    let token = accounts.begin_session(shared, &before, None, None, None, at(0));
+    let after = accounts.change_password(shared, made.user, first, NEW_PASSWORD, None, at(1));
+    let ended = accounts.signed_in(shared, &token.unwrap(), None, at(2));
+    assert!(ended.unwrap().is_none());
+    // Who changed it goes on.
+    let token = accounts.begin_session(shared, &after.unwrap(), None, None, None, at(1));
+    let good = accounts.signed_in(shared, &token.unwrap(), None, at(2));
+    assert!(good.unwrap().is_some());
+}
+
+/// Somebody who kept on logging in with the old password got a session that outlived the change: the log-in was before
+/// it, the session after.
+#[test]
+fn no_session_begins_with_a_log_in_from_before_a_change() {
+    let service = service();
+    let accounts = &service.accounts;
+    let shared = &mut service.shared();
+    let outdated = |shared: &mut SharedContext, login: &Login| {
+        let begun = accounts.begin_session(shared, login, None, None, None, at(9));
+        assert!(
+            matches!(begun, Err(AccountError::LoginOutdated)),
+            "{begun:?}"
+        );
+    };
+
+    let before = ada(&service);
+    let reset = accounts.reset_password(shared, before.user, at(1)).unwrap();
+    outdated(shared, &before);
+
+    let before = let_in(&service, reset.reveal());
+    let (user, first) = (before.user, reset.reveal());
+    let changed = accounts.change_password(shared, user, first, NEW_PASSWORD, None, at(2));
+    outdated(shared, &before);
+
+    // Nor with one that waited until the account was switched off; switched on again, it is the same password.
+    accounts.deactivate(shared, user, at(3)).unwrap();
+    let changed = changed.unwrap();
+    outdated(shared, &changed);
+    accounts.reactivate(shared, user, at(4)).unwrap();
+    accounts
+        .begin_session(shared, &changed, None, None, None, at(9))
         .unwrap();
-    service
-        .accounts
-        .change_password(
-            shared,
-            ada.user,
-            ada.password.reveal(),
-            "tulip orbit cellar",
-            at(1),
-        )
-        .unwrap();
-    assert!(
-        service
-            .accounts
-            .signed_in(shared, &token, at(2))
-            .unwrap()
-            .is_none()
-    );
+}
+
+#[test]
+fn a_session_is_good_where_it_was_begun_and_nowhere_else() {
+    let service = service();
+    let accounts = &service.accounts;
+    let (north, south) = (service.hospital_row("NORTH"), service.hospital_row("SOUTH"));
+    let places = [None, Some(north), Some(south)];
+    let shared = &mut service.shared();
+    let ada = ada(&service);
+    for begun in places {
+        let token = accounts
+            .begin_session(shared, &ada, begun, None, None, at(0))
+            .unwrap();
+        for here in places {
+            let good = accounts.signed_in(shared, &token, here, at(1)).unwrap();
+            assert_eq!(good.is_some(), here == begun, "{begun:?} at {here:?}");
+        }
+    }
 }

@@ -48,7 +48,7 @@ impl Who {
 }
 
 /// Whether the shared database holds a user of this name: something in the way, that can be taken out.
-fn no_veto(shared: &mut SharedContext, of: &str) -> Result<(), Refused> {
+pub(super) fn no_veto(shared: &mut SharedContext, of: &str) -> Result<(), Refused> {
     let vetoes = users::table.filter(users::name.eq(format!("veto on {of}")));
     match vetoes.count().get_result::<i64>(shared)? {
         0 => Ok(()),
@@ -56,14 +56,14 @@ fn no_veto(shared: &mut SharedContext, of: &str) -> Result<(), Refused> {
     }
 }
 
-fn insert_user(shared: &mut SharedContext, name: &str) -> QueryResult<i32> {
+pub(super) fn insert_user(shared: &mut SharedContext, name: &str) -> QueryResult<i32> {
     diesel::insert_into(users::table)
         .values(users::name.eq(name))
         .returning(users::id)
         .get_result(shared)
 }
 
-fn insert_patient(tenant: &mut TenantContext, name: &str) -> QueryResult<i32> {
+pub(super) fn insert_patient(tenant: &mut TenantContext, name: &str) -> QueryResult<i32> {
     diesel::insert_into(patients::table)
         .values((patients::name.eq(name), patients::ward.eq("A")))
         .returning(patients::id)

@@ -73,8 +73,15 @@ async fn a_route_is_behind_the_subscription_and_its_module() {
     assert_eq!(status("/surgery").await, StatusCode::OK);
     subscriptions::change_state(shared, hospital, SubscriptionState::Suspended, now()).unwrap();
     assert_eq!(status("/surgery").await, StatusCode::PAYMENT_REQUIRED);
-    // And a tenant that is not there is not told apart by any of it.
-    let (code, body) = ask(&app, request("nobody.example.com", "/surgery")).await;
-    assert_eq!(code, StatusCode::NOT_FOUND);
-    assert!(body.contains("tenant_unavailable"), "{body}");
+    // And a tenant that is not there, or closed, is not told apart by any of it.
+    let nobody = ask(&app, request("nobody.example.com", "/surgery")).await;
+    assert_eq!(nobody.0, StatusCode::NOT_FOUND);
+    assert!(nobody.1.contains("tenant_unavailable"), "{nobody:?}");
+    let north = "NORTH".parse().unwrap();
+    for step in [Tenancy::suspend, Tenancy::archive] {
+        step(&tenancy, &north).unwrap();
+        for path in ["/surgery", "/patients"] {
+            assert_eq!(ask(&app, request("north.example.com", path)).await, nobody);
+        }
+    }
 }

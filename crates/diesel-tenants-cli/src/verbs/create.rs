@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 use diesel_tenants::{
     CreateError, DisplayName, NewTenant, Status, Subdomain, Tenancy, TenantHandle, TenantId,
+    TenantRecord,
 };
 use serde::Serialize;
 
@@ -36,12 +37,14 @@ pub struct Create {
     /// The plan it is on
     #[arg(long, value_parser = text::<String>())]
     plan: Option<String>,
-    /// Check everything and say what would be made, without making it
+    /// Only register it: the id and the subdomain are taken, and nobody can open it
     ///
-    /// There is no tenant without a database here, so nothing is registered either: the id, the name and the subdomain are
-    /// looked at, and the command that creates it is printed.
-    #[arg(long, visible_alias = "dry-run")]
+    /// The same command without this option makes its database later, and so does `repair`.
+    #[arg(long)]
     skip_database: bool,
+    /// Check everything and say what would be made, without making it
+    #[arg(long, conflicts_with = "skip_database")]
+    dry_run: bool,
     /// Take the id of a tenant that was deleted, for a new and empty one
     #[arg(long)]
     reuse_retired_id: bool,
@@ -54,6 +57,15 @@ pub(crate) struct Created {
     path: String,
     bytes: Option<u64>,
     /// Commands to go on with.
+    next: Vec<String>,
+}
+
+/// A tenant that is registered and has no database yet.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Reserved {
+    tenant: Tenant,
+    /// Commands to go on with: the one that makes its database, the one that gives the id free again.
     next: Vec<String>,
 }
 
@@ -77,7 +89,7 @@ impl Create {
             Some(id) => id,
             None => self.suggest(app, &tenancy)?,
         };
-        if self.skip_database {
+        if self.dry_run {
             let checked = self
                 .check(app, &tenancy, id)
                 .map_err(|error| explain(app, &tenancy, error))?;
@@ -93,6 +105,11 @@ impl Create {
         if self.reuse_retired_id {
             new = new.reuse_retired_id();
         }
+        if self.skip_database {
+            let reserved = tenancy.reserve(&id, new);
+            let reserved = reserved.map_err(|error| explain(app, &tenancy, error))?;
+            return app.emit(&Reserved::of(app, &*reserved.record()?));
+        }
         let tenant = tenancy
             .create(&id, new)
             .map_err(|error| explain(app, &tenancy, error))?;
@@ -106,15 +123,21 @@ impl Create {
         tenancy: &Tenancy,
         id: TenantId,
     ) -> Result<Checked, CreateError> {
-        if let Ok(there) = tenancy.handle(&id) {
+        if let Ok(there) = tenancy.handle(&id)
+            && there.record()?.status != Status::Reserved
+        {
             let (found, status) = (there.id(), there.record()?.status);
             return Err(CreateError::AlreadyExists { id, found, status });
         }
-        if tenancy.ids_ever_taken()?.contains(&id) && !self.reuse_retired_id {
+        if tenancy.handle(&id).is_err()
+            && tenancy.ids_ever_taken()?.contains(&id)
+            && !self.reuse_retired_id
+        {
             return Err(CreateError::Retired { id });
         }
         if let Some(subdomain) = &self.subdomain
             && let Ok(there) = tenancy.handle_at(subdomain)
+            && there.id().folded() != id.folded()
         {
             let (subdomain, by) = (subdomain.clone(), there.id());
             return Err(CreateError::SubdomainTaken { subdomain, by });
@@ -162,8 +185,32 @@ impl Create {
     }
 }
 
+impl Reserved {
+    fn of(app: &App<'_>, record: &TenantRecord) -> Self {
+        let (id, name) = (record.id, quoted(record.display_name.as_str()));
+        let mut create = format!("create {id} --name {name}");
+        if let Some(subdomain) = &record.subdomain {
+            create.push_str(&format!(" --subdomain {subdomain}"));
+        }
+        if let Some(plan) = &record.plan {
+            create.push_str(&format!(" --plan {}", quoted(plan)));
+        }
+        Self {
+            tenant: Tenant::of(record),
+            next: vec![
+                app.command(&create),
+                app.command(&format!("delete {id} --yes-i-mean {id}")),
+            ],
+        }
+    }
+}
+
 impl Created {
-    fn of(app: &App<'_>, tenancy: &Tenancy, tenant: &TenantHandle) -> Result<Self, Failure> {
+    pub(crate) fn of(
+        app: &App<'_>,
+        tenancy: &Tenancy,
+        tenant: &TenantHandle,
+    ) -> Result<Self, Failure> {
         let record = tenant.record()?;
         let file = tenancy.database_file(&record.id)?;
         let next = ["show", "verify", "backup"];
@@ -187,6 +234,10 @@ fn explain(app: &App<'_>, tenancy: &Tenancy, error: CreateError) -> Failure {
     let failure = Failure::from(error);
     let opened = match status {
         Status::Active => tenancy.tenant(&id).map(drop),
+        Status::Reserved => {
+            let next = app.command(&format!("repair {id}"));
+            return failure.hint(format!("`{next}` makes its database"));
+        }
         _ => return failure.hint(format!("`{}`", app.command(&format!("show {id}")))),
     };
     match opened {
@@ -195,6 +246,25 @@ fn explain(app: &App<'_>, tenancy: &Tenancy, error: CreateError) -> Failure {
             causes: vec![broken.to_string()],
             ..failure.hint(format!("`{}`", app.command(&format!("repair {id}"))))
         },
+    }
+}
+
+impl Document for Reserved {
+    const SCHEMA: &'static str = "reserve/1";
+
+    fn write(&self, f: &mut dyn fmt::Write) -> fmt::Result {
+        let Self { tenant, .. } = self;
+        writeln!(
+            f,
+            "reserved {} ({}); it has no database yet",
+            tenant.id, tenant.name
+        )?;
+        let fields = Fields::new()
+            .with("uuid", &tenant.uuid)
+            .with_some("subdomain", tenant.subdomain.as_ref())
+            .with_some("plan", tenant.plan.as_ref());
+        write!(f, "{fields}")?;
+        show::next(f, &self.next)
     }
 }
 

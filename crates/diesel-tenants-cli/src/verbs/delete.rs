@@ -2,7 +2,7 @@
 use std::fmt;
 
 use clap::Args;
-use diesel_tenants::{Retention, TenantId};
+use diesel_tenants::{Retention, Status, TenantId};
 use serde::Serialize;
 
 use crate::app::App;
@@ -14,7 +14,8 @@ use crate::value::{Id, OnlyOne};
 
 /// Delete an archived tenant: set the date from which on it may be purged
 ///
-/// Until then nothing of it is removed, and `undelete` takes it back. Wants the id confirmed.
+/// Until then nothing of it is removed, and `undelete` takes it back. A tenant that is only reserved has nothing that could
+/// be kept, and is gone at once. Wants the id confirmed.
 #[derive(Args, Debug)]
 pub struct Delete {
     #[command(flatten)]
@@ -49,11 +50,24 @@ pub(crate) struct Undeleted {
     status: &'static str,
 }
 
+/// What was only reserved, and is not known any more.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Unreserved {
+    id: String,
+}
+
 impl Delete {
     pub(crate) fn run(&self, app: &App<'_>) -> Result<Exit, Failure> {
         let id = self.tenant.id("delete")?;
         let tenancy = app.open()?;
         let record = tenancy.handle(&id)?.record()?;
+        if record.status == Status::Reserved {
+            app.confirm(&record, "gives free the id of")?;
+            tenancy.unreserve(&id)?;
+            let id = record.id.to_string();
+            return app.emit(&Unreserved { id });
+        }
         let days = show::count(self.retain_days as usize, "day");
         let what = format!("deletes, and after {days} lets be purged,");
         let confirmation = app.confirm(&record, &what)?;
@@ -93,6 +107,14 @@ impl Document for Deleted {
             self.id, self.delete_after
         )?;
         show::next(f, &self.next)
+    }
+}
+
+impl Document for Unreserved {
+    const SCHEMA: &'static str = "unreserve/1";
+
+    fn write(&self, f: &mut dyn fmt::Write) -> fmt::Result {
+        writeln!(f, "{} is not reserved any more; its id is free", self.id)
     }
 }
 

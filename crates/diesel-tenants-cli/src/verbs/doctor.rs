@@ -8,16 +8,18 @@ use console::style;
 use diesel::QueryResult;
 use diesel::dsl::sql;
 use diesel::sql_types::Text;
+use diesel_tenants::fleet::RunOutcome;
 use diesel_tenants::migrate::SchemaMismatch;
 use diesel_tenants::pool::fd_budget;
 use diesel_tenants::verify::Health;
+use diesel_tenants::workflow::RunState;
 use diesel_tenants::{BackupFilter, RunQueryDsl as _, Status, Tenancy, TenantId};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::Document;
 use crate::show;
 use crate::value::{Span, text};
@@ -32,6 +34,9 @@ pub struct Doctor {
     /// How old the newest backup of a tenant may be
     #[arg(long, value_name = "AGE", default_value = "2d", value_parser = text::<Span>())]
     backup_age: Span,
+    /// Try once more to finish or undo workflows that are stuck, before looking
+    #[arg(long)]
+    retry: bool,
 }
 
 #[derive(Serialize)]
@@ -49,7 +54,7 @@ pub(crate) struct Examined {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Finding {
-    /// unfinished, failed, missing, behind, ahead, not-ready, backup-missing, backup-old, due, undead, buried,
+    /// unfinished, workflow, run, reserved, failed, missing, behind, ahead, not-ready, backup-missing, backup-old, due, undead, buried,
     /// orphan-directory, descriptors or disk.
     kind: &'static str,
     tenant: Option<String>,
@@ -94,6 +99,8 @@ impl Doctor {
             found: Vec::new(),
         };
         unfinished(&tenancy, &mut findings)?;
+        workflows(&tenancy, self.retry, &mut findings)?;
+        runs(&tenancy, &mut findings)?;
         tenants(&tenancy, &mut findings)?;
         backups(&tenancy, self.backup_age.0, &mut findings)?;
         ends(&tenancy, &mut findings)?;
@@ -130,6 +137,60 @@ fn unfinished(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Fail
     Ok(())
 }
 
+/// Workflows that are not over: opening has tried to finish or undo those that dead processes left.
+fn workflows(tenancy: &Tenancy, retry: bool, findings: &mut Findings<'_>) -> Result<(), Failure> {
+    for run in tenancy.unfinished_workflows()? {
+        let (id, name, tenant) = (run.id, &run.name, run.tenant);
+        if run.is_alive {
+            let message = format!("{name} of {tenant} is under way ({id})");
+            findings.add(Some(tenant), "workflow", message, "wait for it");
+            continue;
+        }
+        if !run.is_registered {
+            let message = format!(
+                "{name} of {tenant} was cut short, and this program does not know it ({id})"
+            );
+            let next = "run the program it belongs to, which finishes or undoes it";
+            findings.add(Some(tenant), "workflow", message, next);
+            continue;
+        }
+        let retried = retry.then(|| tenancy.retry_workflow(id));
+        let why = match retried {
+            Some(Ok(state)) if !matches!(state, RunState::Stuck | RunState::Running) => continue,
+            Some(Err(error)) => Failure::of(Kind::Failed, &error).on_one_line(),
+            _ => run
+                .failure
+                .clone()
+                .unwrap_or_else(|| "it was cut short".to_owned()),
+        };
+        let at = match &run.failed_step {
+            Some(step) => format!(" at `{step}`"),
+            None => String::new(),
+        };
+        let message = format!(
+            "{name} of {tenant} is {}{at}: {why} ({id})",
+            run.state.as_str()
+        );
+        findings.of(tenant, "workflow", message, "doctor --retry");
+    }
+    Ok(())
+}
+
+/// The newest run of migrations, if nobody works on it any more and it is not finished.
+fn runs(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
+    let newest = tenancy.fleet_runs()?.into_iter().next();
+    if let Some(run) = newest.filter(|run| run.outcome == RunOutcome::Interrupted) {
+        let left = show::count(run.totals.left as usize, "tenant");
+        let message = format!(
+            "a run of migrations was cut short, with {left} left ({})",
+            run.id
+        );
+        let next = findings.app.command("migrate --all");
+        findings.add(None, "run", message, next);
+    }
+    Ok(())
+}
+
 /// Each tenant as the catalogue and the file system have it, and as it was verified last.
 fn tenants(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
     let health = tenancy.health_of_all()?;
@@ -138,6 +199,11 @@ fn tenants(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure
         if record.status == Status::Failed {
             let message = format!("{id} could be neither created nor removed");
             findings.of(id, "failed", message, &format!("show {id}"));
+            continue;
+        }
+        if record.status == Status::Reserved {
+            let message = format!("{id} is reserved and has no database yet");
+            findings.of(id, "reserved", message, &format!("repair {id} --apply"));
             continue;
         }
         if tenancy.database_file(&id)?.bytes.is_none() {
@@ -204,7 +270,7 @@ fn backups(tenancy: &Tenancy, most: Duration, findings: &mut Findings<'_>) -> Re
     };
     check(None);
     for record in tenancy.tenants()? {
-        if record.status != Status::Failed {
+        if !matches!(record.status, Status::Failed | Status::Reserved) {
             check(Some((record.uuid, record.id)));
         }
     }

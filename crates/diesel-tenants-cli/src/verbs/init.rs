@@ -28,7 +28,7 @@ pub(crate) struct Initialised {
 
 impl Init {
     pub(crate) fn run(&self, app: &App<'_>) -> Result<Exit, Failure> {
-        let tenancy = app.builder()?.init().open()?;
+        let tenancy = app.in_somebodys_name(app.builder()?.init().open()?);
         app.emit(&Initialised {
             data: show::path(tenancy.data_directory()),
             shared: show::path(&tenancy.shared_file()?.path),

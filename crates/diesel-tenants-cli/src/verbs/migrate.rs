@@ -38,6 +38,12 @@ pub struct Migrate {
     /// Look into every database instead of trusting the catalogue
     #[arg(long)]
     deep: bool,
+    /// Back each tenant up just before it is migrated; one that cannot be backed up is not migrated
+    #[arg(long)]
+    backup: bool,
+    /// Look through each database for damage just before it is migrated; a damaged one is left as it is. Reads all of it
+    #[arg(long)]
+    check: bool,
     /// How many failures end the run: a number, a percentage such as `5%`, or `never`
     #[arg(long, value_name = "FAILURES", default_value = "5%", value_parser = text::<Stop>())]
     stop_after: Stop,
@@ -114,6 +120,8 @@ pub(crate) struct Tenant {
     /// Versions this run applied, oldest first.
     applied: Vec<String>,
     duration_ms: Option<u64>,
+    /// The backup that was taken before.
+    backup: Option<String>,
     skipped_because: Option<String>,
     error: Option<Error>,
 }
@@ -133,6 +141,8 @@ impl Migrate {
             .except(self.except.iter().copied())
             .first(self.first.iter().copied())
             .stop_after(self.stop_after.0)
+            .backup_first(self.backup)
+            .check_first(self.check)
             .tenant_timeout(self.timeout.0);
         if let Some(ids) = self.tenants.ids() {
             options = options.only(ids.iter().copied());
@@ -188,6 +198,7 @@ impl Migrated {
                 duration_ms: tenant
                     .duration
                     .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+                backup: tenant.backup.map(|backup| backup.to_string()),
                 skipped_because: tenant.skipped_because.clone(),
                 error: tenant.error.as_ref().map(|error| Error {
                     kind: error.kind.as_str(),
@@ -253,6 +264,11 @@ impl Document for Migrated {
             }
         }
         writeln!(f)?;
+        let backups = self.tenants.iter().filter(|tenant| tenant.backup.is_some());
+        match backups.count() {
+            0 => {}
+            n => writeln!(f, "{} taken before", show::count(n, "backup"))?,
+        }
         let mut failures = Table::new([left("FAILED"), left("KIND"), left("WHY")]);
         for tenant in &self.tenants {
             if let Some(error) = &tenant.error {

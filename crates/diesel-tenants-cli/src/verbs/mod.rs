@@ -1,5 +1,6 @@
 //! One file for each command, or for a few that belong together.
 pub mod adopt;
+pub mod audit;
 pub mod backup;
 pub mod backups;
 pub mod clone;

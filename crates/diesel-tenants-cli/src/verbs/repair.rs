@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
-use diesel_tenants::TenantId;
 use diesel_tenants::repair::{RepairError, RepairOptions, RepairPlan, RepairReport};
+use diesel_tenants::{Status, TenantId, TenantRecord};
 use serde::Serialize;
 
 use crate::app::App;
@@ -14,9 +14,10 @@ use crate::failure::Failure;
 use crate::output::Document;
 use crate::show;
 use crate::value::{Id, text};
+use crate::verbs::create::Created;
 use crate::verbs::verify::{Found, Verdict};
 
-/// Put a drifted database right, with every row kept
+/// Put a drifted database right, with every row kept; make the one that was never made
 ///
 /// Says what it would do, and does it with `--apply`: after a backup, in one transaction, and verified before it is committed.
 /// It only adds; what would lose or change a value it leaves alone and says so.
@@ -122,6 +123,13 @@ pub(crate) struct Repaired {
 impl Repair {
     pub(crate) fn run(&self, app: &App<'_>) -> Result<Exit, Failure> {
         let tenancy = app.open()?;
+        let record = tenancy.handle(&self.id)?.record()?;
+        if record.status == Status::Reserved {
+            return match self.apply {
+                true => app.emit(&Created::of(app, &tenancy, &tenancy.complete(&self.id)?)?),
+                false => app.emit(&Planned::of_reserved(app, &record)),
+            };
+        }
         let mut options = RepairOptions::default();
         for Fill {
             table,
@@ -214,6 +222,28 @@ impl Repaired {
             backup: report.backup.as_ref().map(|backup| backup.id.to_string()),
             after: Verdict::of(&report.after),
             repaired_at: show::iso(report.repaired_at),
+        }
+    }
+}
+
+impl Planned {
+    /// Of a tenant whose database was never made.
+    fn of_reserved(app: &App<'_>, record: &TenantRecord) -> Self {
+        let id = record.id;
+        Self {
+            id: id.to_string(),
+            generation: record.generation,
+            steps: vec![Step {
+                text: "make the database from the migrations".to_owned(),
+                sql: Vec::new(),
+            }],
+            left: Vec::new(),
+            needs: Vec::new(),
+            notes: Vec::new(),
+            backup: false,
+            complete: true,
+            next: vec![app.command(&format!("repair {id} --apply"))],
+            text: format!("{id} is reserved; its database would be made from the migrations"),
         }
     }
 }

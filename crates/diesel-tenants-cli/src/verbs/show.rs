@@ -3,7 +3,7 @@ use std::fmt;
 
 use clap::Args;
 use diesel_tenants::migrate::SchemaMismatch;
-use diesel_tenants::{BackupFilter, TenantId};
+use diesel_tenants::{BackupFilter, Status, TenantId};
 use serde::Serialize;
 
 use crate::app::App;
@@ -105,6 +105,10 @@ impl Document for Shown {
         });
         let version = show::or_dash(tenant.schema_version.as_ref());
         writeln!(f, "{} ({})", tenant.id, tenant.name)?;
+        let reserved = tenant.record.status == Status::Reserved;
+        let unless_reserved = |text: String| (!reserved).then_some(text);
+        let size = self.bytes.map_or_else(|| "missing".to_owned(), show::bytes);
+        let schema = format!("{version} ({})", self.schema_fits);
         let kept: Vec<String> = self.kept_generations.iter().map(u64::to_string).collect();
         let health = self.health.as_ref().zip(self.verified_at.as_ref());
         let fields = Fields::new()
@@ -113,13 +117,10 @@ impl Document for Shown {
             .with("uuid", &tenant.uuid)
             .with_some("subdomain", tenant.subdomain.as_ref())
             .with_some("plan", tenant.plan.as_ref())
-            .with("database", &self.path)
-            .with(
-                "size",
-                self.bytes.map_or_else(|| "missing".to_owned(), show::bytes),
-            )
-            .with("generation", tenant.generation.to_string())
-            .with("schema", format!("{version} ({})", self.schema_fits))
+            .with("database", if reserved { "none yet" } else { &self.path })
+            .with_some("size", unless_reserved(size))
+            .with_some("generation", unless_reserved(tenant.generation.to_string()))
+            .with_some("schema", unless_reserved(schema))
             .with_some("quota", tenant.quota_bytes.map(show::bytes))
             .with_some("legal hold", tenant.legal_hold.as_ref())
             .with_some("deleted, kept until", tenant.delete_after.as_ref())

@@ -359,7 +359,7 @@ fn create_without_the_database_checks_everything_and_makes_nothing() {
             "O'Brien's",
             "--plan",
             "premium",
-            "--skip-database",
+            "--dry-run",
         ];
         arguments
             .into_iter()
@@ -389,5 +389,94 @@ fn create_without_the_database_checks_everything_and_makes_nothing() {
             .run(check(&[]))
             .refused(4)
             .contains("exists already, as `TH001` (active)")
+    );
+}
+
+#[test]
+fn a_tenant_is_registered_first_and_gets_its_database_later() {
+    let place = Place::new();
+    let reserve = |id: &str, more: &[&str]| {
+        let arguments = ["create", id, "--name", "O'Brien's", "--skip-database"];
+        let arguments: Vec<_> = arguments.iter().chain(more).copied().collect();
+        place.run(arguments)
+    };
+    let reserved = reserve("TH001", &["--subdomain", "obrien"]);
+    let expected = "reserved TH001 (O'Brien's); it has no database yet\n  uuid UUID\n  subdomain obrien\n\
+                    next:\n tenants create TH001 --name 'O'\\''Brien'\\''s' --subdomain obrien\n tenants delete TH001 --yes-i-mean TH001\n";
+    let squeezed = |text: &str| crate::program::stable(text).replace("\n  ", "\n ");
+    assert_eq!(squeezed(reserved.done()), squeezed(expected));
+    let (document, code) = place.json(["create", "TH002", "--name", "Second", "--skip-database"]);
+    assert_eq!(
+        (code, document["tenant"]["status"].as_str()),
+        (0, Some("reserved"))
+    );
+
+    let (listed, _) = place.json(["list", "--status", "reserved"]);
+    assert_eq!(listed["tenants"].as_array().expect("a list").len(), 2);
+    assert!(place.run(["show", "TH001"]).done().contains("none yet"));
+    let again = reserve("th001", &[]);
+    assert!(
+        again
+            .refused(4)
+            .contains("hint: `tenants repair TH001` makes its database"),
+        "{again:?}"
+    );
+    let verified = place.run(["verify", "TH001"]);
+    assert!(
+        verified.ended(3).contains("its database was never made"),
+        "{verified:?}"
+    );
+    assert!(
+        verified.stdout.ends_with("next:\n  tenants repair TH001\n"),
+        "{verified:?}"
+    );
+    let doctor = place.run(["doctor"]);
+    assert!(
+        doctor.ended(3).contains(
+            "! TH001 is reserved and has no database yet\n    tenants repair TH001 --apply"
+        ),
+        "{doctor:?}"
+    );
+    for refused in [
+        &["suspend", "TH001"][..],
+        &["backup", "TH001"],
+        &["migrate", "TH001"],
+        &["export", "TH001", "out"],
+    ] {
+        let ran = place.run(refused);
+        assert!(
+            ran.code == 4 || ran.code == 1 && refused[0] == "migrate",
+            "{refused:?}: {ran:?}"
+        );
+    }
+
+    let plan = place.run(["repair", "TH001"]);
+    assert!(
+        plan.ended(3).contains("would be made from the migrations"),
+        "{plan:?}"
+    );
+    let made = place.run(["repair", "TH001", "--apply"]);
+    assert!(
+        made.done().starts_with("created TH001 (O'Brien's)\n"),
+        "{made:?}"
+    );
+    place.admit("TH001");
+    assert_eq!(place.run(["verify", "TH001"]).done(), "TH001 is ready\n");
+
+    place.run(["delete", "TH002"]).refused(4);
+    let gone = place.run(["delete", "TH002", "--yes-i-mean", "TH002"]);
+    assert_eq!(
+        gone.done(),
+        "TH002 is not reserved any more; its id is free\n"
+    );
+    place
+        .run(["create", "TH002", "--name", "Second", "--skip-database"])
+        .done();
+    let created = place.run(["create", "TH002", "--name", "Second Hospital"]);
+    assert!(
+        created
+            .done()
+            .starts_with("created TH002 (Second Hospital)\n"),
+        "{created:?}"
     );
 }

@@ -1,11 +1,15 @@
 //! Who gets in, and which forms count.
 use super::*;
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 9] = [
     "/tenants",
     "/tenants/NORTH",
     "/tenants/NORTH/plan",
     "/runs",
+    "/audit",
+    "/audit/verification",
+    "/upkeep",
+    "/upkeep/reclaim",
     "/password",
 ];
 
@@ -64,7 +68,11 @@ async fn somebody_who_is_no_superuser_stays_outside() {
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     answer.has("does not run the service");
     // Nor with a session that was begun elsewhere.
-    let session = accounts.begin_session(shared, made.user, None, None, None, now());
+    let (name, password) = (&site.username, made.password.reveal());
+    let login = accounts
+        .log_in(shared, name, password, None, now())
+        .unwrap();
+    let session = accounts.begin_session(shared, &login, None, None, None, now());
     site.cookies = format!("__Host-tenants-console={}", session.unwrap().reveal());
     for path in PAGES {
         assert_eq!(site.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
@@ -80,7 +88,7 @@ async fn a_password_that_was_made_up_must_be_changed_first() {
     site.username = made.username;
     let answer = site.log_in(made.password.reveal()).await;
     site.cookies = answer.cookie();
-    for path in &PAGES[..4] {
+    for path in &PAGES[..8] {
         let answer = site.get(path).await;
         assert_eq!(answer.location(), "/ops/console/password", "{path}");
     }
@@ -143,6 +151,17 @@ async fn a_form_without_the_sessions_token_does_nothing() {
                 "/tenants",
                 vec![("id", "SOUTH".to_owned()), ("name", "South".to_owned())],
             ),
+            ("/tenants/NORTH/purge", vec![("typed", "NORTH".to_owned())]),
+            ("/matching/back-up", vec![]),
+            ("/matching/migrate", vec![]),
+            ("/runs/x/stop", vec![]),
+            ("/fleet/x/stop", vec![]),
+            ("/fleet/x/resume", vec![]),
+            ("/upkeep/recover", vec![]),
+            ("/upkeep/workflows/x/retry", vec![]),
+            ("/upkeep/grants/x/close", vec![]),
+            ("/upkeep/undead/x", vec![]),
+            ("/upkeep/reclaim/x", vec![]),
             ("/password", vec![("present", PASSWORD.to_owned())]),
             ("/logout", vec![]),
         ] {
@@ -270,6 +289,32 @@ async fn every_answer_has_the_headers() {
     ] {
         assert!(set.contains(part), "{part}");
     }
+}
+
+#[tokio::test]
+async fn a_session_whose_time_is_over_opens_nothing() {
+    let site = Site::logged_in().await;
+    let id = site.create("NORTH", "North");
+    let token = site.get("/tenants").await.token();
+    use diesel_tenants::models::schema::shared::sessions;
+    let shared = &mut site.tenancy.shared().unwrap();
+    diesel::update(sessions::table)
+        .set(sessions::expires_at.eq(now()))
+        .execute(shared)
+        .unwrap();
+    for path in PAGES {
+        assert_eq!(
+            site.get(path).await.location(),
+            "/ops/console/login",
+            "{path}"
+        );
+    }
+    let body = Some(format!("token={token}"));
+    let answer = site
+        .ask(Method::POST, "/tenants/NORTH/suspend", &site.cookies, body)
+        .await;
+    assert_eq!(answer.location(), "/ops/console/login");
+    assert_eq!(site.status(&id), Status::Active);
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ async fn several_at_once_each_with_its_own_end() {
         ),
         ("/selected/recreate", &fields[..1], StatusCode::NOT_FOUND),
         ("/selected/suspend", &fields[..1], StatusCode::NOT_FOUND),
-        ("/tenants/ANNA/purge", &[][..], StatusCode::NOT_FOUND),
+        ("/tenants/ANNA/destroy", &[][..], StatusCode::NOT_FOUND),
         ("/tenants/ANNA/create", &[][..], StatusCode::NOT_FOUND),
     ] {
         assert_eq!(site.post(path, fields).await.status, status, "{path}");

@@ -1,0 +1,316 @@
+//! Admitting a patient: a form for people, JSON for programs.
+use askama::Template;
+use axum::body::Bytes;
+use axum::extract::{Extension, FromRequest, Request};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Form, Json};
+use chrono::NaiveDate;
+use diesel_tenants::error::{TenantFenced, WorkflowError};
+use diesel_tenants::id::Id;
+use diesel_tenants::models::tenant::patients::{Patient, Sex};
+use diesel_tenants::services::accounts::AccountError;
+use diesel_tenants::services::admission::{
+    AccountWanted, AdmissionError, Admissions, Admitted, PatientDetails,
+};
+use diesel_tenants::services::now;
+use diesel_tenants::services::subscriptions::SubscriptionError;
+use diesel_tenants::workflow::IdempotencyKey;
+use diesel_tenants_axum::{RunError, TenantDb, TenantRejection};
+use serde_json::json;
+
+use crate::door::Member;
+use crate::front::show;
+use crate::modules::wants_a_page;
+
+/// The most bytes of a request: every text as long as it may be, in JSON.
+pub(crate) const BODY: usize = 512 * 1024;
+
+/// What a program sends.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    patient: PatientDetails,
+    #[serde(default)]
+    account: Option<AskedAccount>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedAccount {
+    email: String,
+}
+
+/// What the form sends, and what stands in it.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct Filled {
+    given_name: String,
+    family_name: String,
+    birth_date: String,
+    sex: String,
+    phone: String,
+    allergies: String,
+    account_email: String,
+    /// Made with the form: one that is sent twice admits once.
+    key: String,
+}
+
+#[derive(Template)]
+#[template(path = "admit.html")]
+struct Page<'a> {
+    hospital: String,
+    filled: &'a Filled,
+    sexes: &'a [Sex],
+    error: String,
+}
+
+#[derive(Template)]
+#[template(path = "admitted.html")]
+struct Done<'a> {
+    hospital: String,
+    made: &'a Admitted,
+}
+
+/// What is told of a failure: a status, a word for programs and a sentence for people.
+struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+/// `GET /patients/new`.
+pub(crate) async fn form(tenant: TenantDb) -> Response {
+    let filled = Filled {
+        key: Id::<Patient>::new().to_string(),
+        ..Filled::default()
+    };
+    empty(&tenant, &filled, StatusCode::OK, String::new())
+}
+
+fn empty(tenant: &TenantDb, filled: &Filled, status: StatusCode, error: String) -> Response {
+    let page = Page {
+        hospital: tenant.id().to_string(),
+        filled,
+        sexes: Sex::ALL,
+        error,
+    };
+    show(status, &page)
+}
+
+/// `POST /patients/`: JSON, or the form. What is sent twice with one key (the header `Idempotency-Key`, or the form's own)
+/// admits once, and tells the password the first time only.
+pub(crate) async fn admit(
+    tenant: TenantDb,
+    Extension(member): Extension<Member>,
+    request: Request,
+) -> Response {
+    let is_json = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| {
+            let kind = kind.as_bytes();
+            kind.get(..16)
+                .is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json"))
+        });
+    match is_json {
+        true => as_json(tenant, member, request).await,
+        false => as_form(tenant, member, request).await,
+    }
+}
+
+async fn as_json(tenant: TenantDb, member: Member, request: Request) -> Response {
+    let key = match request
+        .headers()
+        .get("idempotency-key")
+        .map(|key| key.to_str())
+    {
+        None => None,
+        Some(Ok(key)) => Some(key.to_owned()),
+        Some(Err(_)) => return bad_key().into_response(),
+    };
+    let body = match Bytes::from_request(request, &()).await {
+        Ok(body) => body,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let asked: Asked = match serde_json::from_slice(&body) {
+        Ok(asked) => asked,
+        // The error's own text may quote what was sent.
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            let message = format!(
+                "not the JSON of an admission, at line {line}, column {column}; see the fields of `patient`"
+            );
+            return invalid(message).into_response();
+        }
+    };
+    let account = match asked.account {
+        Some(account) => AccountWanted::new(account.email),
+        None => AccountWanted::None,
+    };
+    match work(&tenant, member, asked.patient, account, key).await {
+        Ok(made) => {
+            let account = made.account.map(|account| {
+                let password = account.password.as_ref().map(|password| password.reveal());
+                json!({ "user": account.user, "username": account.username, "password": password })
+            });
+            let told = json!({ "id": made.patient, "number": made.number, "account": account });
+            let no_store = [(header::CACHE_CONTROL, "no-store")];
+            (StatusCode::CREATED, no_store, Json(told)).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn as_form(tenant: TenantDb, member: Member, request: Request) -> Response {
+    let reads_pages = wants_a_page(request.headers());
+    // What is wrong with a form that cannot be read may quote it.
+    let Ok(Form(filled)) = Form::<Filled>::from_request(request, &()).await else {
+        return invalid("neither JSON nor a form".to_owned()).into_response();
+    };
+    let refused = |refusal: Refusal| match reads_pages {
+        true => empty(&tenant, &filled, refusal.status, refusal.message),
+        false => refusal.into_response(),
+    };
+    let born: NaiveDate = match filled.birth_date.trim().parse() {
+        Ok(born) => born,
+        Err(_) => {
+            return refused(invalid(
+                "the day of birth is no day, as in 1990-05-17".to_owned(),
+            ));
+        }
+    };
+    let sex = match filled.sex.parse() {
+        Ok(sex) => sex,
+        Err(_) => return refused(invalid("the sex is none of those in the form".to_owned())),
+    };
+    let (given, family) = (filled.given_name.clone(), filled.family_name.clone());
+    let mut patient = PatientDetails::named(given, family, born, sex);
+    patient.phone = Some(filled.phone.clone());
+    patient.allergies = Some(filled.allergies.clone());
+    let account = match filled.account_email.trim() {
+        "" => AccountWanted::None,
+        email => AccountWanted::new(email),
+    };
+    let key = Some(filled.key.clone()).filter(|key| !key.is_empty());
+    match work(&tenant, member, patient, account, key).await {
+        Ok(made) => {
+            let page = Done {
+                hospital: tenant.id().to_string(),
+                made: &made,
+            };
+            show(StatusCode::CREATED, &page)
+        }
+        Err(refusal) => refused(refusal),
+    }
+}
+
+async fn work(
+    tenant: &TenantDb,
+    member: Member,
+    mut patient: PatientDetails,
+    account: AccountWanted,
+    key: Option<String>,
+) -> Result<Admitted, Refusal> {
+    let key = match key {
+        // A hospital's keys are its own.
+        Some(key) => Some(format!("{}/{key}", tenant.id()).parse::<IdempotencyKey>()),
+        None => None,
+    };
+    let key = key.transpose().map_err(|_| bad_key())?;
+    patient.registered_by = Some(member.0);
+    let admitted = tenant.run_on_tenancy(move |tenancy, id| {
+        Admissions::default().admit(tenancy, id, key, patient, account, now())
+    });
+    admitted.await.map_err(|error| match error {
+        RunError::Rejected(rejection) => rejection.into(),
+        RunError::Failed(error) => error.into(),
+    })
+}
+
+fn invalid(message: String) -> Refusal {
+    Refusal {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        code: "invalid",
+        message,
+    }
+}
+
+fn bad_key() -> Refusal {
+    invalid("the key of the request is no text of 1 to 60 characters".to_owned())
+}
+
+impl From<TenantRejection> for Refusal {
+    fn from(rejection: TenantRejection) -> Self {
+        let status = rejection.status();
+        Self {
+            status,
+            code: rejection.code(),
+            message: match status {
+                StatusCode::INTERNAL_SERVER_ERROR => "something went wrong".to_owned(),
+                _ => rejection.to_string(),
+            },
+        }
+    }
+}
+
+impl From<AdmissionError> for Refusal {
+    fn from(error: AdmissionError) -> Self {
+        let message = error.to_string();
+        let (status, code) = match error {
+            AdmissionError::Open(error) => return TenantRejection::from(error).into(),
+            error if error.limit().is_some() => (StatusCode::PAYMENT_REQUIRED, "limit_reached"),
+            AdmissionError::Subscription(SubscriptionError::ModuleDisabled { .. }) => {
+                (StatusCode::FORBIDDEN, "module_disabled")
+            }
+            AdmissionError::Subscription(
+                SubscriptionError::None | SubscriptionError::Inactive { .. },
+            ) => (StatusCode::PAYMENT_REQUIRED, "subscription_required"),
+            AdmissionError::Field(_)
+            | AdmissionError::Account(AccountError::BadEmail | AccountError::BadName { .. }) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid")
+            }
+            AdmissionError::Account(AccountError::EmailTaken) => (StatusCode::CONFLICT, "conflict"),
+            AdmissionError::Workflow(error) => match *error {
+                WorkflowError::KeyReused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
+                WorkflowError::InProgress { .. } => (StatusCode::CONFLICT, "in_progress"),
+                error if error.is_retryable() => return TenantRejection::Overloaded.into(),
+                _ => return unexpected(),
+            },
+            AdmissionError::Query(error) if TenantFenced::of(&error).is_some() => {
+                return TenantRejection::Overloaded.into();
+            }
+            _ => return unexpected(),
+        };
+        let message = match code {
+            "key_reused" => "this key was used for another request".to_owned(),
+            "in_progress" => "this request is being worked on; ask again".to_owned(),
+            _ => message,
+        };
+        Self {
+            status,
+            code,
+            message,
+        }
+    }
+}
+
+/// No text of the database is sent.
+fn unexpected() -> Refusal {
+    Refusal {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        code: "internal",
+        message: "something went wrong".to_owned(),
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let told = json!({ "error": { "code": self.code, "message": self.message } });
+        let mut response = (self.status, Json(told)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.code == "in_progress" {
+            response.headers_mut().insert(header::RETRY_AFTER, 1.into());
+        }
+        response
+    }
+}

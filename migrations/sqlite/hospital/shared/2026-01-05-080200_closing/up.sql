@@ -1,0 +1,2 @@
+ALTER TABLE hospitals ADD COLUMN closed_at TIMESTAMP;
+ALTER TABLE tenant_access ADD COLUMN closed_with_hospital BOOLEAN NOT NULL DEFAULT FALSE;

@@ -1,0 +1,278 @@
+//! A hospital leaves, and may come back for as long as its data is kept.
+use std::time::SystemTime;
+
+use chrono::NaiveDateTime;
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{OnboardingError, PlanWanted, apply_plan, hospital};
+use crate::catalog::retention::Until;
+use crate::catalog::{Retention, Status, TenantRecord};
+use crate::context::{RunQueryDsl, SharedContext};
+use crate::error::{LifecycleError, OpenError};
+use crate::failpoint::hit;
+use crate::id::Id;
+use crate::models::schema::shared::{hospitals, sessions, tenant_access};
+use crate::models::shared::accounts::{Hospital, User};
+use crate::models::shared::subscriptions::{BillingCycle, SubscriptionState};
+use crate::services::accounts::session;
+use crate::services::subscriptions::{self, SubscriptionError};
+use crate::tenancy::Tenancy;
+use crate::tenant_id::TenantId;
+use crate::workflow::{Flow, Halt, Workflow};
+
+/// Closes a hospital: its subscription is cancelled, its memberships end, the sessions in it and those of people who work
+/// nowhere else are over, its row is marked, and its tenant is suspended, archived and deleted. Its data is kept until the
+/// date this returns, and may be purged from then on; until then, [`reopen`] has it back.
+///
+/// Its code and its subdomain stay taken, so that no bookmark leads into another hospital. Doing it twice is as doing it
+/// once: the date stays. Once the rows are written it is finished whatever happens. Contexts that are open on the hospital
+/// then go on until they are dropped, as in [`Tenancy::suspend`].
+///
+/// `confirmation` is the hospital's code, typed by whoever decides.
+///
+/// # Errors
+/// [`OnboardingError::UnknownHospital`], [`OnboardingError::NotConfirmed`]; and those of the run and the databases. A
+/// run that was left has closed the hospital for its people, and its database is closed later.
+pub fn deregister(
+    tenancy: &Tenancy,
+    code: &TenantId,
+    confirmation: &str,
+    retention: Retention,
+) -> Result<SystemTime, OnboardingError> {
+    let code = code_of(tenancy, code)?;
+    if confirmation != code.as_str() {
+        return Err(OnboardingError::NotConfirmed { code });
+    }
+    let closing = Closing { until: retention.0 };
+    tenancy.run_workflow(&DeregisterHospital, &code, None, closing)?;
+    let record = record(tenancy, &code)?;
+    let date = record.and_then(|record| record.delete_after);
+    // It was purged in the meantime.
+    Ok(date.unwrap_or_else(SystemTime::now))
+}
+
+/// Opens a hospital again that was closed, with all its data: its memberships come back, and it is on a plan that is
+/// [pending](SubscriptionState::Pending) until it is [activated](subscriptions::activate).
+///
+/// Killed in between, either the hospital is still closed, its data kept without a date until it is closed once more, or
+/// it is opened when the library is.
+///
+/// # Errors
+/// [`OnboardingError::UnknownHospital`], [`OnboardingError::NotClosed`], [`OnboardingError::Gone`],
+/// [`OnboardingError::Subscription`]; and those of the run and the databases.
+pub fn reopen(
+    tenancy: &Tenancy,
+    code: &TenantId,
+    plan: &str,
+    cycle: BillingCycle,
+) -> Result<(), OnboardingError> {
+    let code = code_of(tenancy, code)?;
+    {
+        let shared = &mut tenancy.shared()?;
+        if hospital(shared, &code)?.closed_at.is_none() {
+            return Err(OnboardingError::NotClosed { code });
+        }
+        // Asked before the deletion is taken back.
+        subscriptions::plan(shared, plan)?;
+    }
+    match record(tenancy, &code)? {
+        Some(record) if !is_going(record.status) => tenancy.undelete(&code)?,
+        _ => return Err(OnboardingError::Gone { code }),
+    }
+    let wanted = PlanWanted {
+        plan: plan.to_owned(),
+        cycle,
+    };
+    Ok(tenancy.run_workflow(&ReopenHospital, &code, None, wanted)?)
+}
+
+/// The code as it was registered, of a hospital that may be spelled otherwise.
+fn code_of(tenancy: &Tenancy, code: &TenantId) -> Result<TenantId, OnboardingError> {
+    let known = record(tenancy, code)?.map_or(*code, |record| record.id);
+    hospital(&mut tenancy.shared()?, &known).map(|_| known)
+}
+
+/// What [`DeregisterHospital`] is given: for how long the data is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Closing {
+    until: Until,
+}
+
+/// The workflow of [`deregister`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeregisterHospital;
+
+impl Workflow for DeregisterHospital {
+    const NAME: &'static str = "deregister-hospital";
+    type Input = Closing;
+    type Output = ();
+    type Error = OnboardingError;
+
+    fn run<'a>(
+        &'a self,
+        flow: &mut Flow<'a, SqliteConnection, Self>,
+        closing: &'a Closing,
+    ) -> Result<(), Halt<OnboardingError>> {
+        let code = *flow.tenant_id();
+        flow.committing().shared("business record", |shared| {
+            let row = hospital(shared, &code)?;
+            close(shared, &row, crate::services::now())
+        })?;
+        flow.verb("database", |tenancy| {
+            close_database(tenancy, &code, Retention(closing.until))
+        })
+    }
+}
+
+/// All that is in the shared database.
+fn close(
+    shared: &mut SharedContext,
+    row: &Hospital,
+    now: NaiveDateTime,
+) -> Result<(), OnboardingError> {
+    let over = SubscriptionState::Cancelled;
+    match subscriptions::change_state(shared, row.id, over, now) {
+        Ok(()) | Err(SubscriptionError::None) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let members = tenant_access::table
+        .filter(tenant_access::hospital_id.eq(row.id))
+        .filter(tenant_access::active.eq(true));
+    let people: Vec<Id<User>> = members.select(tenant_access::user_id).load(shared)?;
+    diesel::update(members)
+        .set((
+            tenant_access::active.eq(false),
+            tenant_access::is_default.eq(false),
+            tenant_access::closed_with_hospital.eq(true),
+        ))
+        .execute(shared)?;
+    let open = sessions::table.filter(sessions::revoked_at.is_null());
+    diesel::update(open.filter(sessions::hospital_id.eq(row.id)))
+        .set(sessions::revoked_at.eq(now))
+        .execute(shared)?;
+    for user in people {
+        let elsewhere = tenant_access::table
+            .filter(tenant_access::user_id.eq(user))
+            .filter(tenant_access::active.eq(true));
+        if !diesel::select(exists(elsewhere)).get_result(shared)? {
+            session::revoke_all(shared, user, now)?;
+        }
+    }
+    if row.closed_at.is_none() {
+        diesel::update(hospitals::table.find(row.id))
+            .set((hospitals::closed_at.eq(now), hospitals::updated_at.eq(now)))
+            .execute(shared)?;
+    }
+    Ok(())
+}
+
+/// Brings the tenant from where it is to where it is deleted. A date that is set stays.
+fn close_database(
+    tenancy: &Tenancy,
+    code: &TenantId,
+    retention: Retention,
+) -> Result<(), OnboardingError> {
+    while let Some(record) = record(tenancy, code)? {
+        match record.status {
+            Status::Active => {
+                tenancy.suspend(code)?;
+                hit("onboarding.suspended");
+            }
+            Status::Suspended => {
+                tenancy.archive(code)?;
+                hit("onboarding.archived");
+            }
+            Status::Archived => {
+                if record.delete_after.is_none() {
+                    tenancy.delete(code, record.id.as_str(), retention)?;
+                    hit("onboarding.deleted");
+                }
+                return Ok(());
+            }
+            status if is_going(status) => return Ok(()),
+            status => return Err(not_now(&record, status, Status::Archived)),
+        }
+    }
+    Ok(())
+}
+
+/// The workflow of [`reopen`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReopenHospital;
+
+impl Workflow for ReopenHospital {
+    const NAME: &'static str = "reopen-hospital";
+    type Input = PlanWanted;
+    type Output = ();
+    type Error = OnboardingError;
+
+    fn run<'a>(
+        &'a self,
+        flow: &mut Flow<'a, SqliteConnection, Self>,
+        wanted: &'a PlanWanted,
+    ) -> Result<(), Halt<OnboardingError>> {
+        let code = *flow.tenant_id();
+        flow.committing().shared("business record", |shared| {
+            let row = hospital(shared, &code)?;
+            let now = crate::services::now();
+            diesel::update(hospitals::table.find(row.id))
+                .set((
+                    hospitals::closed_at.eq(None::<NaiveDateTime>),
+                    hospitals::updated_at.eq(now),
+                ))
+                .execute(shared)?;
+            let ended = tenant_access::table
+                .filter(tenant_access::hospital_id.eq(row.id))
+                .filter(tenant_access::closed_with_hospital.eq(true));
+            diesel::update(ended)
+                .set((
+                    tenant_access::active.eq(true),
+                    tenant_access::closed_with_hospital.eq(false),
+                ))
+                .execute(shared)?;
+            subscriptions::order(shared, row.id, &wanted.plan, wanted.cycle, now)?;
+            Ok(())
+        })?;
+        flow.verb("database", |tenancy| open_database(tenancy, &code))
+    }
+}
+
+fn open_database(tenancy: &Tenancy, code: &TenantId) -> Result<(), OnboardingError> {
+    while let Some(record) = record(tenancy, code)? {
+        match record.status {
+            Status::Archived => {
+                tenancy.unarchive(code)?;
+                hit("onboarding.unarchived");
+            }
+            Status::Suspended => {
+                tenancy.resume(code)?;
+                hit("onboarding.resumed");
+            }
+            Status::Active => return apply_plan(tenancy, code).map(drop),
+            status => return Err(not_now(&record, status, Status::Active)),
+        }
+    }
+    Err(OnboardingError::Gone { code: *code })
+}
+
+fn record(
+    tenancy: &Tenancy,
+    code: &TenantId,
+) -> Result<Option<std::sync::Arc<TenantRecord>>, OnboardingError> {
+    match tenancy.handle(code) {
+        Ok(handle) => Ok(Some(handle.record()?)),
+        Err(OpenError::UnknownTenant { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_going(status: Status) -> bool {
+    matches!(status, Status::Deleting | Status::Deleted)
+}
+
+fn not_now(record: &TenantRecord, status: Status, to: Status) -> OnboardingError {
+    let (id, to) = (record.id, Some(to));
+    LifecycleError::WrongStatus { id, status, to }.into()
+}

@@ -1,0 +1,118 @@
+//! The step that creates the tenant.
+use uuid::Uuid;
+
+use super::{Cause, Flow, Halt, UNREADABLE};
+use crate::backend::Backend;
+use crate::catalog::workflows::{Phase, StepRow};
+use crate::catalog::{Status, TenantRecord};
+use crate::failpoint::hit;
+use crate::provision::{self, NewTenant};
+use crate::workflow::Workflow;
+use crate::workflow::undo::UndoOf;
+
+impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
+    /// Creates the tenant the run is about, as [`Tenancy::create`](crate::Tenancy::create) does. Undone by deleting it,
+    /// with everything in it: as if it had never been, so that its id can be taken again. A tenant that was there
+    /// before is an error, and left alone.
+    ///
+    /// It is open to everybody from this step on. Let the application's own rows in the shared database say that it is
+    /// not ready yet, until the run is over.
+    ///
+    /// # Errors
+    /// The run cannot go on. Pass it on by `?`.
+    pub fn create_tenant(
+        &mut self,
+        step: &'static str,
+        new: NewTenant,
+    ) -> Result<(), Halt<W::Error>> {
+        let (number, commits) = self.next_step(step)?;
+        let found = self.found_in_journal(number, step)?;
+        let intended = match &found {
+            Some(row) => match row.result.as_deref().and_then(|uuid| uuid.parse().ok()) {
+                Some(uuid) => Some(uuid),
+                None => return Err(self.halt(step, Cause::Hopeless(UNREADABLE))),
+            },
+            None => None,
+        };
+        if let Some(uuid) = intended {
+            self.run.tenant_uuid = Some(uuid);
+            self.remember(number, step, UndoOf::Created(uuid));
+        }
+        match found.map(|row| row.phase) {
+            Some(Phase::Done) => {
+                self.committed |= commits;
+                return Ok(());
+            }
+            Some(Phase::Undone) => {
+                self.undos.pop();
+                return Err(self.halt(step, Cause::NotDone));
+            }
+            _ => {}
+        }
+        self.may_be_done(step)?;
+        // One that was created, and not noted: a crash in between, past the commit.
+        if let Some(uuid) = intended {
+            let found = self.registry.ask(|conn| conn.catalog_tenant(uuid));
+            match found {
+                Ok(Some(TenantRecord {
+                    status: Status::Active | Status::Suspended | Status::Archived,
+                    ..
+                })) => return self.created(number, step, uuid, commits),
+                Ok(_) => drop(self.undos.pop()),
+                Err(error) => return Err(self.halt(step, Cause::Undecided(error.into()))),
+            }
+        }
+        let uuid = Uuid::now_v7();
+        let intent = StepRow {
+            number,
+            step: step.to_owned(),
+            phase: Phase::Begun,
+            result: Some(uuid.to_string()),
+        };
+        let (begun, run) = (self.begun, self.run.clone());
+        let entered = self.write(move |conn| {
+            if !begun && !conn.run_insert(&run)? {
+                return Ok(false);
+            }
+            conn.journal_put(run.id, &intent)?;
+            conn.run_set_tenant(run.id, uuid).map(|()| true)
+        });
+        match entered {
+            Ok(true) => self.begun = true,
+            Ok(false) => return Err(self.halt(step, Cause::Taken)),
+            Err(error) => return Err(self.halt(step, Cause::Undecided(error))),
+        }
+        self.run.tenant_uuid = Some(uuid);
+        self.remember(number, step, UndoOf::Created(uuid));
+        hit("workflow.creating");
+        let new = new.with_uuid(uuid);
+        match provision::create(self.registry, self.run.tenant_id, new) {
+            Ok(_) => {}
+            Err(error) => return Err(self.halt(step, Cause::Create(Box::new(error)))),
+        }
+        self.created(number, step, uuid, commits)
+    }
+
+    fn created(
+        &mut self,
+        number: i32,
+        step: &'static str,
+        uuid: Uuid,
+        commits: bool,
+    ) -> Result<(), Halt<W::Error>> {
+        let done = StepRow {
+            number,
+            step: step.to_owned(),
+            phase: Phase::Done,
+            result: Some(uuid.to_string()),
+        };
+        let run = self.run.id;
+        match self.write(move |conn| conn.journal_put(run, &done)) {
+            Ok(()) => {}
+            Err(error) => return Err(self.halt(step, Cause::Undecided(error))),
+        }
+        self.committed |= commits;
+        hit("workflow.created");
+        Ok(())
+    }
+}
