@@ -6,8 +6,8 @@
 //! | **marker: nobody can open the library** | `restore-shared.begun` | calling it again finishes |
 //! | old database set aside under a name of its own | `restore-shared.aside` | the same |
 //! | the copy gets its name | `restore-shared.published` | the same |
-//! | fences lowered that operations left which were never committed | `restore-shared.unfenced` | the same |
 //! | catalogue and disk agree again | `restore-shared.reconciled` | the same |
+//! | fences lowered that operations left which were never committed | `restore-shared.unfenced` | the same |
 //! | marker removed | `restore-shared.closed` | nothing is left to do |
 //!
 //! An old catalogue is dangerous: it believes in operations that ended long ago, and would undo them in databases that
