@@ -20,6 +20,7 @@
 //!
 //! No other operation is kept waiting, and none keeps a backup waiting: it is not in the journal of operations, so that
 //! operations may take one on the way.
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -33,7 +34,7 @@ use crate::backend::{
 };
 use crate::catalog::Status;
 pub use crate::catalog::backups::BackupReason;
-use crate::catalog::backups::{BackupState, BackupsOf, StoredBackup, StoredFacts};
+use crate::catalog::backups::{BackupCommitted, BackupState, BackupsOf, StoredBackup, StoredFacts};
 use crate::error::CatalogError;
 use crate::failpoint::hit;
 use crate::lifecycle::Running;
@@ -201,14 +202,18 @@ fn has_database(status: Status) -> bool {
     )
 }
 
+/// How often a backup is begun anew because the tenant got another generation meanwhile.
+const TRIES: usize = 3;
+
 /// Takes a backup of a tenant, whatever is being done to it: call it from inside an operation as well as outside.
 pub(crate) fn take<C: Backend>(
     registry: &Registry<C>,
     tenant: &Tenant<C>,
     options: &BackupOptions,
 ) -> Result<BackupRecord, BackupError> {
-    let mut again = false;
+    let mut tries = 0;
     loop {
+        tries += 1;
         let record = tenant.record();
         if !has_database(record.status) {
             return Err(BackupError::NoDatabase {
@@ -222,15 +227,16 @@ pub(crate) fn take<C: Backend>(
         };
         let taken = take_of(registry, source, options);
         // Within the freshness bound it may have moved, and what is gone is the generation before.
-        match taken {
-            Err(BackupError::Source { .. }) if !again => {
-                again = true;
-                registry.reload()?;
-                if tenant.record().generation == record.generation {
-                    return taken;
-                }
-            }
-            taken => return taken,
+        let may_have_moved = matches!(
+            taken,
+            Err(BackupError::Source { .. } | BackupError::Moved { .. })
+        );
+        if !may_have_moved || tries == TRIES {
+            return taken;
+        }
+        registry.reload()?;
+        if tenant.record().generation == record.generation {
+            return taken;
         }
     }
 }
@@ -307,8 +313,10 @@ fn make<C: Backend>(
     storage.backup_publish(&place)?;
     hit("backup.published");
     let facts = manifest.facts();
-    if !write(registry, |c| c.backup_commit(backup.id, &facts))? {
-        return Err(BackupError::GivenUp { id: backup.id });
+    match write(registry, |c| c.backup_commit(backup.id, &facts))? {
+        BackupCommitted::Done => {}
+        BackupCommitted::GivenUp => return Err(BackupError::GivenUp { id: backup.id }),
+        BackupCommitted::Moved => return Err(BackupError::Moved { id: backup.id }),
     }
     hit("backup.committed");
     Ok(BackupRecord::new(
@@ -451,10 +459,10 @@ pub(crate) fn reconcile<C: Backend>(
         conn.backup_adopt(&stored, &manifest.facts(), by)
             .map_err(failed)?;
     }
+    let there: HashSet<Uuid> = listed.list().iter().map(|backup| backup.id).collect();
     for stored in conn.backup_list(BackupsOf::Everything).map_err(failed)? {
         // Elsewhere it may be on a disk that is not mounted now.
-        let gone = listed.list().iter().all(|backup| backup.id != stored.id);
-        if stored.directory.is_none() && gone {
+        if stored.directory.is_none() && !there.contains(&stored.id) {
             conn.backup_forget(stored.id, by).map_err(failed)?;
         }
     }

@@ -327,6 +327,8 @@ pub struct Intent<'a> {
     pub during: Option<Status>,
     /// Whether it makes a new generation. Numbers are never used twice, not even those of attempts that failed.
     pub new_generation: bool,
+    /// The highest number there is a file of. A catalogue that was put back does not know of it.
+    pub above: u64,
 }
 
 /// What is to become of a reservation: the names and limits it is to have, and what its database will be.

@@ -133,14 +133,21 @@ pub(crate) fn begin<'a, C: Backend>(
 ) -> Result<(Operation, Running<'a, C>), LifecycleError> {
     let record = tenant.record();
     let running = Running::new(registry);
+    let new_generation = kind.makes_generation();
+    let storage = &registry.common.storage;
     let intent = Intent {
         id: running.id(),
         kind,
         tenant_uuid: record.uuid,
-        instance: registry.common.storage.instance(),
+        instance: storage.instance(),
         from,
         during,
-        new_generation: kind.makes_generation(),
+        new_generation,
+        // Whoever makes another one meanwhile has its number in the journal.
+        above: match new_generation {
+            true => storage.highest_generation(&record.key())?,
+            false => 0,
+        },
     };
     let mut settled = false;
     loop {
@@ -401,7 +408,8 @@ pub(crate) fn settle<C: Backend>(
         OperationKind::Create if record.status == Status::Active => {}
         OperationKind::Create => {
             let was_reserved = operation.prior_status == Status::Reserved;
-            if let Err(error) = storage.remove_tenant(&key) {
+            let undone = storage.undo_create(&key, operation.to_generation, operation.id);
+            if let Err(error) = undone {
                 let failed = Outcome {
                     status: Status::Failed,
                     generation: record.generation,

@@ -5,6 +5,7 @@
 //! | the template is there | `create.template` | has nothing to do |
 //! | catalogue row `provisioning` and journal | `create.journaled` | takes both out again |
 //! | staging file: cloned, stamped, synced | `create.staged` | removes it, and the rows |
+//! | staging file signed by the operation | `publish.signed` | removes it, and the rows |
 //! | staging file gets its name | `create.published` | removes it, and the rows |
 //! | **catalogue row `active`** | `create.committed` | closes the journal |
 //! | journal closed | `create.closed` | has nothing to do |
@@ -338,10 +339,15 @@ where
 {
     let storage = &registry.common.storage;
     let (id, generation) = (record.id, operation.to_generation);
-    let built = stage(&record.key()).and_then(|staged| {
+    // Under a catalogue that is older than the databases it may have been made long ago, and be in use.
+    let is_new = storage.check_new(&record.key());
+    let staged = is_new
+        .map_err(|error| CreateError::from(error).into())
+        .and_then(|()| stage(&record.key()));
+    let built = staged.and_then(|staged| {
         hit("create.staged");
         storage
-            .publish(&record.key(), generation)
+            .publish(&record.key(), generation, operation.id)
             .map_err(CreateError::from)?;
         hit("create.published");
         let active = Outcome {
@@ -377,15 +383,20 @@ where
 /// Puts a tenant whose database was found on the disk back into the catalogue.
 pub(crate) fn reclaim<C: Backend>(
     registry: &Arc<Registry<C>>,
+    key: &TenantKey,
     found: &OnDisk,
     new: NewTenant,
 ) -> Result<Arc<Tenant<C>>, CreateError> {
-    let id = found.key.id;
-    let newest = found.newest.as_ref();
-    let (generation, version, fingerprint) = newest.expect("an orphan has a database in use");
+    let id = key.id;
+    let newest = found.usable();
+    let newest = newest.expect("an orphan has a database that can be read");
+    if newest.fenced {
+        // An operation left it there that was never committed, and whose journal is gone.
+        registry.common.storage.unfence(key, newest.generation)?;
+    }
     let now = SystemTime::now();
     let record = TenantRecord {
-        uuid: found.key.uuid,
+        uuid: key.uuid,
         id,
         display_name: new.display_name.parse()?,
         subdomain: match new.subdomain {
@@ -393,9 +404,9 @@ pub(crate) fn reclaim<C: Backend>(
             None => None,
         },
         status: Status::Active,
-        generation: *generation,
-        schema_version: version.clone(),
-        schema_fingerprint: Some(fingerprint.clone()),
+        generation: newest.generation,
+        schema_version: newest.version.clone(),
+        schema_fingerprint: Some(newest.fingerprint.clone()),
         plan: new.plan,
         placement: "local".to_owned(),
         created_at: now,

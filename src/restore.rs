@@ -336,15 +336,19 @@ fn restore<C: Backend>(
     })
 }
 
-/// Databases of this catalogue whose tenants it does not know.
-pub(crate) fn orphans<C: Backend>(registry: &Registry<C>) -> Result<Vec<OnDisk>, RestoreError> {
-    let storage = &registry.common.storage;
+/// Those of what was found on the disk that the catalogue does not know.
+fn orphans<C: Backend>(
+    registry: &Registry<C>,
+    found: Vec<OnDisk>,
+) -> Result<Vec<(TenantKey, OnDisk)>, RestoreError> {
+    let catalog = registry.common.storage.catalog_uuid();
     let mut orphans = Vec::new();
-    for found in storage.on_disk()? {
-        let ours = found.catalog == storage.catalog_uuid() && !found.tombstone;
-        let uuid = found.key.uuid;
-        if ours && found.newest.is_some() && registry.ask(|c| c.catalog_tenant(uuid))?.is_none() {
-            orphans.push(found);
+    for found in found {
+        if let Some(key) = found.tenant_of(catalog)
+            && found.usable().is_some()
+            && registry.ask(|c| c.catalog_tenant(key.uuid))?.is_none()
+        {
+            orphans.push((key, found));
         }
     }
     Ok(orphans)
@@ -499,8 +503,9 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// [`RestoreError::Storage`]; [`RestoreError::Catalog`].
     pub fn reclaimable(&self) -> Result<Vec<TenantKey>, RestoreError> {
-        let found = orphans(&self.registry)?;
-        Ok(found.into_iter().map(|orphan| orphan.key).collect())
+        let found = self.registry.common.storage.on_disk()?;
+        let orphans = orphans(&self.registry, found)?;
+        Ok(orphans.into_iter().map(|(key, _)| key).collect())
     }
 
     /// Takes an orphan that is [reclaimable](Self::reclaimable) back into the catalogue, active, under the id and uuid it is stamped with.
@@ -512,11 +517,12 @@ impl<C: Backend> Tenancy<C> {
         uuid: Uuid,
         new: NewTenant,
     ) -> Result<TenantHandle<C>, RestoreError> {
-        let orphan = orphans(&self.registry)?
+        let found = self.registry.common.storage.on_disk_of(uuid)?;
+        let (key, orphan) = orphans(&self.registry, found)?
             .into_iter()
-            .find(|orphan| orphan.key.uuid == uuid)
+            .find(|(key, _)| key.uuid == uuid)
             .ok_or(RestoreError::NoOrphan { uuid })?;
-        let tenant = provision::reclaim(&self.registry, &orphan, new)?;
+        let tenant = provision::reclaim(&self.registry, &key, &orphan, new)?;
         Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
     }
 

@@ -265,6 +265,8 @@ pub struct Leftovers {
     /// A rollback journal beside the present generation.
     pub journal: Option<String>,
     pub left: Vec<String>,
+    /// Generations that are newer than the present one.
+    pub newer: Vec<u64>,
     pub unknown: Vec<String>,
     /// Kept generations that are not there.
     pub lost: Vec<u64>,

@@ -135,18 +135,61 @@ impl std::fmt::Display for SchemaDifference {
     }
 }
 
-/// A tenant that was found on the disk.
+/// The directory of a tenant that was found on the disk.
 #[doc(hidden)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnDisk {
-    pub key: TenantKey,
-    pub catalog: Uuid,
+    /// Its name; see [`Storage::directory_name`](super::Storage::directory_name).
+    pub directory: String,
+    /// Whose it is and of which catalogue, as stamped in a database in it. `None` where none can be read.
+    pub owner: Option<(TenantKey, Uuid)>,
     /// Whether it was purged: it stays gone.
     pub tombstone: bool,
-    /// Every generation that says what it is.
+    /// Every generation of which there is a file, whatever is in it.
     pub generations: Vec<u64>,
-    /// The newest of them that is not fenced: its number, newest migration and fingerprint.
-    pub newest: Option<(u64, Option<String>, String)>,
+    /// The one to be used: the newest that is not fenced; where all are, the newest.
+    pub newest: Option<Newest>,
+    /// The generations that could not be read, and why.
+    pub unreadable: Vec<(u64, String)>,
+}
+
+/// The newest generation of a tenant that was found on the disk.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newest {
+    pub generation: u64,
+    /// An operation that was never committed has left its fence in it.
+    pub fenced: bool,
+    /// Its newest migration.
+    pub version: Option<String>,
+    pub fingerprint: String,
+}
+
+impl OnDisk {
+    /// The tenant, if a database of `catalog` says who it is and it was not purged.
+    pub(crate) fn tenant_of(&self, catalog: Uuid) -> Option<TenantKey> {
+        let (key, of) = self.owner?;
+        (of == catalog && !self.tombstone).then_some(key)
+    }
+
+    /// The generation to be used, unless one that is newer cannot be read: that has what was written last.
+    pub(crate) fn usable(&self) -> Option<&Newest> {
+        let newest = self.newest.as_ref()?;
+        let is_newer = |(generation, _): &(u64, String)| *generation > newest.generation;
+        (!self.unreadable.iter().any(is_newer)).then_some(newest)
+    }
+}
+
+/// A database that was found on the disk and could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct UnreadableDatabase {
+    /// The tenant, where another of its databases, or the catalogue, says who it is.
+    pub tenant: Option<TenantKey>,
+    /// Its path below the directory of all tenants.
+    pub file: String,
+    /// Why it could not be read, in words.
+    pub reason: String,
 }
 
 /// Where a backup is restored to.
@@ -243,8 +286,11 @@ pub trait BackupStorage {
     fn check_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
     /// Removes a generation that was kept, if it passes that check.
     fn discard_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
-    /// Every tenant that has a database which says that it is what it is called.
+    /// The directory of every tenant, and what its databases say they are. One that cannot be read is told of, and
+    /// keeps nobody from reading the others.
     fn on_disk(&self) -> Result<Vec<OnDisk>, StorageError>;
+    /// The same of the directories that may be those of one tenant.
+    fn on_disk_of(&self, tenant: Uuid) -> Result<Vec<OnDisk>, StorageError>;
     /// Looks into what the backup at `path` was restored to in a scratch place.
     fn scratch_check(
         &self,

@@ -268,6 +268,18 @@ pub enum StorageError {
         #[source]
         source: serde_json::Error,
     },
+    /// A file that was not made by the operation that is being undone, or that somebody has used since.
+    #[error(
+        "{found:?} of tenant `{tenant}` was not made by the operation that is to be undone, or has been used since, and \
+         was not removed; if the catalogue is older than the databases, restore the shared database from its newest \
+         backup, which finds them again"
+    )]
+    NotOfOperation {
+        /// The tenant.
+        tenant: TenantId,
+        /// The name of the file in the tenant's directory.
+        found: String,
+    },
     /// A migration makes a table of the other scope.
     #[error(
         "the {found} migrations make `{table}`, which `routes!` lists under `{listed}`; make it in the {listed} migrations"

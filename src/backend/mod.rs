@@ -29,7 +29,8 @@ pub(crate) mod transfer;
 
 pub use backup::{
     ArtefactFacts, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, DriftKind,
-    Finished, Fit, InvalidBackup, ManifestFault, OnDisk, RestoreTarget, SchemaDifference,
+    Finished, Fit, InvalidBackup, ManifestFault, Newest, OnDisk, RestoreTarget, SchemaDifference,
+    UnreadableDatabase,
 };
 pub use error::{ConnectError, Stamp, StorageError, Whose};
 
@@ -192,11 +193,19 @@ pub trait Storage:
     ) -> Result<(), StorageError>;
     /// Makes the staging database of `to` a verified copy of generation `from`, which is fenced.
     fn stage_copy(&self, key: &TenantKey, from: u64, to: u64) -> Result<(), StorageError>;
-    /// Gives the staging database its final name.
-    fn publish(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
-    /// Undoes what was made of a generation that was never used: its staging database, and the published one if it
-    /// is ours. Whatever else is in its place is left alone.
-    fn discard(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+    /// Signs the staging database for the operation `by` and gives it its final name.
+    fn publish(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError>;
+    /// Undoes what the operation `by` made of a generation: its staging database, and the published one. What is not this
+    /// tenant's is left alone. One of this tenant that `by` did not make, or that somebody has used, is refused: the
+    /// catalogue does not know of it, so what it says of the others is not to be relied on.
+    fn discard(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError>;
+    /// Removes everything of a tenant that the operation `by` was creating as `generation`. Refused, and nothing removed,
+    /// where there is more than that makes, or its database has been used.
+    fn undo_create(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError>;
+    /// Refuses a tenant of which there is a generation already, whatever is in it: it is not to be created.
+    fn check_new(&self, key: &TenantKey) -> Result<(), StorageError>;
+    /// The highest number of any generation of which there is a file, whatever is in it; 0 where there is none.
+    fn highest_generation(&self, key: &TenantKey) -> Result<u64, StorageError>;
     /// Removes a generation that was used and no longer is. Removing what is not there is no error.
     fn remove_generation(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
     /// Removes everything of a tenant.

@@ -75,6 +75,14 @@ pub enum BackupError {
         /// The backup.
         id: Uuid,
     },
+    /// The tenant got another generation while the backup was taken, more than once.
+    #[error(
+        "backup {id} is of a generation that was replaced meanwhile, and was given up; take it again"
+    )]
+    Moved {
+        /// The backup.
+        id: Uuid,
+    },
     /// The catalogue.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -95,7 +103,7 @@ impl BackupError {
             Self::Open(error) => error.is_retryable(),
             Self::Storage(error) => error.is_retryable(),
             Self::Source { source, .. } => source.is_retryable(),
-            Self::GivenUp { .. } | Self::Locked { .. } => true,
+            Self::GivenUp { .. } | Self::Moved { .. } | Self::Locked { .. } => true,
             Self::Catalog(error) => error.is_retryable(),
             _ => false,
         }

@@ -1,4 +1,5 @@
 //! Backups in a directory, by their manifests alone.
+use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -127,8 +128,9 @@ impl<C: Backend> Backups<C> {
         found
             .sets
             .sort_by_key(|s| std::cmp::Reverse((s.began_at, s.id)));
+        let there: HashSet<Uuid> = found.backups.iter().map(|backup| backup.id).collect();
         for set in &mut found.sets {
-            let is_missing = |id: &&Uuid| !found.backups.iter().any(|backup| backup.id == **id);
+            let is_missing = |id: &&Uuid| !there.contains(id);
             set.missing = set.members.iter().filter(is_missing).copied().collect();
         }
         Ok(found)

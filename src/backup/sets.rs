@@ -3,7 +3,7 @@
 //! Each database is copied as it is at a moment of its own; a set is not one moment. What holds is an order: **the shared
 //! database comes last**. References lead from tenants to shared rows, so what a tenant's copy refers to is in the shared
 //! copy, unless it was deleted in between; and the catalogue, which is in the shared copy, knows every tenant of the set.
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -364,8 +364,10 @@ pub(super) fn reconcile<C: Backend>(
     by: &Principal,
 ) -> diesel::QueryResult<()> {
     let known = conn.set_list()?;
+    let known_by: HashMap<Uuid, &StoredSet> = known.iter().map(|set| (set.id, set)).collect();
+    let there: HashSet<Uuid> = listed.sets().iter().map(|set| set.id).collect();
     for set in listed.sets().iter().filter(|set| set.catalog == catalog) {
-        let elsewhere = known.iter().find(|known| known.id == set.id);
+        let elsewhere = known_by.get(&set.id);
         let found = StoredSet {
             id: set.id,
             instance: Uuid::nil(),
@@ -377,7 +379,7 @@ pub(super) fn reconcile<C: Backend>(
         conn.set_adopt(&found, by)?;
     }
     for known in known.iter().filter(|known| known.directory.is_none()) {
-        if listed.sets().iter().all(|set| set.id != known.id) {
+        if !there.contains(&known.id) {
             conn.set_forget(known.id, by)?;
         }
     }

@@ -1,4 +1,5 @@
 //! What the catalogue knows of backups.
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -178,6 +179,23 @@ pub struct OnDiskReport {
     pub moved: Vec<(TenantKey, u64, u64)>,
     pub missing: Vec<TenantKey>,
     pub orphans: Vec<TenantKey>,
+    /// Those whose date of deletion was taken back.
+    pub undated: Vec<TenantKey>,
+    /// The generations in use from which a fence is to be taken.
+    pub fenced: Vec<(TenantKey, u64)>,
+    /// The tenants of the catalogue, by the names of their directories.
+    pub directories: HashMap<String, TenantKey>,
+}
+
+/// What became of an attempt to let a backup count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum BackupCommitted {
+    Done,
+    /// It is not being made any more, or its tenant is being purged with its backups.
+    GivenUp,
+    /// The tenant has another generation by now: what was committed to that one is not in the backup.
+    Moved,
 }
 
 /// What became of an attempt to give an old generation up.
@@ -196,10 +214,13 @@ pub enum GivenUp {
 pub trait BackupStore {
     /// Inserts a backup that is being made.
     fn backup_begin(&mut self, backup: &StoredBackup, by: &Principal) -> QueryResult<()>;
-    /// The commit point of a backup: it counts from here on. False where it is not being made any more, or
-    /// its tenant is being purged with its backups.
-    fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts, by: &Principal)
-    -> QueryResult<bool>;
+    /// The commit point of a backup: it counts from here on.
+    fn backup_commit(
+        &mut self,
+        id: Uuid,
+        facts: &StoredFacts,
+        by: &Principal,
+    ) -> QueryResult<BackupCommitted>;
     /// Takes a backup out of the catalogue. Its files must be gone.
     fn backup_forget(&mut self, id: Uuid, by: &Principal) -> QueryResult<()>;
     fn backup_find(&mut self, id: Uuid) -> QueryResult<Option<StoredBackup>>;
@@ -224,6 +245,7 @@ pub trait BackupStore {
         catalog: Uuid,
         backup: Uuid,
         found: &[OnDisk],
+        directory: &dyn Fn(&TenantKey) -> String,
         by: &Principal,
     ) -> QueryResult<OnDiskReport>;
     /// Puts a tenant that was found on the disk into the catalogue, active.

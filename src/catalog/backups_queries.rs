@@ -1,4 +1,5 @@
 //! The catalogue's statements about backups. Mounted once per backend, whose module above names `Conn` and `write`.
+use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -17,8 +18,8 @@ use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::backend::{OnDisk, TenantKey};
 use crate::catalog::backups::{
-    BackupState, BackupStore, BackupsOf, GivenUp, OnDiskReport, StoredBackup, StoredFacts,
-    StoredSet, backup_sets, backups, discards,
+    BackupCommitted, BackupState, BackupStore, BackupsOf, GivenUp, OnDiskReport, StoredBackup,
+    StoredFacts, StoredSet, backup_sets, backups, discards,
 };
 use crate::catalog::{
     Inserted, Operation, OperationKind, Status, TenantRecord, from_millis, generations, operations,
@@ -130,12 +131,23 @@ fn reconcile_tenant(
     if matches!(record.status, Status::Deleting | Status::Deleted) {
         return Ok(());
     }
+    if record.delete_after.is_some() {
+        diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
+            .set(tenants::delete_after.eq(None::<i64>))
+            .execute(conn)?;
+        report.undated.push(record.key());
+        note(conn, by, &about(record, "tenant.undelete"))?;
+    }
     let operation = open_operation(conn, record.uuid)?;
     if let Some(operation) = &operation {
         close_quietly(conn, operation, "the catalogue was restored")?;
     }
-    let newest = found.and_then(|found| found.newest.as_ref());
-    let (Some(found), Some((generation, version, fingerprint))) = (found, newest) else {
+    let is_empty = |found: &OnDisk| found.generations.is_empty();
+    // A directory that cannot be listed may have anything in it.
+    if found.is_some_and(|found| is_empty(found) && !found.unreadable.is_empty()) {
+        return set_settled(conn, record, operation.as_ref());
+    }
+    let Some(found) = found.filter(|found| !is_empty(found)) else {
         return match record.status {
             Status::Reserved => Ok(()),
             Status::Provisioning | Status::Failed => forget_tenant(conn, record.uuid, by),
@@ -145,21 +157,38 @@ fn reconcile_tenant(
             }
         };
     };
+    let generation = match found.usable() {
+        Some(newest) => {
+            diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
+                .set((
+                    tenants::schema_version.eq(&newest.version),
+                    tenants::schema_fingerprint.eq(&newest.fingerprint),
+                    tenants::ledger_digest.eq(None::<String>),
+                ))
+                .execute(conn)?;
+            if newest.fenced {
+                report.fenced.push((record.key(), newest.generation));
+            }
+            newest.generation
+        }
+        // What cannot be read now is the newest all the same: an older one must not be taken for it.
+        None => highest(found),
+    };
     diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
-        .set((
-            tenants::generation.eq(*generation as i64),
-            tenants::schema_version.eq(version),
-            tenants::schema_fingerprint.eq(fingerprint),
-        ))
+        .set(tenants::generation.eq(generation as i64))
         .execute(conn)?;
-    if *generation != record.generation {
-        let moved = (record.key(), record.generation, *generation);
+    if generation != record.generation {
+        let moved = (record.key(), record.generation, generation);
         report.moved.push(moved);
-        let found = about(record, "tenant.found").with("to_generation", *generation);
+        let found = about(record, "tenant.found").with("to_generation", generation);
         note(conn, by, &found)?;
     }
     set_settled(conn, record, operation.as_ref())?;
-    keep_numbers(conn, record, *generation, found)
+    keep_numbers(conn, record, generation, found)
+}
+
+fn highest(found: &OnDisk) -> u64 {
+    found.generations.iter().max().copied().unwrap_or_default()
 }
 
 /// Gives a tenant that was in the middle of something the status it had before.
@@ -205,7 +234,7 @@ fn keep_numbers(
             .on_conflict_do_nothing()
             .execute(conn)?;
     }
-    let highest = found.generations.iter().max().copied().unwrap_or(current);
+    let highest = highest(found).max(current);
     diesel::insert_into(operations::table)
         .values((
             operations::id.eq(Uuid::now_v7().as_bytes().to_vec()),
@@ -230,6 +259,21 @@ fn insert_backup(conn: &mut Conn, backup: &StoredBackup) -> QueryResult<()> {
         .map(drop)
 }
 
+/// The generation in use of the tenant a backup is of, if it is a tenant's that the catalogue knows.
+fn in_use(conn: &mut Conn, backup: Uuid) -> QueryResult<Option<u64>> {
+    let of = backups::table
+        .find(backup.as_bytes().as_slice())
+        .select(backups::tenant_uuid)
+        .get_result::<Option<Vec<u8>>>(conn)
+        .optional()?;
+    let Some(Some(tenant)) = of else {
+        return Ok(None);
+    };
+    let generation = tenants::table.find(tenant).select(tenants::generation);
+    let generation = generation.get_result::<i64>(conn).optional()?;
+    generation.map(number).transpose()
+}
+
 fn insert_set(conn: &mut Conn, set: &StoredSet) -> QueryResult<()> {
     diesel::insert_into(backup_sets::table)
         .values((
@@ -245,15 +289,11 @@ fn insert_set(conn: &mut Conn, set: &StoredSet) -> QueryResult<()> {
 }
 
 /// Lets a backup that is being made count, within a transaction. `None` where it may not.
-fn commit_backup(
-    conn: &mut Conn,
-    id: Uuid,
-    facts: &StoredFacts,
-) -> QueryResult<Option<StoredBackup>> {
+fn let_count(conn: &mut Conn, id: Uuid, facts: &StoredFacts) -> QueryResult<Option<StoredBackup>> {
     if comes_too_late(conn, id)? {
         return Ok(None);
     }
-    let committed = diesel::update(backups::table.find(id.as_bytes().as_slice()))
+    let counting = diesel::update(backups::table.find(id.as_bytes().as_slice()))
         .filter(backups::state.eq(BackupState::Making.as_str()))
         .set((
             backups::state.eq(BackupState::Good.as_str()),
@@ -265,7 +305,7 @@ fn commit_backup(
             backups::sha256.eq(facts.sha256.as_slice()),
         ))
         .execute(conn)?;
-    match committed {
+    match counting {
         1 => conn.backup_find(id),
         _ => Ok(None),
     }
@@ -294,16 +334,19 @@ impl BackupStore for Conn {
         id: Uuid,
         facts: &StoredFacts,
         by: &Principal,
-    ) -> QueryResult<bool> {
+    ) -> QueryResult<BackupCommitted> {
         write(self, |conn| {
-            let Some(backup) = commit_backup(conn, id, facts)? else {
-                return Ok(false);
+            if in_use(conn, id)?.is_some_and(|generation| generation != facts.generation) {
+                return Ok(BackupCommitted::Moved);
+            }
+            let Some(backup) = let_count(conn, id, facts)? else {
+                return Ok(BackupCommitted::GivenUp);
             };
             let committed = about_backup(&backup, "backup.commit")
                 .generation(facts.generation)
                 .with("bytes", facts.bytes)
                 .with("sha256", data_encoding::HEXLOWER.encode(&facts.sha256));
-            note(conn, by, &committed).map(|()| true)
+            note(conn, by, &committed).map(|()| BackupCommitted::Done)
         })
     }
 
@@ -401,33 +444,43 @@ impl BackupStore for Conn {
         catalog: Uuid,
         backup: Uuid,
         found: &[OnDisk],
+        directory: &dyn Fn(&TenantKey) -> String,
         by: &Principal,
     ) -> QueryResult<OnDiskReport> {
+        let by_directory: HashMap<&str, &OnDisk> = found
+            .iter()
+            .map(|found| (found.directory.as_str(), found))
+            .collect();
         write(self, |conn| {
             let mut report = OnDiskReport::default();
             let known = all_tenants(conn)?;
             for record in &known {
-                let found = found
-                    .iter()
-                    .find(|found| found.key.uuid == record.uuid && found.catalog == catalog);
+                let key = record.key();
+                let name = directory(&key);
+                let found = by_directory.get(name.as_str()).copied();
+                report.directories.insert(name, key);
+                // One of which nothing can be read may be this tenant's, and no other's: its directory is named for it.
+                let is_its = |found: &&OnDisk| {
+                    let owner = found.owner;
+                    owner.is_none_or(|(key, of)| key.uuid == record.uuid && of == catalog)
+                };
+                let found = found.filter(is_its);
                 if found.is_none_or(|found| !found.tombstone) {
                     reconcile_tenant(conn, record, found, &mut report, by)?;
                 }
             }
-            let is_orphan = |found: &&OnDisk| {
-                let unknown = known.iter().all(|record| record.uuid != found.key.uuid);
-                unknown && found.catalog == catalog && !found.tombstone && found.newest.is_some()
+            let known: HashSet<Uuid> = known.iter().map(|record| record.uuid).collect();
+            let orphan = |found: &OnDisk| {
+                let key = found.tenant_of(catalog)?;
+                (!known.contains(&key.uuid) && found.usable().is_some()).then_some(key)
             };
-            report.orphans = found
-                .iter()
-                .filter(is_orphan)
-                .map(|found| found.key)
-                .collect();
+            report.orphans = found.iter().filter_map(orphan).collect();
             let restored = AuditNote::of_library("catalog.restore")
                 .subject(backup)
                 .with("moved", report.moved.len())
                 .with("missing", report.missing.len())
-                .with("orphans", report.orphans.len());
+                .with("orphans", report.orphans.len())
+                .with("undated", report.undated.len());
             note(conn, by, &restored)?;
             Ok(report)
         })
@@ -468,7 +521,8 @@ impl BackupStore for Conn {
             if conn.backup_find(backup.id)?.is_none() {
                 insert_backup(conn, backup)?;
             }
-            match commit_backup(conn, backup.id, facts)? {
+            // Of which generation it is does not matter: it is one of before.
+            match let_count(conn, backup.id, facts)? {
                 Some(backup) => note(conn, by, &about_backup(&backup, "backup.found")),
                 None => Ok(()),
             }

@@ -374,13 +374,13 @@ fn write_ledger(conn: &mut Conn, tenant: Uuid, digest: &str) -> QueryResult<()> 
         .map(drop)
 }
 
-/// One more than any generation an operation on the tenant ever aimed at.
-pub(super) fn next_generation(conn: &mut Conn, tenant: Uuid) -> QueryResult<u64> {
+/// One more than any generation an operation on the tenant ever aimed at, and than `above`.
+pub(super) fn next_generation(conn: &mut Conn, tenant: Uuid, above: u64) -> QueryResult<u64> {
     let newest = operations::table
         .filter(operations::tenant_uuid.eq(tenant.as_bytes().as_slice()))
         .select(diesel::dsl::max(operations::to_generation))
         .get_result::<Option<i64>>(conn)?;
-    number(newest.unwrap_or(0) + 1)
+    Ok(number(newest.unwrap_or(0))?.max(above) + 1)
 }
 
 /// Every tenant, deleted ones included.
@@ -587,7 +587,7 @@ impl CatalogStore for Conn {
                 prior_status: record.status,
                 from_generation: record.generation,
                 to_generation: match intent.new_generation {
-                    true => next_generation(conn, tenant)?,
+                    true => next_generation(conn, tenant, intent.above)?,
                     false => record.generation,
                 },
             };

@@ -60,7 +60,7 @@ pub(super) fn complete(
                 .execute(conn)?;
         }
         // An attempt that was undone has used its number up.
-        let generation = next_generation(conn, asked.tenant_uuid)?;
+        let generation = next_generation(conn, asked.tenant_uuid, 0)?;
         diesel::update(tenants::table.find(id))
             .set((
                 tenants::generation.eq(generation as i64),

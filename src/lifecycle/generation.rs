@@ -10,7 +10,8 @@
 //! | contexts of this process drained | `generation.drained` | puts the status back |
 //! | fence raised, statements of all processes drained | `generation.fenced` | lowers the fence, status back |
 //! | staging database made, checked, synced | `generation.staged` | removes it, lowers the fence, status back |
-//! | staging database gets its name | `generation.published` | the same |
+//! | staging database signed by the operation | `publish.signed` | the same |
+//! | staging database gets its name | `generation.published` | the same: nobody has used it, as its signature says |
 //! | **catalogue names the new generation** | `generation.committed` | removes the old one, unless it is kept |
 //! | old generation removed, unless it is kept | `generation.removed` | has nothing to do |
 //! | journal closed | `generation.closed` | has nothing to do |
@@ -90,7 +91,7 @@ fn make<C: Backend, E: From<LifecycleError>>(
     hit("generation.fenced");
     let staged = stage(operation)?;
     hit("generation.staged");
-    let published = storage.publish(&key, to);
+    let published = storage.publish(&key, to, operation.id);
     published.map_err(LifecycleError::from)?;
     hit("generation.published");
     let keep = next.old == Old::Keep && storage.exists(&key, from).map_err(LifecycleError::from)?;
@@ -127,7 +128,7 @@ pub(super) fn settle<C: Backend>(
         }
         return Ok(());
     }
-    storage.discard(&key, operation.to_generation)?;
+    storage.discard(&key, operation.to_generation, operation.id)?;
     hit("settle.removed");
     match storage.unfence(&key, operation.from_generation) {
         // What is lost carries no fence. The tenant keeps its status, or it could never be deleted.

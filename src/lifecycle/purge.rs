@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::{Running, begin, close, drain, refusal, settle_if_dead};
-use crate::backend::{Backend, Storage, StorageError};
+use crate::backend::{Backend, ConnectError, Storage, StorageError, Symptom};
 use crate::backup::{self, BackupError};
 use crate::catalog::backups::BackupsOf;
 use crate::catalog::retention::CERTIFICATE_FORMAT;
@@ -373,6 +373,7 @@ fn begin_purge<'a, C: Backend>(
         from: &[Status::Archived],
         during: Some(Status::Deleting),
         new_generation: false,
+        above: 0,
     };
     let mut settled = false;
     loop {
@@ -405,9 +406,11 @@ pub(super) fn finish<C: Backend>(
 ) -> Result<Certificate, LifecycleError> {
     let storage = &registry.common.storage;
     let key = record.key();
-    // A stale process must not believe it wrote something. A database that is damaged or half removed cannot take
-    // a fence and needs none; a kept generation has one.
-    let _ = storage.fence(&key, record.generation, registry.settings.drain_timeout);
+    // A stale process must not believe it wrote something. A kept generation has a fence already.
+    match storage.fence(&key, record.generation, registry.settings.drain_timeout) {
+        Err(error) if !needs_no_fence::<C>(&error) => return Err(error.into()),
+        _ => {}
+    }
     hit("purge.fenced");
     let mut certificate = tombstone(registry, record, operation)?;
     storage.write_tombstone(&certificate)?;
@@ -440,6 +443,18 @@ pub(super) fn finish<C: Backend>(
     close(registry, operation);
     hit("purge.closed");
     Ok(certificate)
+}
+
+/// Whether a database that could not be fenced and drained needs no fence: nobody can write to one that is damaged, half
+/// removed or not to be opened. One on which only readers are left has its fence.
+fn needs_no_fence<C: Backend>(error: &StorageError) -> bool {
+    match error {
+        StorageError::Busy { .. } => true,
+        StorageError::Connect(ConnectError::Unsafe { .. } | ConnectError::Purged { .. }) => true,
+        StorageError::Connect(error) => error.is_lost(),
+        StorageError::Query { source, .. } => C::symptom(source) == Some(Symptom::Damaged),
+        _ => false,
+    }
 }
 
 /// Removes the backups of a tenant whose purge has begun, all that are within reach. None comes to count after that,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::backend::{Backend, OnDisk};
-use crate::catalog::backups::{GivenUp, StoredBackup, StoredFacts, StoredSet};
+use crate::catalog::backups::{BackupCommitted, GivenUp, StoredBackup, StoredFacts, StoredSet};
 use crate::catalog::health::NewHealth;
 use crate::catalog::reference::Announced;
 use crate::catalog::runs::{Run, RunTenant, RunWorker};
@@ -163,7 +163,11 @@ impl<C: Backend> Writer<'_, C> {
         self.conn.backup_begin(backup, self.by)
     }
 
-    pub(crate) fn backup_commit(&mut self, id: Uuid, facts: &StoredFacts) -> QueryResult<bool> {
+    pub(crate) fn backup_commit(
+        &mut self,
+        id: Uuid,
+        facts: &StoredFacts,
+    ) -> QueryResult<BackupCommitted> {
         self.conn.backup_commit(id, facts, self.by)
     }
 

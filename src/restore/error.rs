@@ -130,6 +130,14 @@ pub enum RestoreError {
         /// The uuid asked for.
         uuid: Uuid,
     },
+    /// The copy that was to be the shared database went before it got its name: nothing was replaced.
+    #[error(
+        "the copy of backup {backup} was removed before it was put in place; nothing was replaced, restore it again"
+    )]
+    NothingReplaced {
+        /// The backup.
+        backup: Uuid,
+    },
     /// The shared database was not replaced.
     #[cfg(feature = "sqlite")]
     #[error(transparent)]

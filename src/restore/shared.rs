@@ -7,6 +7,7 @@
 //! | old database set aside under a name of its own | `restore-shared.aside` | the same |
 //! | the copy gets its name | `restore-shared.published` | the same |
 //! | catalogue and disk agree again | `restore-shared.reconciled` | the same |
+//! | fences lowered that operations left which were never committed | `restore-shared.unfenced` | the same |
 //! | marker removed | `restore-shared.closed` | nothing is left to do |
 //!
 //! An old catalogue is dangerous: it believes in operations that ended long ago, and would undo them in databases that
@@ -19,8 +20,8 @@ use uuid::Uuid;
 use super::{RestoreError, accept_schema};
 use crate::access::Principal;
 use crate::audit::AuditNote;
-use crate::backend::sqlite::{Settings, SharedRestore, SharedRestoreError};
-use crate::backend::{Backend, BackupStorage, TenantKey};
+use crate::backend::sqlite::{Marker, Replaced, Settings, SharedRestore, SharedRestoreError};
+use crate::backend::{Backend, BackupStorage, OnDisk, TenantKey, UnreadableDatabase};
 use crate::backup::{self, Manifest};
 use crate::catalog::audit::Draft;
 use crate::catalog::backups::{BackupStore, OnDiskReport};
@@ -40,6 +41,12 @@ pub struct SharedRestored {
     pub moved: Vec<(TenantKey, u64, u64)>,
     /// Tenants the catalogue knows that have no database on this disk. Restore each from its own backup.
     pub missing: Vec<TenantKey>,
+    /// Databases that are on this disk and could not be read. Where one is a tenant's newest, the tenant has it all the
+    /// same and is closed until it can be read, or is restored from its own backup: an older one is not served instead.
+    pub unreadable: Vec<UnreadableDatabase>,
+    /// Tenants that were deleted, by the backup, and whose date was taken back: whether a legal hold was laid on one
+    /// since, or the deletion was taken back, it cannot know. None is due until it is deleted again.
+    pub undated: Vec<TenantKey>,
     /// Databases of tenants the catalogue does not know: created after the backup. Nothing was done to them;
     /// [`Tenancy::reclaim_orphan`](crate::Tenancy::reclaim_orphan) takes one back.
     pub orphans: Vec<TenantKey>,
@@ -62,9 +69,10 @@ pub(crate) fn restore_shared(
     };
     if let Some(begun) = place.unfinished()? {
         place.refuse_in_use()?;
-        let finished = finish(&place, &begun, by)?;
         // Whatever was asked for now, the one that was begun comes first; asked for again, it is done.
-        if manifest().is_ok_and(|manifest| manifest.id == begun.backup) {
+        if let Some(finished) = finish(&place, &begun, by)?
+            && manifest().is_ok_and(|manifest| manifest.id == begun.backup)
+        {
             return Ok(finished);
         }
     }
@@ -77,12 +85,13 @@ pub(crate) fn restore_shared(
         });
     }
     let on_disk = place.on_disk()?;
-    if let Some(other) = on_disk.first()
-        && on_disk.iter().all(|one| one.catalog != identity.catalog)
+    let catalogs = || on_disk.iter().filter_map(|found| Some(found.owner?.1));
+    if let Some(other) = catalogs().next()
+        && catalogs().all(|catalog| catalog != identity.catalog)
     {
         return Err(RestoreError::WrongCatalog {
             found: identity.catalog,
-            wanted: other.catalog,
+            wanted: other,
         });
     }
     let staged = place
@@ -94,7 +103,9 @@ pub(crate) fn restore_shared(
             Ok(place.begin(manifest.id, identity.catalog)?)
         });
     match staged {
-        Ok(begun) => finish(&place, &begun, by),
+        Ok(begun) => finish(&place, &begun, by)?.ok_or(RestoreError::NothingReplaced {
+            backup: begun.backup,
+        }),
         Err(error) => {
             // The error that matters is the first one; the next try removes what is left.
             let _ = place.discard();
@@ -103,33 +114,83 @@ pub(crate) fn restore_shared(
     }
 }
 
+/// Does what is left to do. `None` where the copy went before it got its name: nothing was replaced, and the marker is
+/// taken away, so that it is begun anew.
 fn finish(
     place: &SharedRestore,
-    begun: &crate::backend::sqlite::Marker,
+    begun: &Marker,
     by: &Principal,
-) -> Result<SharedRestored, RestoreError> {
+) -> Result<Option<SharedRestored>, RestoreError> {
     // The log is replaced with the rest. What is set aside says by whom and by what; what comes in its place says it, too.
     let replaced = AuditNote::of_library("catalog.replace").subject(begun.backup);
-    let aside = place.replace(begun, &Draft::new(by, &replaced))?;
+    let aside = match place.replace(begun, &Draft::new(by, &replaced))? {
+        Replaced::By(aside) => aside,
+        Replaced::Not => {
+            place.close()?;
+            return Ok(None);
+        }
+    };
     let mut conn = place.connect(begun)?;
     let catalog = |error| RestoreError::Catalog(CatalogError::Query(error));
     let found = place.on_disk()?;
     let report: OnDiskReport = conn
-        .reconcile(begun.catalog, begun.backup, &found, by)
+        .reconcile(
+            begun.catalog,
+            begun.backup,
+            &found,
+            &|key| place.directory_name(key),
+            by,
+        )
         .map_err(catalog)?;
     let backups = backup::reconcile(&mut conn, &place.backups(), begun.catalog, by)?;
     drop(conn);
     hit("restore-shared.reconciled");
+    let mut unreadable = unreadable(&found, &report);
+    for (key, generation) in report.fenced {
+        // It stays fenced then, which is told of by verifying it and mended by a repair.
+        if let Err(error) = place.unfence(begun, &key, generation) {
+            unreadable.push(UnreadableDatabase {
+                tenant: Some(key),
+                file: file(&place.directory_name(&key), generation),
+                reason: error.to_string(),
+            });
+        }
+    }
+    hit("restore-shared.unfenced");
     place.close()?;
     hit("restore-shared.closed");
-    Ok(SharedRestored {
+    Ok(Some(SharedRestored {
         backup: begun.backup,
         aside,
         moved: report.moved,
         missing: report.missing,
+        unreadable,
+        undated: report.undated,
         orphans: report.orphans,
         backups,
-    })
+    }))
+}
+
+fn file(directory: &str, generation: u64) -> String {
+    match generation {
+        0 => directory.to_owned(),
+        _ => format!("{directory}/g{generation}.sqlite3"),
+    }
+}
+
+fn unreadable(found: &[OnDisk], report: &OnDiskReport) -> Vec<UnreadableDatabase> {
+    let mut unreadable = Vec::new();
+    for found in found {
+        let known = report.directories.get(&found.directory).copied();
+        for (generation, reason) in &found.unreadable {
+            unreadable.push(UnreadableDatabase {
+                tenant: known.or(found.owner.map(|(key, _)| key)),
+                file: file(&found.directory, *generation),
+                reason: reason.clone(),
+            });
+        }
+    }
+    unreadable
 }
 
 impl From<SharedRestoreError> for RestoreError {

@@ -123,6 +123,8 @@ pub(crate) fn look<C: Backend>(
                 .into_iter()
                 .map(|file| Finding::UnknownFile { file }),
         );
+        let newer = |generation| Finding::NewerGeneration { generation };
+        findings.extend(leftovers.newer.into_iter().map(newer));
         findings.extend(
             leftovers
                 .left

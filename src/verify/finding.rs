@@ -282,6 +282,11 @@ pub enum Finding {
     Leftover {
         file: String,
     },
+    /// A generation that is newer than the one the catalogue names: the catalogue is older than the databases, and the
+    /// newest rows are in this one.
+    NewerGeneration {
+        generation: u64,
+    },
     /// A generation that was kept and is not there: what replaced it cannot be undone.
     RetainedGenerationMissing {
         generation: u64,
@@ -294,9 +299,10 @@ impl Finding {
         match self {
             Self::Missing | Self::EmptyFile => Health::Missing,
             Self::Unstamped | Self::Foreign { .. } => Health::Foreign,
-            Self::UnsafeFile { .. } | Self::Unreadable { .. } | Self::StaleJournal { .. } => {
-                Health::Unreachable
-            }
+            Self::UnsafeFile { .. }
+            | Self::Unreadable { .. }
+            | Self::StaleJournal { .. }
+            | Self::NewerGeneration { .. } => Health::Unreachable,
             Self::Damaged { .. } => Health::Corrupt,
             Self::CatalogFingerprint
             | Self::UnknownFile { .. }
@@ -567,6 +573,12 @@ impl fmt::Display for Finding {
             Self::Leftover { file } => {
                 write!(f, "{file:?} in the tenant's directory was left by something that was killed")
             }
+            Self::NewerGeneration { generation } => write!(
+                f,
+                "generation {generation} is on the disk and newer than the one the catalogue names, which is older than \
+                 the databases; end all processes and restore the shared database from its newest backup, which finds \
+                 it again; remove nothing"
+            ),
             Self::RetainedGenerationMissing { generation } => write!(
                 f,
                 "generation {generation} was kept so that its replacement can be undone, and is not there"

@@ -10,7 +10,6 @@ use crate::audit::AuditNote;
 use crate::backend::{Backend, Storage, TenantKey};
 use crate::catalog::Status;
 use crate::catalog::health::NewHealth;
-use crate::restore;
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
@@ -222,10 +221,10 @@ impl<C: Backend> Tenancy<C> {
         };
         let mut orphans: Vec<Orphan> = names.into_iter().filter_map(orphan).collect();
         if orphans.iter().any(|orphan| orphan.deleted_tenant.is_none()) {
-            for found in restore::orphans(&self.registry)? {
-                let name = storage.directory_name(&found.key);
+            for key in self.reclaimable()? {
+                let name = storage.directory_name(&key);
                 if let Some(orphan) = orphans.iter_mut().find(|orphan| orphan.name == name) {
-                    orphan.reclaimable = Some(found.key);
+                    orphan.reclaimable = Some(key);
                 }
             }
         }

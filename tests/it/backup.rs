@@ -671,3 +671,34 @@ fn rows_in(backup: &Path) -> usize {
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     manifest["manifest"]["rows"]["patients"].as_u64().unwrap() as usize
 }
+
+/// Another process replaces the database of a tenant while this one, which does not know of it yet, takes a backup.
+/// The generation before is kept, so there is something to be copied, which lacks what was committed since.
+#[test]
+fn a_backup_is_of_the_generation_in_use() {
+    let long = std::time::Duration::from_secs(3600);
+    let fleet = crate::app::fleet_with(|builder| builder.freshness(long));
+    let tenant = fleet.create("TH001");
+    let id = tenant.id();
+    admit(&mut tenant.enter().unwrap(), "before").unwrap();
+    let backup = fleet.tenancy.backup(&id, &BackupOptions::new()).unwrap();
+    let other = fleet.again();
+    let options = diesel_tenants::RestoreOptions::confirmed("TH001").without_safety_backup();
+    let reference = diesel_tenants::BackupRef::from(&backup);
+    other.restore(&id, &reference, &options).unwrap();
+    admit(&mut other.tenant(&id).unwrap(), "since").unwrap();
+    let taken = fleet.tenancy.backup(&id, &BackupOptions::new()).unwrap();
+    assert_eq!(taken.generation, 2);
+    let newest = &fleet.tenancy.backups(&BackupFilter::tenant(&id)).unwrap()[0];
+    assert_eq!((newest.id, newest.generation), (taken.id, 2));
+    assert_eq!(
+        fleet
+            .tenancy
+            .backups(&BackupFilter::tenant(&id))
+            .unwrap()
+            .len(),
+        2
+    );
+    drop((tenant, other));
+    crate::world::check(&fleet.root);
+}

@@ -341,7 +341,7 @@ const CALLS: [&str; 5] = [
 ];
 
 /// Every n-th call in the ordinary run, all of them with `DIESEL_TENANTS_SWEEP=full`.
-fn step() -> usize {
+pub(crate) fn step() -> usize {
     match std::env::var("DIESEL_TENANTS_SWEEP").as_deref() {
         Ok("full") => 1,
         _ => 7,

@@ -478,3 +478,25 @@ fn syncing_what_is_not_there_is_an_error() {
     assert!(files::sync_file(&home.join("link")).is_err());
     assert!(files::sync_dir(&home.join("file")).is_err());
 }
+
+/// Two processes clear up after the same dead one.
+#[test]
+fn a_directory_may_be_removed_by_two_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = dir.path().join("tenant");
+    for _ in 0..500 {
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("g1.sqlite3"), "x").unwrap();
+        let start = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            let remove = || {
+                start.wait();
+                files::remove_directory(&directory)
+            };
+            let other = scope.spawn(remove);
+            remove().unwrap();
+            other.join().unwrap().unwrap();
+        });
+        assert!(!directory.exists());
+    }
+}

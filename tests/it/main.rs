@@ -25,6 +25,7 @@ mod fanout;
 mod faults;
 mod files;
 mod fleet;
+mod generations;
 mod hospital;
 mod instances;
 mod inventory;

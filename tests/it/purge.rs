@@ -793,3 +793,28 @@ fn of_a_purge_and_a_hold_at_once_one_wins() {
     drop(actors);
     world::check(&fleet.root);
 }
+
+/// A writer of another process is at work, so no fence can be put up. Its commit must not vanish with the file.
+#[test]
+fn a_database_that_cannot_be_fenced_is_not_removed() {
+    let short = Duration::from_millis(200);
+    let fleet = fleet_with(|builder| builder.busy_timeout(short).drain_timeout(short));
+    let tenant = fleet.create("TH001");
+    admit(&mut tenant.enter().unwrap(), "before").unwrap();
+    let uuid = tenant.record().unwrap().uuid;
+    let file = fleet.file(&tenant, 1);
+    let mut locker = Actor::spawn("lock: it", &fleet.root);
+    assert_eq!(locker.hear().as_deref(), Some("locked"));
+    delete_at_once(&fleet.tenancy, &id("TH001"));
+    let refused = fleet.tenancy.purge(&id("TH001"), "TH001");
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(file.exists());
+    assert!(fleet.tenancy.certificate(&uuid).unwrap().is_none());
+    locker.tell("go on");
+    assert_eq!(locker.hear().as_deref(), Some("unlocked"));
+    drop(locker);
+    // It had begun, so it is finished.
+    fleet.tenancy.recover().unwrap();
+    assert!(!file.exists());
+    assert!(fleet.tenancy.certificate(&uuid).unwrap().is_some());
+}

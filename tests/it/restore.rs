@@ -134,6 +134,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
             say("cloned");
         }
         "restore shared" => shared::play(root),
+        "restore shared or fail" => shared::play_or_fail(root),
         "restore shared twice" => shared::play_twice(root),
         other => return faults::play(other, root),
     }

@@ -375,7 +375,11 @@ impl BackupStorage for SqliteStorage {
     }
 
     fn on_disk(&self) -> Result<Vec<OnDisk>, StorageError> {
-        super::shared::on_disk(self.root(), self.busy_timeout())
+        super::shared::on_disk(self.root(), None, self.busy_timeout())
+    }
+
+    fn on_disk_of(&self, tenant: Uuid) -> Result<Vec<OnDisk>, StorageError> {
+        super::shared::on_disk(self.root(), Some(tenant), self.busy_timeout())
     }
 
     fn scratch_check(

@@ -511,9 +511,20 @@ pub fn remove_database(path: &Path) -> Result<(), FileError> {
 /// The operating system's, and where a directory is found in it, which does not belong there. Call it again: what
 /// is left is removed then.
 pub fn remove_directory(directory: &Path) -> Result<(), FileError> {
-    if lstat(directory)?.is_none() {
-        return Ok(());
+    match remove_what_is_in(directory) {
+        // Another process that clears up after the same dead one was faster.
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}
+        removed => removed?,
     }
+    match fs::remove_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::new(FileAction::Remove, directory, error))
+        }
+        _ => sync_dir(directory_of(directory)),
+    }
+}
+
+fn remove_what_is_in(directory: &Path) -> Result<(), FileError> {
     let list = |error| FileError::new(FileAction::List, directory, error);
     let names = || -> Result<Vec<PathBuf>, FileError> {
         let entries = fs::read_dir(directory).map_err(list)?;
@@ -534,12 +545,7 @@ pub fn remove_directory(directory: &Path) -> Result<(), FileError> {
     for rest in names()? {
         remove_name(&rest)?;
     }
-    match fs::remove_dir(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::new(FileAction::Remove, directory, error))
-        }
-        _ => sync_dir(directory_of(directory)),
-    }
+    Ok(())
 }
 
 /// Some entry of a directory, or `None` if it is empty.

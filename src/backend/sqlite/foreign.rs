@@ -27,7 +27,7 @@ use super::copy::{self, number};
 use super::files::{self, FileKind, SIDE_SUFFIXES, lstat};
 use super::identity::{self, Identity};
 use super::storage::{SqliteStorage, query, seal, stamp};
-use super::{fence, message};
+use super::{fence, leftovers, message};
 use crate::adopt::AdoptError;
 use crate::backend::error::{StorageError, Whose};
 use crate::backend::transfer::{Dangling, Foreign, Shape, SourceFacts, TableShape, Transfer};
@@ -227,7 +227,7 @@ fn open(path: &Path) -> Result<Foreign<SqliteConnection>, AdoptError> {
 }
 
 fn scratch_path(storage: &SqliteStorage, key: &TenantKey) -> PathBuf {
-    storage.path(key, 1).with_file_name(".source.sqlite3")
+    storage.path(key, 1).with_file_name(leftovers::ADOPTED)
 }
 
 impl Transfer<SqliteConnection> for SqliteStorage {

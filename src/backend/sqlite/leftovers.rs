@@ -26,6 +26,43 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>, FileError> {
     Ok(names)
 }
 
+/// The copy of a database that is being adopted.
+pub(super) const ADOPTED: &str = ".source.sqlite3";
+
+/// Numbers above this are none of ours: they would leave none to be handed out.
+const HIGHEST: u64 = u32::MAX as u64;
+
+/// The name of a generation's database.
+pub(super) fn database(generation: u64) -> String {
+    format!("g{generation}.sqlite3")
+}
+
+/// The highest number a database in a tenant's directory has; 0 where there is none.
+pub(super) fn highest(directory: &Path) -> Result<u64, FileError> {
+    let names = names(directory)?;
+    let numbers = names.iter().filter_map(|name| match Entry::of(name) {
+        Entry::Database(number) if number <= HIGHEST => Some(number),
+        _ => None,
+    });
+    Ok(numbers.max().unwrap_or_default())
+}
+
+/// Something in a tenant's directory that the creation of the tenant as `generation` does not make.
+pub(super) fn not_of_creation(
+    directory: &Path,
+    generation: u64,
+) -> Result<Option<String>, FileError> {
+    let is_of_creation = |name: &String| match Entry::of(name) {
+        Entry::Database(number) | Entry::Side(number) | Entry::Journal(number) => {
+            number == generation
+        }
+        Entry::Staging => true,
+        Entry::Unknown => false,
+    };
+    let mut names = names(directory)?.into_iter();
+    Ok(names.find(|name| !is_of_creation(name)))
+}
+
 /// What lies in a tenant's directory besides `generation` and those that are `kept`.
 pub(super) fn beside(
     directory: &Path,
@@ -34,7 +71,7 @@ pub(super) fn beside(
 ) -> Result<Leftovers, FileError> {
     let names = names(directory)?;
     let is_known = |number: u64| number == generation || kept.contains(&number);
-    let is_there = |number: u64| names.contains(&format!("g{number}.sqlite3"));
+    let is_there = |number: u64| names.contains(&database(number));
     let mut leftovers = Leftovers {
         lost: kept
             .iter()
@@ -50,6 +87,12 @@ pub(super) fn beside(
             Entry::Journal(number) if number == generation => {
                 leftovers.journal = Some(name.clone());
             }
+            // Numbers only grow, and the catalogue names the newest: it is not the one these were made under.
+            Entry::Database(number) if number > generation && !is_known(number) => {
+                leftovers.newer.push(number);
+            }
+            Entry::Side(number) | Entry::Journal(number)
+                if number > generation && is_there(number) => {}
             // A generation that is neither in use nor kept was to be removed.
             Entry::Database(_) | Entry::Side(_) | Entry::Journal(_) | Entry::Staging => {
                 leftovers.left.push(name.clone());
@@ -76,7 +119,7 @@ pub(super) enum Entry {
 
 impl Entry {
     pub(super) fn of(name: &str) -> Self {
-        if name.starts_with(".new-") {
+        if name.starts_with(".new-") || name.starts_with(ADOPTED) {
             return Self::Staging;
         }
         let suffix = SIDE_SUFFIXES

@@ -20,6 +20,7 @@ mod inspect;
 pub mod instance;
 mod leftovers;
 pub mod lock;
+mod maker;
 mod quota;
 mod rebuild;
 pub mod root;
@@ -39,7 +40,7 @@ use diesel::result::Error;
 use diesel::{QueryResult, SqliteConnection};
 
 pub use shared::SharedRestoreError;
-pub(crate) use shared::{Marker, SharedRestore};
+pub(crate) use shared::{Marker, Replaced, SharedRestore};
 pub(crate) use storage::Settings;
 pub use storage::SqliteStorage;
 pub use whereabouts::{DatabaseFile, DiskSpace};

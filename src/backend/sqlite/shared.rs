@@ -16,12 +16,13 @@ use uuid::Uuid;
 use super::backup::{check_length, look_into, same, told_by};
 use super::files::{self, FileAction, FileError, SIDE_SUFFIXES, lstat};
 use super::identity::Identity;
+use super::leftovers::{self, Entry};
 use super::lock::DirLock;
 use super::root::{Root, RootError, RootOptions};
 use super::storage::{Settings, query};
-use super::{artefact, connect, instance, schema, tombstones};
+use super::{artefact, connect, fence, instance, schema, tombstones};
 use crate::backend::{
-    ArtefactFacts, ConnectError, InvalidBackup, OnDisk, StorageError, TenantKey, Whose,
+    ArtefactFacts, ConnectError, InvalidBackup, Newest, OnDisk, StorageError, TenantKey, Whose,
 };
 use crate::catalog::CatalogStore;
 use crate::catalog::audit::{AuditStore as _, Draft};
@@ -36,6 +37,14 @@ pub(crate) struct Marker {
     pub(crate) backup: Uuid,
     pub(crate) catalog: Uuid,
     aside: Uuid,
+    /// Whether there was a database to be set aside.
+    #[serde(default = "yes")]
+    replaces: bool,
+}
+
+/// What markers meant that did not say it.
+fn yes() -> bool {
+    true
 }
 
 fn marker(root: &Root) -> PathBuf {
@@ -118,9 +127,12 @@ impl SharedRestore {
         })
     }
 
-    /// Removes a staged copy that is not to be used.
+    /// Removes a staged copy that is not to be used: not while the marker stands, which says that it will be.
     pub(crate) fn discard(&self) -> Result<(), StorageError> {
-        Ok(files::remove_database(&self.staging())?)
+        match is_being_restored(&self.root)? {
+            true => Ok(()),
+            false => Ok(files::remove_database(&self.staging())?),
+        }
     }
 
     /// From here on nobody can open the library. Fails where somebody has it open.
@@ -129,8 +141,11 @@ impl SharedRestore {
             backup,
             catalog,
             aside: Uuid::now_v7(),
+            replaces: lstat(&self.root.shared())
+                .map_err(StorageError::from)?
+                .is_some(),
         };
-        let bytes = serde_json::to_vec(&begun).expect("three uuids are JSON");
+        let bytes = serde_json::to_vec(&begun).expect("uuids are JSON");
         let path = marker(&self.root);
         let staging = files::staging_beside(&path);
         files::remove_name(&staging).map_err(StorageError::from)?;
@@ -169,14 +184,15 @@ impl SharedRestore {
     /// Sets the old shared database aside and gives the copy its name. Returns where the old one is, if there was one.
     ///
     /// That is entered into its audit log first, as far as it takes anything: it may be replaced because it is damaged.
-    pub(crate) fn replace(
-        &self,
-        marker: &Marker,
-        entry: &Draft,
-    ) -> Result<Option<PathBuf>, StorageError> {
+    pub(crate) fn replace(&self, marker: &Marker, entry: &Draft) -> Result<Replaced, StorageError> {
         let (path, staging, aside) = (self.root.shared(), self.staging(), self.aside(marker));
-        // Once it has its name there is nothing left to do.
-        if lstat(&staging)?.is_some() {
+        if lstat(&staging)?.is_none() {
+            // Either it has its name, and the old database is aside; or it went without ever getting it.
+            let is_aside = lstat(&aside)?.is_some() || !marker.replaces;
+            if !is_aside || lstat(&path)?.is_none() {
+                return Ok(Replaced::Not);
+            }
+        } else {
             if let Ok(mut old) = connect::open(&path, &Whose::Shared, self.busy_timeout) {
                 let _ = old.audit_append(std::slice::from_ref(entry));
                 // What cannot be moved into the file goes with it, as its WAL.
@@ -194,7 +210,7 @@ impl SharedRestore {
             files::publish(&staging, &path)?;
             hit("restore-shared.published");
         }
-        Ok(lstat(&aside)?.map(|_| aside))
+        Ok(Replaced::By(lstat(&aside)?.map(|_| aside)))
     }
 
     fn move_aside(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
@@ -223,7 +239,33 @@ impl SharedRestore {
     }
 
     pub(crate) fn on_disk(&self) -> Result<Vec<OnDisk>, StorageError> {
-        on_disk(&self.root, self.busy_timeout)
+        on_disk(&self.root, None, self.busy_timeout)
+    }
+
+    /// The name of a tenant's directory.
+    pub(crate) fn directory_name(&self, key: &TenantKey) -> String {
+        let path = self
+            .root
+            .tenant_directory(key.id.folded().as_str(), key.uuid)
+            .expect("a folded TenantId is what the root asks for");
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Takes the fence out of a generation in which an operation left it that was never committed.
+    pub(crate) fn unfence(
+        &self,
+        marker: &Marker,
+        key: &TenantKey,
+        generation: u64,
+    ) -> Result<(), StorageError> {
+        unfence(
+            &self.root,
+            marker.catalog,
+            key,
+            generation,
+            self.busy_timeout,
+        )
     }
 
     /// The library can be opened again.
@@ -233,80 +275,149 @@ impl SharedRestore {
     }
 }
 
+/// What became of an attempt to put the copy in the place of the shared database.
+#[derive(Debug)]
+pub(crate) enum Replaced {
+    /// It has its name. Where the database is that was there before, if there was one.
+    By(Option<PathBuf>),
+    /// The copy is gone and has not got its name: nothing was replaced by it.
+    Not,
+}
+
+/// Takes the fence out of a generation. Nothing to do where there is none.
+pub(super) fn unfence(
+    root: &Root,
+    catalog: Uuid,
+    key: &TenantKey,
+    generation: u64,
+    busy_timeout: Duration,
+) -> Result<(), StorageError> {
+    let whose = Whose::Tenant(key.id);
+    let path = root
+        .tenant(key.id.folded().as_str(), key.uuid, generation)
+        .expect("a folded TenantId is what the root asks for");
+    let mut conn = connect::open(&path, &whose, busy_timeout)?;
+    let identity = Identity::tenant(catalog, key, generation);
+    match connect::check_stamp(&mut conn, &whose, &identity)?.fenced {
+        true => fence::lower(&mut conn).map_err(query("lowering the fence")),
+        false => Ok(()),
+    }
+}
+
 fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Every tenant that has a database which says that it is what it is called.
-pub(super) fn on_disk(root: &Root, busy_timeout: Duration) -> Result<Vec<OnDisk>, StorageError> {
-    let mut found: Vec<OnDisk> = Vec::new();
+/// What is in the directory of every tenant, or in those that may be `of` one.
+pub(super) fn on_disk(
+    root: &Root,
+    of: Option<Uuid>,
+    busy_timeout: Duration,
+) -> Result<Vec<OnDisk>, StorageError> {
+    let digits = of.map(|uuid| uuid.simple().to_string()[24..].to_owned());
+    let mut found = Vec::new();
     for directory in list(&root.tenants())? {
-        for path in list(&directory)? {
-            let Some((tenant, catalog, fenced, generation)) = stamp(root, &path, busy_timeout)?
-            else {
-                continue;
-            };
-            let is_it = |one: &&mut OnDisk| one.key == tenant && one.catalog == catalog;
-            let one = match found.iter_mut().find(is_it) {
-                Some(one) => one,
-                None => {
-                    found.push(OnDisk {
-                        key: tenant,
-                        catalog,
-                        tombstone: tombstones::stands(root, tenant.uuid)?,
-                        generations: Vec::new(),
-                        newest: None,
-                    });
-                    found.last_mut().expect("one was pushed")
-                }
-            };
-            one.generations.push(generation);
-            if !fenced
-                && one
-                    .newest
-                    .as_ref()
-                    .is_none_or(|newest| newest.0 < generation)
-            {
-                let mut conn = connect::open(&path, &Whose::Tenant(tenant.id), busy_timeout)?;
-                let reading = "reading the schema of a tenant";
-                let version = migrate::newest_applied(&mut conn).map_err(query(reading))?;
-                let facts = schema::facts(&mut conn).map_err(query(reading))?;
-                one.newest = Some((generation, version, facts.fingerprint));
-            }
+        let name = directory.file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        if digits
+            .as_ref()
+            .is_none_or(|digits| name.ends_with(digits.as_str()))
+        {
+            found.push(look_around(root, &directory, name, busy_timeout));
         }
     }
     Ok(found)
 }
 
-type Stamp = (TenantKey, Uuid, bool, u64);
-
-/// What a file says it is: tenant, catalogue, whether it is fenced, generation. `None` where that is not its name, or where
-/// it is no database. One that cannot be read now is an error: left out, it would be forgotten.
-fn stamp(root: &Root, path: &Path, busy_timeout: Duration) -> Result<Option<Stamp>, ConnectError> {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let is_ours = name.and_then(|name| name.strip_prefix('g')?.strip_suffix(".sqlite3"));
-    if is_ours.is_none() {
-        return Ok(None);
+/// What is in one tenant's directory. What fails is that tenant's trouble, and part of what was found.
+fn look_around(root: &Root, directory: &Path, name: String, busy_timeout: Duration) -> OnDisk {
+    let mut found = OnDisk {
+        directory: name,
+        owner: None,
+        tombstone: false,
+        generations: Vec::new(),
+        newest: None,
+        unreadable: Vec::new(),
+    };
+    let names = match leftovers::names(directory) {
+        Ok(names) => names,
+        Err(error) => {
+            found.unreadable.push((0, error.to_string()));
+            return found;
+        }
+    };
+    for name in names {
+        let Entry::Database(generation) = Entry::of(&name) else {
+            continue;
+        };
+        found.generations.push(generation);
+        match look_at(root, &directory.join(name), generation, busy_timeout) {
+            Ok((owner, newest)) => {
+                found.owner = Some(owner);
+                let rank = |one: &Newest| (!one.fenced, one.generation);
+                if found
+                    .newest
+                    .as_ref()
+                    .is_none_or(|other| rank(other) < rank(&newest))
+                {
+                    found.newest = Some(newest);
+                }
+            }
+            Err(reason) => found.unreadable.push((generation, reason)),
+        }
     }
-    let whose = Whose::Template;
-    let read = connect::open(path, &whose, busy_timeout).and_then(|mut conn| {
-        let identity = Identity::read(&mut conn);
-        identity.map_err(|error| connect::failed(error, &whose))
-    });
-    match read {
-        Ok(identity) => Ok(identity.and_then(|identity| told(root, path, &identity))),
-        Err(error) if error.is_nobodys() => Ok(None),
-        Err(error) => Err(error),
+    if let Some((tenant, _)) = found.owner {
+        // In doubt it was purged: what is left alone can be looked at again.
+        found.tombstone = tombstones::stands(root, tenant.uuid).unwrap_or(true);
     }
+    found
 }
 
-fn told(root: &Root, path: &Path, identity: &Identity) -> Option<Stamp> {
-    let told = told_by(identity)?;
-    let tenant = told.tenant?;
+/// What a file says it is, if that is its name; why it could not be read, in words.
+fn look_at(
+    root: &Root,
+    path: &Path,
+    generation: u64,
+    busy_timeout: Duration,
+) -> Result<((TenantKey, Uuid), Newest), String> {
+    let whose = Whose::Template;
+    let words = |error: ConnectError| {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        match (cause, error) {
+            // Whose it is is not known before it is read.
+            (_, ConnectError::Unsafe { reason, .. }) => reason,
+            (_, ConnectError::Damaged { symptom, .. }) => format!("damaged ({symptom})"),
+            (_, ConnectError::Empty { .. }) => "an empty file".to_owned(),
+            (_, ConnectError::Missing { .. }) => "gone".to_owned(),
+            (Some(cause), _) => cause,
+            (None, error) => error.to_string(),
+        }
+    };
+    let mut conn = connect::open(path, &whose, busy_timeout).map_err(words)?;
+    let failed = |error| words(connect::failed(error, &whose));
+    let identity = Identity::read(&mut conn).map_err(failed)?;
+    let told = identity
+        .as_ref()
+        .and_then(|identity| told_by(identity).and_then(|told| Some((told, told.tenant?))));
+    let (Some(identity), Some((told, tenant))) = (&identity, told) else {
+        return Err("it carries no identity of a tenant".to_owned());
+    };
     let wanted = root.tenant(tenant.id.folded().as_str(), tenant.uuid, told.generation);
-    (wanted.ok()? == path).then_some((tenant, told.catalog, identity.fenced, told.generation))
+    if !wanted.is_ok_and(|wanted| wanted == path) {
+        return Err(format!(
+            "it is really generation {} of tenant `{}`",
+            told.generation, tenant.id
+        ));
+    }
+    let newest = Newest {
+        generation,
+        fenced: identity.fenced,
+        version: migrate::newest_applied(&mut conn).map_err(failed)?,
+        fingerprint: schema::facts(&mut conn).map_err(failed)?.fingerprint,
+    };
+    Ok(((tenant, told.catalog), newest))
 }
 
 fn list(directory: &Path) -> Result<Vec<PathBuf>, FileError> {

@@ -12,7 +12,7 @@ use super::identity::{self, Identity};
 use super::instance::{self, Instance};
 use super::lock::DirLock;
 use super::root::{Root, RootOptions};
-use super::{connect, fence, inspect, leftovers, quota, schema, tombstones};
+use super::{connect, fence, inspect, leftovers, maker, quota, schema, tombstones};
 use crate::backend::error::{ConnectError, StorageError, Whose};
 use crate::backend::{DatabasePages, Opened, SchemaFacts, Storage, TenantKey};
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration};
@@ -102,6 +102,13 @@ impl SqliteStorage {
             .root
             .tenant(key.id.folded().as_str(), key.uuid, generation);
         path.expect("a folded TenantId is what the root asks for")
+    }
+
+    /// Whether `by` made this generation and nobody has used it.
+    fn is_unused(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<bool, StorageError> {
+        let mut conn = self.connect_to_inspect(key, generation)?;
+        let reading = query("reading which operation made a database");
+        maker::is_unused(&mut conn, by).map_err(reading)
     }
 
     pub(super) fn busy_timeout(&self) -> Duration {
@@ -247,6 +254,7 @@ impl Storage for SqliteStorage {
             &Identity::tenant(self.catalog, key, generation),
             wait,
         )?;
+        maker::forget(&mut conn).map_err(|e| connect::failed(e, &whose))?;
         let schema_version =
             migrate::newest_applied(&mut conn).map_err(|e| connect::failed(e, &whose))?;
         Ok(Opened {
@@ -322,27 +330,68 @@ impl Storage for SqliteStorage {
         seal(conn, &staging)
     }
 
-    fn publish(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+    fn publish(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError> {
+        let whose = Whose::Tenant(key.id);
         if self.is_tombstoned(key.uuid)? {
-            let whose = Whose::Tenant(key.id);
             return Err(ConnectError::Purged { whose }.into());
         }
         let path = self.path(key, generation);
-        Ok(files::publish(&files::staging_beside(&path), &path)?)
+        let staging = files::staging_beside(&path);
+        let mut conn = self.open_staging(&staging, &whose)?;
+        maker::sign(&mut conn, by).map_err(query("signing a new database"))?;
+        seal(conn, &staging)?;
+        crate::failpoint::hit("publish.signed");
+        Ok(files::publish(&staging, &path)?)
     }
 
-    fn discard(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+    fn discard(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError> {
         let path = self.path(key, generation);
         files::remove_database(&files::staging_beside(&path))?;
-        let whose = Whose::Tenant(key.id);
-        let ours = Identity::tenant(self.catalog, key, generation);
-        let opened = connect::open(&path, &whose, self.busy_timeout);
-        match opened.and_then(|mut conn| connect::check_stamp(&mut conn, &whose, &ours)) {
-            Ok(_) => Ok(files::remove_database(&path)?),
-            Err(error) if error.is_nobodys() => Ok(()),
-            // What cannot be looked into now may be ours, and is looked into by whoever tries again.
-            Err(error) => Err(error.into()),
+        match self.is_unused(key, generation, by) {
+            Ok(true) => Ok(files::remove_database(&path)?),
+            Ok(false) => Err(StorageError::NotOfOperation {
+                tenant: key.id,
+                found: leftovers::database(generation),
+            }),
+            // Nothing, or nothing of this tenant's: it is left alone.
+            Err(StorageError::Connect(error)) if error.is_lost() => Ok(()),
+            Err(error) => Err(error),
         }
+    }
+
+    fn undo_create(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError> {
+        let directory = self.directory(key);
+        let found = leftovers::not_of_creation(&directory, generation)?;
+        let found = match found {
+            None => match self.is_unused(key, generation, by) {
+                Ok(true) => None,
+                Ok(false) => Some(leftovers::database(generation)),
+                Err(StorageError::Connect(ConnectError::Missing { .. })) => None,
+                Err(error) => return Err(error),
+            },
+            found => found,
+        };
+        match found {
+            None => Ok(files::remove_directory(&directory)?),
+            Some(found) => Err(StorageError::NotOfOperation {
+                tenant: key.id,
+                found,
+            }),
+        }
+    }
+
+    fn check_new(&self, key: &TenantKey) -> Result<(), StorageError> {
+        match self.highest_generation(key)? {
+            0 => Ok(()),
+            generation => Err(StorageError::NotOfOperation {
+                tenant: key.id,
+                found: leftovers::database(generation),
+            }),
+        }
+    }
+
+    fn highest_generation(&self, key: &TenantKey) -> Result<u64, StorageError> {
+        Ok(leftovers::highest(&self.directory(key))?)
     }
 
     fn remove_generation(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
@@ -381,14 +430,7 @@ impl Storage for SqliteStorage {
     }
 
     fn unfence(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
-        let whose = Whose::Tenant(key.id);
-        let mut conn = connect::open(&self.path(key, generation), &whose, self.busy_timeout)?;
-        let identity = Identity::tenant(self.catalog, key, generation);
-        let found = connect::check_stamp(&mut conn, &whose, &identity)?;
-        match found.fenced {
-            true => fence::lower(&mut conn).map_err(query("lowering the fence")),
-            false => Ok(()),
-        }
+        super::shared::unfence(&self.root, self.catalog, key, generation, self.busy_timeout)
     }
 
     fn is_tombstoned(&self, tenant: Uuid) -> Result<bool, StorageError> {

@@ -1,5 +1,9 @@
 PRAGMA foreign_keys = OFF;
 BEGIN IMMEDIATE;
+DROP TRIGGER __tenants_audit_ends_said;
+DROP INDEX __tenants_audit_actor;
+DROP INDEX __tenants_audit_action;
+DROP INDEX __tenants_audit_tenant_id;
 ALTER TABLE __tenants_run_tenants DROP COLUMN backup;
 CREATE TABLE moved AS SELECT * FROM __tenants_tenants;
 DROP TABLE __tenants_tenants;

@@ -332,10 +332,10 @@ fn a_writer_is_refused_before_its_tenant_is_purged() {
     }
 }
 
-/// A purge is no less final for somebody who does not let go of an archived tenant: it does not wait for ever, and nothing
-/// that process does brings a file back.
+/// A purge removes nothing that somebody may still be writing to: it does not wait for ever either, and is done once it is
+/// let go.
 #[test]
-fn a_purge_goes_on_where_another_process_has_it_locked() {
+fn a_purge_does_not_go_on_where_another_process_has_it_locked() {
     let short = Duration::from_millis(200);
     let fleet = fleet_with(|builder| builder.busy_timeout(short).drain_timeout(short));
     let tenant = fleet.create("TH001");
@@ -344,11 +344,13 @@ fn a_purge_goes_on_where_another_process_has_it_locked() {
     assert_eq!(locker.hear().as_deref(), Some("locked"));
     delete_at_once(&fleet.tenancy, &id());
     let directory = fleet.file(&tenant, 1).parent().unwrap().to_owned();
-    attempt("purge", &fleet.tenancy).unwrap();
-    assert!(!directory.exists());
+    let error = attempt("purge", &fleet.tenancy).unwrap_err();
+    assert!(error.contains("raising the fence"), "{error}");
+    assert!(fleet.file(&tenant, 1).exists());
     locker.tell("go on");
     assert_eq!(locker.hear().as_deref(), Some("unlocked"));
     assert!(locker.wait().success());
+    fleet.tenancy.recover().unwrap();
     assert!(!directory.exists());
     assert!(fleet.tenancy.undead().unwrap().is_empty());
     world::check(&fleet.root);

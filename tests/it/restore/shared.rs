@@ -373,6 +373,7 @@ fn killed_at_every_step_it_is_finished_by_calling_it_again() {
         "aside",
         "published",
         "reconciled",
+        "unfenced",
         "closed",
     ];
     let dir = tempfile::tempdir().unwrap();
@@ -398,6 +399,207 @@ fn killed_at_every_step_it_is_finished_by_calling_it_again() {
         finished(&root);
         fs::remove_dir_all(root).unwrap();
     }
+}
+
+/// Tries, and says how it went; then once more, which succeeds.
+pub(super) fn play_or_fail(root: &Path) {
+    let backup = shared_backup(root);
+    say("ready");
+    crate::actors::told();
+    say(match builder(root).restore_shared(&backup) {
+        Ok(_) => "restored".to_owned(),
+        Err(error) => format!("{error:?}"),
+    });
+    crate::actors::told();
+    builder(root).restore_shared(&backup).unwrap();
+    say("done");
+}
+
+/// The copy is made, the marker stands, and the copy goes: nothing was restored, whatever the marker says.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_copy_that_is_gone_was_not_restored() {
+    for point in ["begun", "aside"] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        then_and_now(&root);
+        let mut command = crate::actors::command("restore shared", &root);
+        let failpoint = format!("restore-shared.{point}=kill");
+        command.env("DIESEL_TENANTS_FAILPOINT", failpoint);
+        assert!(crashes::run(command));
+        fs::remove_file(root.join(".restore-shared.sqlite3")).unwrap();
+        let restored = builder(&root).restore_shared(shared_backup(&root)).unwrap();
+        assert_eq!(restored.moved.len(), 1, "{point}: {restored:?}");
+        assert_eq!(restored.orphans.len(), 1, "{point}: {restored:?}");
+        finished(&root);
+    }
+}
+
+/// A disk that fails at a call of the first attempt: who is told that it is restored has it restored, and who is told
+/// that it is not can try again.
+#[test]
+fn a_failing_disk_does_not_make_it_say_what_is_not_so() {
+    if !crashes::strace_works() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let start = dir.path().join("start");
+    then_and_now(&start);
+    let mut failures = 0;
+    for (calls, error) in [("fsync,fdatasync", "EIO"), ("?renameat2,?rename", "EIO")] {
+        // A few names and syncs decide, so this takes every second one at least.
+        for n in (1..).step_by(crashes::step().min(2)) {
+            let root = dir.path().join("failed");
+            crashes::copy(&start, &root);
+            let mut strace = std::process::Command::new("strace");
+            strace.args(["-f", "-qq", "-o", "/dev/null"]);
+            let inject = format!("inject={calls}:error={error}:when={n}");
+            strace.args(["-e", &format!("trace={calls}"), "-e", &inject]);
+            let part = "restore shared or fail";
+            let mut actor = Actor::from(crate::actors::command_under(strace, part, &root));
+            let mut said = Vec::new();
+            while let Some(word) = actor.hear() {
+                said.push(word);
+                if said.len() < 3 {
+                    actor.tell("go on");
+                }
+            }
+            drop(actor);
+            let restored = said[1] == "restored";
+            failures += usize::from(!restored);
+            // Each call of the set is counted by itself, so one of the second time may have failed, too.
+            if said.last().is_none_or(|last| last != "done") {
+                play(&root);
+            }
+            finished(&root);
+            fs::remove_dir_all(&root).unwrap();
+            if restored {
+                break;
+            }
+        }
+    }
+    assert!(failures >= 3, "{failures}: the sweep did not get far");
+}
+
+/// An operation that is killed leaves its fence in the newest database. That is no reason to take an older one.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_fenced_database_is_found_and_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    then_and_now(&root);
+    let mut command = crate::actors::command("restore", &root);
+    command.env("DIESEL_TENANTS_FAILPOINT", "generation.fenced=kill");
+    assert!(crashes::run(command));
+    fs::remove_file(root.join("shared.sqlite3")).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(root.join(format!("shared.sqlite3{suffix}")));
+    }
+    let restored = builder(&root).restore_shared(shared_backup(&root)).unwrap();
+    assert!(restored.missing.is_empty(), "{restored:?}");
+    assert!(restored.unreadable.is_empty(), "{restored:?}");
+    assert_eq!((restored.moved[0].1, restored.moved[0].2), (1, 2));
+    let tenancy = builder(&root).open().unwrap();
+    assert_eq!(world::rows(&tenancy), ["before", "newest"]);
+    assert_eq!(tenancy.old_generations(&id()).unwrap().len(), 1);
+    let backups = tenancy.backups(&BackupFilter::tenant(&id())).unwrap();
+    let backup = BackupRef::from(&backups[0]);
+    let again = tenancy.restore(&id(), &backup, &confirmed()).unwrap();
+    assert!(again.generation > 2);
+}
+
+/// The file of generation 2 of TH001, which is its newest.
+fn newest_file(root: &Path) -> PathBuf {
+    let directories = fs::read_dir(root.join("tenants")).unwrap();
+    let mut paths = directories.map(|entry| entry.unwrap().path());
+    let its = |path: &PathBuf| {
+        path.file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("th001-")
+    };
+    paths.find(its).unwrap().join("g2.sqlite3")
+}
+
+#[test]
+fn a_database_that_cannot_be_read_is_not_missing_and_no_older_one_is_served() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    then_and_now(&root);
+    let file = newest_file(&root);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let restored = builder(&root).restore_shared(shared_backup(&root)).unwrap();
+    assert!(restored.missing.is_empty(), "{restored:?}");
+    let [unreadable] = &restored.unreadable[..] else {
+        panic!("{restored:?}");
+    };
+    assert_eq!(unreadable.tenant.unwrap().id, id());
+    assert!(unreadable.file.ends_with("/g2.sqlite3"), "{unreadable:?}");
+    let tenancy = builder(&root).open().unwrap();
+    assert!(tenancy.tenant(&id()).is_err());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(world::rows(&tenancy), ["before", "newest"]);
+    drop(tenancy);
+    finished(&root);
+}
+
+/// One page of one tenant's database is damaged: the shared database of the fleet is restored all the same.
+#[test]
+fn a_damaged_tenant_does_not_keep_the_others_from_being_found() {
+    #[derive(QueryableByName)]
+    struct Page {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        at: i64,
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    then_and_now(&root);
+    let file = newest_file(&root);
+    // Its ledger, so that it can be opened and says whose it is.
+    let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    let page = diesel::sql_query(
+        "SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size) AS at
+         FROM sqlite_schema WHERE name = '__tenants_migrations'",
+    );
+    let page = diesel::RunQueryDsl::get_result::<Page>(page, &mut conn).unwrap();
+    drop(conn);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[page.at as usize..][..512].fill(0xff);
+    fs::write(&file, bytes).unwrap();
+    let restored = builder(&root).restore_shared(shared_backup(&root)).unwrap();
+    assert_eq!(restored.unreadable.len(), 1, "{restored:?}");
+    assert_eq!(restored.unreadable[0].tenant.unwrap().id, id());
+    assert_eq!(restored.orphans.len(), 1);
+    let tenancy = builder(&root).open().unwrap();
+    let orphan = tenancy.reclaimable().unwrap()[0];
+    let new = NewTenant::named("found again");
+    let found = tenancy.reclaim_orphan(orphan.uuid, new).unwrap();
+    assert_eq!(names(&mut found.enter().unwrap()), ["only here"]);
+}
+
+/// A hold that was laid after the backup is not in it, and no purge may go by a date from before.
+#[test]
+fn nothing_is_due_after_a_restore_until_somebody_decides_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let tenancy = builder(&root).open().unwrap();
+    tenancy.create(&id(), NewTenant::named("x")).unwrap();
+    crate::app::delete_at_once(&tenancy, &id());
+    let backup = tenancy.backup_shared(&BackupOptions::new()).unwrap();
+    tenancy.hold(&id(), "case 12").unwrap();
+    drop(tenancy);
+    let restored = builder(&root).restore_shared(&backup.path).unwrap();
+    assert_eq!(restored.undated.len(), 1, "{restored:?}");
+    assert_eq!(restored.undated[0].id, id());
+    let tenancy = builder(&root).open().unwrap();
+    assert!(tenancy.due().unwrap().is_empty());
+    let error = tenancy.purge(&id(), "TH001").unwrap_err();
+    assert!(error.to_string().contains("delete"), "{error}");
+    assert!(tenancy.verify_audit().unwrap().is_intact());
+    drop(tenancy);
+    world::check(&root);
 }
 
 #[test]

@@ -33,6 +33,10 @@ pub(crate) struct Restored {
     moved: Vec<String>,
     /// Tenants that have no database on this disk: restore each from its own backup.
     missing: Vec<String>,
+    /// Databases on this disk that could not be read, and why.
+    unreadable: Vec<String>,
+    /// Tenants that were deleted, and whose date was taken back: holds laid since the backup are not in it.
+    undated: Vec<String>,
     /// Databases of tenants the backup does not know: created after it was taken.
     orphans: Vec<Orphan>,
     next: Vec<String>,
@@ -74,6 +78,16 @@ impl RestoreShared {
                 .iter()
                 .map(|tenant| tenant.id.to_string())
                 .collect(),
+            unreadable: done
+                .unreadable
+                .iter()
+                .map(|one| format!("{}: {}", one.file, one.reason))
+                .collect(),
+            undated: done
+                .undated
+                .iter()
+                .map(|tenant| tenant.id.to_string())
+                .collect(),
             orphans: done
                 .orphans
                 .iter()
@@ -106,13 +120,16 @@ impl Document for Restored {
             .with_some("set aside", self.aside.as_ref())
             .with_some("moved on since", list(&self.moved))
             .with_some("missing", list(&self.missing))
+            .with_some("unreadable", list(&self.unreadable))
+            .with_some("no longer deleted", list(&self.undated))
             .with_some("not known to it", list(&orphans));
         write!(f, "{fields}")?;
         show::next(f, &self.next)
     }
 
     fn exit(&self) -> Exit {
-        match self.missing.is_empty() && self.orphans.is_empty() {
+        let lists = [&self.missing, &self.unreadable, &self.undated];
+        match lists.iter().all(|list| list.is_empty()) && self.orphans.is_empty() {
             true => Exit::Done,
             false => Exit::Findings,
         }

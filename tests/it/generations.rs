@@ -1,0 +1,291 @@
+//! A catalogue that is older than the databases: a virtual machine that was set back, a shared database put back by
+//! hand. Whatever it believes in, no database that somebody has written to is removed or passed over for an older one.
+use std::path::{Path, PathBuf};
+
+use diesel_tenants::prelude::*;
+use diesel_tenants::repair::RepairOptions;
+use diesel_tenants::verify::{Finding, Health, VerifyOptions};
+use diesel_tenants::{BackupOptions, BackupRef, RestoreOptions, Status};
+
+use crate::app::{admit, builder, names};
+use crate::crashes::copy;
+
+const FAILPOINT: &str = "DIESEL_TENANTS_FAILPOINT";
+
+fn id() -> TenantId {
+    "TH001".parse().unwrap()
+}
+
+fn confirmed() -> RestoreOptions {
+    RestoreOptions::confirmed("TH001")
+}
+
+/// Where the shared database is set aside, with what belongs to it, while nobody has it open.
+fn shared(root: &Path, copies: &Path, to_root: bool) {
+    for suffix in ["", "-wal", "-shm"] {
+        let (live, aside) = (
+            root.join(format!("shared.sqlite3{suffix}")),
+            copies.join(format!("shared.sqlite3{suffix}")),
+        );
+        let (from, to) = if to_root {
+            (aside, live)
+        } else {
+            (live, aside)
+        };
+        let _ = std::fs::remove_file(&to);
+        if from.exists() {
+            copy(&from, &to);
+        }
+    }
+}
+
+/// The file of a generation of the only tenant.
+fn file(root: &Path, generation: u64) -> PathBuf {
+    let tenants = root.join("tenants");
+    let mut directories = std::fs::read_dir(tenants).unwrap();
+    let directory = directories.next().unwrap().unwrap().path();
+    directory.join(format!("g{generation}.sqlite3"))
+}
+
+/// The names of the patients in a database nobody has open.
+fn rows(file: &Path) -> Vec<String> {
+    #[derive(QueryableByName)]
+    struct Patient {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        name: String,
+    }
+    let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    let all = diesel::sql_query("SELECT name FROM patients ORDER BY id");
+    let rows = diesel::RunQueryDsl::load::<Patient>(all, &mut conn).unwrap();
+    rows.into_iter().map(|row| row.name).collect()
+}
+
+/// A tenant at generation 2 with rows in it, under a catalogue that was put back to when there was generation 1 only.
+fn set_back(root: &Path, copies: &Path) -> BackupRef {
+    let tenancy = builder(root).open().unwrap();
+    let tenant = tenancy.create(&id(), NewTenant::named("x")).unwrap();
+    admit(&mut tenant.enter().unwrap(), "before").unwrap();
+    let backup = tenancy.backup(&id(), &BackupOptions::new()).unwrap();
+    drop((tenant, tenancy));
+    shared(root, copies, false);
+    let tenancy = builder(root).open().unwrap();
+    let backup = BackupRef::path(backup.path);
+    tenancy.restore(&id(), &backup, &confirmed()).unwrap();
+    admit(&mut tenancy.tenant(&id()).unwrap(), "acknowledged").unwrap();
+    drop(tenancy);
+    shared(root, copies, true);
+    backup
+}
+
+#[test]
+fn a_restore_under_an_old_catalogue_does_not_remove_the_live_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let backup = set_back(&root, dir.path());
+    let tenancy = builder(&root).open().unwrap();
+    for _ in 0..2 {
+        // It may succeed, under a number nobody has had, or fail: what was there stays.
+        let _ = tenancy.restore(&id(), &backup, &confirmed());
+        assert!(file(&root, 2).exists());
+    }
+    assert!(tenancy.handle(&id()).unwrap().record().unwrap().generation > 2);
+    drop(tenancy);
+    assert_eq!(rows(&file(&root, 2)), ["before", "acknowledged"]);
+}
+
+#[test]
+fn a_generation_newer_than_the_catalogue_is_no_leftover() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    set_back(&root, dir.path());
+    let tenancy = builder(&root).open().unwrap();
+    let verified = tenancy.verify(&id(), &VerifyOptions::default()).unwrap();
+    let newer: Vec<_> = verified
+        .reasons
+        .iter()
+        .filter(|finding| matches!(finding, Finding::NewerGeneration { generation: 2 }))
+        .collect();
+    assert_eq!(newer.len(), 1, "{verified:?}");
+    assert!(newer[0].to_string().contains("restore the shared database"));
+    assert!(verified.status > Health::Incomplete);
+    // Lowering the fence of generation 1 would serve what is old as if it were the newest.
+    let repaired = tenancy.plan_repair(&id(), &RepairOptions::default());
+    assert!(repaired.is_err(), "{repaired:?}");
+    assert!(tenancy.tenant(&id()).is_err());
+}
+
+/// The catalogue is put back to the middle of an operation, which has ended since and whose database is in use.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_has_been_in_use_is_not_undone() {
+    for (part, generation) in [("compact", 2), ("create", 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        if part == "compact" {
+            crate::crashes::with_rows(&root);
+        } else {
+            drop(builder(&root).open().unwrap());
+        }
+        // Killed with the operation in the journal, its database in place, and not named by the catalogue yet.
+        let point = match part {
+            "compact" => "generation.published",
+            _ => "create.published",
+        };
+        let mut command = crate::actors::command(part, &root);
+        command.env(FAILPOINT, format!("{point}=kill"));
+        assert!(crate::crashes::run(command));
+        let killed = dir.path().join("killed");
+        copy(&root, &killed);
+        // Left like that it is undone.
+        let tenancy = builder(&killed).open().unwrap();
+        let tenants = tenancy.tenants().unwrap();
+        assert_eq!(tenants.len(), usize::from(part == "compact"));
+        assert!(tenants.iter().all(|record| record.generation == 1));
+        drop(tenancy);
+        assert_eq!(
+            root.join("tenants").read_dir().unwrap().count(),
+            1,
+            "the directory is there to look into"
+        );
+        // Had it not been killed, somebody would have written to it.
+        let live = file(&root, generation);
+        use_once(&root, &live);
+        let before = rows(&live);
+        for _ in 0..2 {
+            let tenancy = builder(&root).open().unwrap();
+            let error = tenancy.recover().unwrap_err();
+            let mut text = error.to_string();
+            let mut cause = std::error::Error::source(&error);
+            while let Some(error) = cause {
+                text.push_str(&error.to_string());
+                cause = error.source();
+            }
+            assert!(text.contains("restore the shared database"), "{text}");
+            assert!(tenancy.tenant(&id()).is_err(), "what is old is not served");
+        }
+        assert_eq!(rows(&live), before, "{part}");
+    }
+}
+
+/// Enters a row through the library, as whoever was told of the tenant's newest database does.
+#[cfg(feature = "failpoints")]
+fn use_once(root: &Path, live: &Path) {
+    let aside = root.with_extension("aside");
+    std::fs::create_dir(&aside).unwrap();
+    shared(root, &aside, false);
+    let conn = &mut SqliteConnection::establish(root.join("shared.sqlite3").to_str().unwrap());
+    let conn = conn.as_mut().unwrap();
+    let generation = if live.ends_with("g2.sqlite3") { 2 } else { 1 };
+    diesel::connection::SimpleConnection::batch_execute(
+        conn,
+        &format!(
+            "UPDATE __tenants_operations SET finished_at = started_at, outcome = 'done';
+             UPDATE __tenants_tenants SET status = 'active', generation = {generation};
+             UPDATE __tenants_catalog SET change_seq = change_seq + 1;
+             UPDATE __tenants_tenants SET change_seq = (SELECT change_seq FROM __tenants_catalog);"
+        ),
+    )
+    .unwrap();
+    let _ = conn;
+    let tenancy = builder(root).open().unwrap();
+    let mut ctx = tenancy.tenant(&id()).unwrap();
+    admit(&mut ctx, "acknowledged").unwrap();
+    assert!(names(&mut ctx).contains(&"acknowledged".to_owned()));
+    drop((ctx, tenancy));
+    shared(root, &aside, true);
+}
+
+/// What lies in the directory of a tenant that was never finished, and is not of its creation, is not removed with it.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_creation_is_not_undone_over_other_files() {
+    for found in ["g2.sqlite3", "g1.sqlite3.bak"] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        let mut command = crate::actors::command("create", &root);
+        command.env(FAILPOINT, "create.staged=kill");
+        assert!(crate::crashes::run(command));
+        let planted = file(&root, 1).with_file_name(found);
+        std::fs::write(&planted, "somebody's").unwrap();
+        let tenancy = builder(&root).open().unwrap();
+        assert!(tenancy.recover().is_err());
+        assert_eq!(std::fs::read(&planted).unwrap(), b"somebody's");
+        std::fs::remove_file(&planted).unwrap();
+        tenancy.recover().unwrap();
+        drop(tenancy);
+        assert!(crate::world::check(&root).tenants().unwrap().is_empty());
+    }
+}
+
+/// The catalogue is put back to when a tenant was reserved, which was completed and has moved on since: it is not made
+/// anew beside its own database, nor served empty.
+#[test]
+fn a_reservation_is_not_completed_over_the_live_database() {
+    for generation in [1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        let tenancy = builder(&root).open().unwrap();
+        tenancy.reserve(&id(), NewTenant::named("x")).unwrap();
+        let backup = tenancy.backup_shared(&BackupOptions::new()).unwrap();
+        drop(tenancy);
+        shared(&root, dir.path(), false);
+        let tenancy = builder(&root).open().unwrap();
+        let tenant = tenancy.complete(&id()).unwrap();
+        admit(&mut tenant.enter().unwrap(), "acknowledged").unwrap();
+        if generation == 2 {
+            tenancy.compact(&id()).unwrap();
+        }
+        drop((tenant, tenancy));
+        shared(&root, dir.path(), true);
+
+        let tenancy = builder(&root).open().unwrap();
+        for _ in 0..2 {
+            assert!(tenancy.complete(&id()).is_err());
+            assert!(tenancy.tenant(&id()).is_err());
+        }
+        drop(tenancy);
+        assert_eq!(rows(&file(&root, generation)), ["acknowledged"]);
+        builder(&root).restore_shared(&backup.path).unwrap();
+        let tenancy = builder(&root).open().unwrap();
+        let found = tenancy.handle(&id()).unwrap().record().unwrap();
+        assert_eq!(found.generation, generation);
+        assert_eq!(names(&mut tenancy.tenant(&id()).unwrap()), ["acknowledged"]);
+    }
+}
+
+/// A completion under a higher number is undone like any other creation: it removes what it made, and nothing else.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_completion_is_undone_under_whatever_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let tenancy = builder(&root).open().unwrap();
+    tenancy.reserve(&id(), NewTenant::named("x")).unwrap();
+    drop(tenancy);
+    for generation in 1..=3 {
+        let mut command = crate::actors::command("complete", &root);
+        command.env(FAILPOINT, "create.published=kill");
+        assert!(crate::crashes::run(command));
+        let made = file(&root, generation);
+        assert!(made.exists(), "{generation}");
+        if generation == 2 {
+            let planted = file(&root, 1);
+            std::fs::write(&planted, "somebody's").unwrap();
+            let tenancy = builder(&root).open().unwrap();
+            assert!(tenancy.recover().is_err());
+            assert_eq!(std::fs::read(&planted).unwrap(), b"somebody's");
+            assert!(made.exists());
+            std::fs::remove_file(&planted).unwrap();
+        }
+        let tenancy = builder(&root).open().unwrap();
+        let _ = tenancy.recover();
+        let record = tenancy.handle(&id()).unwrap().record().unwrap();
+        assert_eq!(record.status, Status::Reserved, "{generation}");
+        assert!(!made.exists());
+    }
+    let tenancy = builder(&root).open().unwrap();
+    let tenant = tenancy.complete(&id()).unwrap();
+    assert_eq!(tenant.record().unwrap().generation, 4);
+    drop((tenant, tenancy));
+    crate::world::check(&root);
+}
