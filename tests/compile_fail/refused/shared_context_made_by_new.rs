@@ -3,5 +3,5 @@
 use diesel_tenants::prelude::*;
 
 pub fn case() -> SharedContext {
-    SharedContext::new(panic!(), panic!())
+    SharedContext::new(panic!(), panic!(), panic!())
 }
