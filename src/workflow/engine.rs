@@ -14,7 +14,7 @@ use crate::audit::AuditNote;
 use crate::backend::{Backend, Storage};
 use crate::catalog::to_millis;
 use crate::catalog::workflows::RunRow;
-use crate::error::{CatalogError, OwnError, Unreadable, WorkflowError};
+use crate::error::{CatalogError, OpenError, OwnError, Unreadable, WorkflowError};
 use crate::failpoint::hit;
 use crate::lifecycle::Running;
 use crate::registry::Registry;
@@ -145,10 +145,15 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
         }
         let running = Running::new(registry);
         let now = to_millis(SystemTime::now());
-        let uuid = registry
-            .tenant(tenant)
-            .ok()
-            .map(|found| found.record().uuid);
+        let uuid = match registry.tenant(tenant) {
+            Ok(found) => Some(found.record().uuid),
+            Err(OpenError::UnknownTenant { .. }) => None,
+            Err(source) => {
+                let step = "tenant";
+                let source = Box::new(source);
+                return Err(WorkflowError::Open { name, step, source });
+            }
+        };
         let row = RunRow {
             id: running.id(),
             name: name.to_owned(),

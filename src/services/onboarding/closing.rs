@@ -128,7 +128,7 @@ impl Workflow for DeregisterHospital {
             close(shared, &row, crate::services::now())
         })?;
         flow.verb("database", |tenancy| {
-            close_database(tenancy, &code, Retention(closing.until))
+            close_database(tenancy, &code, tenant, Retention(closing.until))
         })
     }
 }
@@ -175,13 +175,15 @@ fn close(
     Ok(())
 }
 
-/// Brings the tenant from where it is to where it is deleted. A date that is set stays.
+/// Brings the tenant from where it is to where it is deleted. A date that is set stays; whoever has its id by now is
+/// somebody else.
 fn close_database(
     tenancy: &Tenancy,
     code: &TenantId,
+    tenant: Option<Uuid>,
     retention: Retention,
 ) -> Result<(), OnboardingError> {
-    while let Some(record) = record(tenancy, code)? {
+    while let Some(record) = record(tenancy, code)?.filter(|found| Some(found.uuid) == tenant) {
         match record.status {
             Status::Active => {
                 tenancy.suspend(code)?;
@@ -242,12 +244,16 @@ impl Workflow for ReopenHospital {
             subscriptions::order(shared, row.id, &wanted.plan, wanted.cycle, now)?;
             Ok(())
         })?;
-        flow.verb("database", |tenancy| open_database(tenancy, &code))
+        flow.verb("database", |tenancy| open_database(tenancy, &code, tenant))
     }
 }
 
-fn open_database(tenancy: &Tenancy, code: &TenantId) -> Result<(), OnboardingError> {
-    while let Some(record) = record(tenancy, code)? {
+fn open_database(
+    tenancy: &Tenancy,
+    code: &TenantId,
+    tenant: Option<Uuid>,
+) -> Result<(), OnboardingError> {
+    while let Some(record) = record(tenancy, code)?.filter(|found| Some(found.uuid) == tenant) {
         match record.status {
             Status::Archived => {
                 tenancy.unarchive(code)?;

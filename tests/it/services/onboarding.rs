@@ -618,6 +618,36 @@ fn a_database_that_cannot_be_closed_now_is_closed_later() {
     assert!(closed(tenancy));
 }
 
+/// What was left to be closed had its id alone, and whoever had it by then would have been closed.
+#[test]
+fn what_is_left_to_be_closed_is_never_the_next_tenant_of_the_id() {
+    let service = with_plans();
+    let tenancy = &service.tenancy;
+    ask(tenancy, None, &asked(CODE)).unwrap();
+    let raw = |sql: &str| {
+        let mut shared = service.shared();
+        let done = shared.unrouted("stand in the way", |raw| {
+            raw.connection().batch_execute(sql)
+        });
+        done.unwrap();
+    };
+    raw("CREATE TRIGGER veto BEFORE UPDATE ON __tenants_tenants \
+         BEGIN SELECT RAISE(ABORT, 'not now'); END");
+    deregister(tenancy, &id(), CODE, Retention::days(1)).unwrap_err();
+    raw("DROP TRIGGER veto");
+    // Somebody does by hand what was left, and somebody else gets the id.
+    tenancy.suspend(&id()).unwrap();
+    tenancy.archive(&id()).unwrap();
+    tenancy.delete(&id(), CODE, Retention::NONE).unwrap();
+    tenancy.purge(&id(), CODE).unwrap();
+    let next = NewTenant::named("Another").reuse_retired_id();
+    let next = tenancy.create(&id(), next).unwrap();
+    tenancy.recover().unwrap();
+    let status = tenancy.handle(&id()).unwrap().record().unwrap().status;
+    assert_eq!(status, diesel_tenants::Status::Active);
+    next.enter().unwrap();
+}
+
 // Other processes.
 
 /// The parts other processes play here.
