@@ -590,12 +590,8 @@ fn what_was_purged_is_not_opened_again_and_its_code_stays_taken() {
     ));
 }
 
-/// Past the commit the hospital is closed for its people, and what its database is in the way of is done later.
-#[test]
-fn a_database_that_cannot_be_closed_now_is_closed_later() {
-    let service = with_plans();
-    let tenancy = &service.tenancy;
-    ask(tenancy, None, &asked(CODE)).unwrap();
+/// Deregisters while the catalogue takes no change of a tenant: the hospital is closed, its database is not.
+fn deregister_by_halves(service: &Service) -> OnboardingError {
     let raw = |sql: &str| {
         let mut shared = service.shared();
         let done = shared.unrouted("stand in the way", |raw| {
@@ -605,14 +601,25 @@ fn a_database_that_cannot_be_closed_now_is_closed_later() {
     };
     raw("CREATE TRIGGER veto BEFORE UPDATE ON __tenants_tenants \
          BEGIN SELECT RAISE(ABORT, 'not now'); END");
-    let error = deregister(tenancy, &id(), CODE, Retention::days(1)).unwrap_err();
+    let retention = Retention::days(1);
+    let error = deregister(&service.tenancy, &id(), CODE, retention).unwrap_err();
+    raw("DROP TRIGGER veto");
+    error
+}
+
+/// Past the commit the hospital is closed for its people, and what its database is in the way of is done later.
+#[test]
+fn a_database_that_cannot_be_closed_now_is_closed_later() {
+    let service = with_plans();
+    let tenancy = &service.tenancy;
+    ask(tenancy, None, &asked(CODE)).unwrap();
+    let error = deregister_by_halves(&service);
     assert!(error.is_retryable(), "{error:?}");
     assert!(hospital(tenancy).closed_at.is_some());
     let [left] = &tenancy.unfinished_workflows().unwrap()[..] else {
         panic!("one run is left");
     };
     assert_eq!(left.name, "deregister-hospital");
-    raw("DROP TRIGGER veto");
     assert_eq!(tenancy.recover().unwrap(), 1);
     settled(tenancy);
     assert!(closed(tenancy));
@@ -624,17 +631,7 @@ fn what_is_left_to_be_closed_is_never_the_next_tenant_of_the_id() {
     let service = with_plans();
     let tenancy = &service.tenancy;
     ask(tenancy, None, &asked(CODE)).unwrap();
-    let raw = |sql: &str| {
-        let mut shared = service.shared();
-        let done = shared.unrouted("stand in the way", |raw| {
-            raw.connection().batch_execute(sql)
-        });
-        done.unwrap();
-    };
-    raw("CREATE TRIGGER veto BEFORE UPDATE ON __tenants_tenants \
-         BEGIN SELECT RAISE(ABORT, 'not now'); END");
-    deregister(tenancy, &id(), CODE, Retention::days(1)).unwrap_err();
-    raw("DROP TRIGGER veto");
+    deregister_by_halves(&service);
     // Somebody does by hand what was left, and somebody else gets the id.
     tenancy.suspend(&id()).unwrap();
     tenancy.archive(&id()).unwrap();
