@@ -238,7 +238,7 @@ fn every_reason_is_named_and_none_shows_a_value() {
 #[test]
 fn references_that_lead_nowhere_can_become_null() {
     const TENANT: &str = "CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER REFERENCES a (id));";
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let tenancy = builder(&dir.path().join("data"))
         .tenant_migrations(MigrationScript::new("1", "a", TENANT))
         .open()
@@ -640,7 +640,7 @@ fn a_hostile_schema_does_nothing() {
 fn our_own_triggers_are_put_aside() {
     const TENANT: &str = "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE log (id INTEGER);
         CREATE TRIGGER logs AFTER INSERT ON a BEGIN INSERT INTO log VALUES (NEW.id); END;";
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let tenancy = builder(&dir.path().join("data"))
         .tenant_migrations(MigrationScript::new("1", "a", TENANT))
         .open()
@@ -690,7 +690,7 @@ fn hospital(root: &Path) -> Tenancy {
 #[test]
 fn a_django_hospital_becomes_a_tenant() {
     use diesel_tenants::models::schema::tenant::{appointments, patients};
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let home = dir.path().join("hospitals/TH001");
     std::fs::create_dir_all(&home).unwrap();
     let path = home.join("db.sqlite3");
@@ -1023,7 +1023,7 @@ fn the_power_fails_at_any_moment() {
 
 #[test]
 fn without_descriptors_it_fails_whole() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let root = dir.path().join("data");
     (OPERATION.before)(&root);
     let mut actor = crate::actors::Actor::spawn("adopt without descriptors", &root);

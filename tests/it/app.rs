@@ -81,7 +81,7 @@ pub(crate) fn fleet() -> Fleet {
 pub(crate) fn fleet_with(
     adjust: impl FnOnce(Builder<SqliteConnection, Sqlite>) -> Builder<SqliteConnection, Sqlite>,
 ) -> Fleet {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let root = dir.path().join("data");
     Fleet {
         tenancy: adjust(builder(&root)).open().unwrap(),

@@ -165,14 +165,19 @@ pub(crate) mod failpoints {
         run(command)
     }
 
-    /// Kills the operation at each point it passes, and recovery at each of its own. `at_least` points are expected.
+    /// Of the points of recovery the ordinary run takes every third, others after each kill.
+    fn some() -> usize {
+        if step() == 1 { 1 } else { 3 }
+    }
+
+    /// Kills the operation at each point it passes, and recovery at its own. `at_least` points are expected.
     pub(crate) fn every_step(operation: &Operation, at_least: usize) {
-        steps(operation, &USUAL, at_least, (1, 1));
+        steps(operation, &USUAL, at_least, (1, some()));
     }
 
     /// The same for an operation of another program.
     pub(crate) fn every_step_of(program: &Program, operation: &Operation, at_least: usize) {
-        steps(operation, program, at_least, (1, 1));
+        steps(operation, program, at_least, (1, some()));
     }
 
     /// The same for an operation of many points of another program.
@@ -197,7 +202,7 @@ pub(crate) mod failpoints {
         at_least: usize,
         (every, stride): (usize, usize),
     ) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::scratch::dir();
         let start = dir.path().join("start");
         (operation.before)(&start);
         let start_exists = start.exists();
@@ -299,7 +304,7 @@ pub(crate) fn with_mounts() -> Option<impl Fn() -> Command> {
         unshare.arg("-Urm");
         unshare
     };
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let mut probe = unshare();
     probe.args(["mount", "-t", "tmpfs", "none"]).arg(dir.path());
     let works = probe.output().is_ok_and(|done| done.status.success());
@@ -382,7 +387,7 @@ pub(crate) fn kill_and_look(part: &str, before: fn(&Path), look: impl Fn(&Path))
 
 fn kill_at(part: &str, before: fn(&Path), stride: usize, look: impl Fn(&Path)) -> usize {
     let mut kills = 0;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let start = dir.path().join("start");
     before(&start);
     for calls in CALLS {
@@ -422,7 +427,7 @@ fn killed_at_any_system_call() {
 /// A process that is killed while it writes loses nothing it was told is safe.
 #[test]
 fn killed_at_random_a_writer_loses_no_acknowledged_row() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let root = dir.path().join("data");
     let tenancy = builder(&root).open().unwrap();
     let id = "TH001".parse().unwrap();
@@ -465,7 +470,7 @@ pub(crate) fn fail_at_system_calls(part: &str, operation: &Operation) -> usize {
 /// The same where opening the library is not the first thing to do afterwards: `look` is given the data directory.
 pub(crate) fn fail_and_look(part: &str, before: fn(&Path), look: impl Fn(&Path)) -> usize {
     let mut failures = 0;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let start = dir.path().join("start");
     before(&start);
     for (calls, error) in [

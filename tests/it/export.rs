@@ -72,7 +72,7 @@ fn with_kinds(root: &Path) -> Tenancy {
 
 #[test]
 fn nothing_is_lost_on_the_way_out_and_in() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let tenancy = with_kinds(&dir.path().join("data"));
     // Another installation: another catalogue, another directory.
     let other = kinds(&dir.path().join("elsewhere"));
@@ -108,7 +108,7 @@ fn nothing_is_lost_on_the_way_out_and_in() {
 
 #[test]
 fn what_is_written_is_private_readable_and_verified_by_others() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let tenancy = with_kinds(&dir.path().join("data"));
     for format in [ExportFormat::Ndjson, ExportFormat::Sqlite] {
         let out = dir.path().join(format!("{format:?}"));
@@ -285,7 +285,7 @@ fn an_export_is_of_one_moment() {
 
 #[test]
 fn one_flipped_byte_anywhere_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let tenancy = with_kinds(&dir.path().join("data"));
     for format in [ExportFormat::Ndjson, ExportFormat::Sqlite] {
         let out = dir.path().join(format!("{format:?}"));
@@ -472,7 +472,7 @@ fn an_export_changed_on_purpose_is_data_and_nothing_else() {
 
 #[test]
 fn an_export_of_an_older_schema_is_migrated_and_one_of_a_newer_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let open = |root: &str, set: MigrationSet| {
         builder(&dir.path().join(root))
             .tenant_migrations(set)
@@ -699,7 +699,7 @@ fn failing_at_any_system_call() {
 
 #[test]
 fn without_descriptors_they_fail_whole() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let root = dir.path().join("data");
     crashes::with_rows(&root);
     // The second takes in what the first has handed out.

@@ -452,7 +452,7 @@ const DESCRIPTORS: u64 = 128;
 
 #[test]
 fn many_tenants_are_summed_up_within_a_small_budget() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::scratch::dir();
     let mut actor = Actor::spawn("sum up", &directory.path().join("data"));
     let mut hear = || actor.hear().expect("it died");
     println!("{} tenants: {}", many(), hear());

@@ -48,6 +48,7 @@ mod restore;
 mod retention;
 mod roots;
 mod schemas;
+mod scratch;
 mod services;
 mod soak;
 #[cfg(feature = "testing")]

@@ -165,7 +165,7 @@ fn assert_clean(conn: &mut SqliteConnection) {
 
 #[test]
 fn pending_migrations_are_applied_in_order_and_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let mut conn = open(&dir.path().join("db"));
     let before = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
@@ -229,7 +229,7 @@ fn nothing_is_written_where_nothing_is_pending() {
 
 #[test]
 fn a_failing_third_of_five_leaves_two() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let mut conn = open(&dir.path().join("db"));
     let broken = with(
         &five(),

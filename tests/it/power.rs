@@ -575,7 +575,7 @@ pub(crate) fn fail_power_and_look(
     before: fn(&Path),
     outcome: impl Fn(&Path) -> bool,
 ) -> usize {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let home = dir.path().canonicalize().unwrap();
     let (start, root) = (home.join("start"), home.join("data"));
     before(&start);
@@ -654,7 +654,7 @@ fn no_acknowledged_row_is_lost() {
     if !strace_works() {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let home = dir.path().canonicalize().unwrap();
     let root = home.join("data");
     with_rows(&root);

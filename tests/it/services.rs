@@ -29,7 +29,7 @@ struct Service {
 }
 
 fn service() -> Service {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let root = dir.path().join("data");
     Service {
         tenancy: open(&root),

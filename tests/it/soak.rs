@@ -163,7 +163,7 @@ const LEFT_ALONE: u64 = 32;
 
 #[test]
 fn two_thousand_tenants_need_no_more_than_256_descriptors() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::scratch::dir();
     let mut actor = Actor::spawn("many tenants", &directory.path().join("data"));
     let mut hear = || -> u64 { actor.hear().expect("it died").parse().unwrap() };
     let (created, visited) = (Duration::from_millis(hear()), Duration::from_millis(hear()));

@@ -115,7 +115,7 @@ fn a_damaged_database_is_refused_before_anything_is_written_to_it() {
 #[test]
 fn migrating_one_waits_for_its_turn() {
     let fleet = old_fleet(&["TH001"]);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let go_on = dir.path().join("go-on");
     let mut command = crate::actors::command("migrate TH001", &fleet.root);
     let pause = format!("migrate-tenant.begun=pause:{}", go_on.display());

@@ -187,7 +187,7 @@ fn a_catalogue_that_takes_no_writes_ends_the_call_and_not_the_run() {
 #[test]
 fn a_tenant_in_the_middle_of_something_else_is_waited_for() {
     let fleet = old_fleet(&["TH001", "B1"]);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let go_on = dir.path().join("go-on");
     let mut command = crate::actors::command("compact", &fleet.root);
     let pause = format!("generation.staged=pause:{}", go_on.display());
@@ -206,7 +206,7 @@ fn a_tenant_in_the_middle_of_something_else_is_waited_for() {
 
     // The same, begun after the plan: waited for as long as a tenant may take.
     for timeout in [Duration::from_millis(50), Duration::from_secs(60)] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::scratch::dir();
         let go_on = dir.path().join("go-on");
         let pause = format!("migrate-tenant.begun=pause:{}", go_on.display());
         let mut command = crate::actors::command("migrate TH001", &fleet.root);

@@ -81,7 +81,7 @@ fn sets_that_cannot_be_used() {
         "{error:?}"
     );
 
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let migration = dir.path().join("2026-01-03-000000_third");
     std::fs::create_dir(&migration).unwrap();
     std::fs::write(migration.join("up.sql"), b"SELECT '\xff';").unwrap();

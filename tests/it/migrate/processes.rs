@@ -23,7 +23,7 @@ fn plays_a_racer() {
 
 #[test]
 fn eight_threads_and_two_processes_apply_each_migration_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let mut others = [(); 2].map(|()| child::spawn("migrate::processes::plays_a_racer", "", ""));
     let all: Vec<_> = five()
         .iter()
@@ -96,7 +96,7 @@ mod failpoints {
 
     /// A directory with a database in it.
     fn database() -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::scratch::dir();
         let path = dir.path().join("db");
         drop(open(&path));
         (dir, path)

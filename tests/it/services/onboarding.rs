@@ -925,7 +925,7 @@ fn killed_at_any_system_call_a_hospital_is_there_or_not() {
 /// A registration that a build without the workflow is asked for is not begun: nobody could finish it.
 #[test]
 fn a_build_that_could_not_recover_it_does_not_begin() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::dir();
     let tenancy = Tenancy::builder(&diesel_tenants::models::ROUTES)
         .sqlite(dir.path().join("data"))
         .init()
