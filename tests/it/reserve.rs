@@ -217,6 +217,21 @@ fn what_a_dead_process_was_completing_is_completed() {
     }
 }
 
+/// A workflow knows its tenant by the uuid it has chosen, and a reservation has one of its own.
+#[test]
+fn a_workflow_does_not_complete_a_reservation() {
+    let fleet = fleet();
+    let tenancy = &fleet.tenancy;
+    let uuid = tenancy.reserve(&id("TH001"), new()).unwrap().uuid();
+    let who = crate::workflow::who("Teaching");
+    let onboarded = tenancy.run_workflow(&crate::workflow::Onboarding, &id("TH001"), None, who);
+    assert!(onboarded.is_err(), "{onboarded:?}");
+    let record = tenancy.tenants().unwrap()[0].clone();
+    assert_eq!((record.uuid, record.status), (uuid, Status::Reserved));
+    drop(fleet.tenancy);
+    world::check(&fleet.root);
+}
+
 /// What is in the way of the database is no database: it fails, and is the reservation it was.
 #[test]
 fn a_completion_that_fails_is_an_error() {
