@@ -112,6 +112,7 @@ impl<C: Backend> Tenancy<C> {
         conn.begin_read()?;
         let inspection = copy(common, conn, facts, &mut rehearsal, mapping, &options, "");
         AnsiTransactionManager::rollback_transaction(conn)?;
+        hit("inspect.read");
         foreign.check_unchanged()?;
         inspection
     }

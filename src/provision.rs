@@ -263,11 +263,21 @@ pub(crate) fn create<C: Backend>(
         {
             return complete(registry, &there, Some(new.terms()?));
         }
-        create_from(registry, id, new, |key| {
+        let asked = new.clone();
+        let created = create_from(registry, id, new, |key| {
             let set = &common.tenant_migrations;
             common.storage.stage_from_template(key, 1, set)?;
             Ok(Staged::default())
-        })
+        });
+        match created {
+            // It is again: a dead process was completing it, which has been undone on the way.
+            Err(CreateError::AlreadyExists { status, .. })
+                if status == Status::Reserved && asked.uuid.is_none() =>
+            {
+                complete(registry, &*registry.tenant(&id)?, Some(asked.terms()?))
+            }
+            created => created,
+        }
     })
 }
 

@@ -147,7 +147,7 @@ pub struct OnDisk {
     pub tombstone: bool,
     /// Every generation of which there is a file, whatever is in it.
     pub generations: Vec<u64>,
-    /// The one to be used: the newest that is not fenced; where all are, the newest.
+    /// The newest of those that could be read, fenced or not.
     pub newest: Option<Newest>,
     /// The generations that could not be read, and why.
     pub unreadable: Vec<(u64, String)>,

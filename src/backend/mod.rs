@@ -197,8 +197,15 @@ pub trait Storage:
     fn publish(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError>;
     /// Undoes what the operation `by` made of a generation: its staging database, and the published one. What is not this
     /// tenant's is left alone. One of this tenant that `by` did not make, or that somebody has used, is refused: the
-    /// catalogue does not know of it, so what it says of the others is not to be relied on.
-    fn discard(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError>;
+    /// catalogue does not know of it, so what it says of the others is not to be relied on. So is one whose rows are in
+    /// no other file where the generation that is `needed` is gone.
+    fn discard(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        by: Uuid,
+        needed: Option<u64>,
+    ) -> Result<(), StorageError>;
     /// Removes everything of a tenant that the operation `by` was creating as `generation`. Refused, and nothing removed,
     /// where there is more than that makes, or its database has been used.
     fn undo_create(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError>;

@@ -239,13 +239,15 @@ pub trait BackupStore {
         by: &Principal,
     ) -> QueryResult<bool>;
 
-    /// Brings a catalogue that was restored from `backup` in line with the databases on the disk.
+    /// Brings a catalogue that was restored from `backup` in line with the databases on the disk. What it says of tenants
+    /// that are `purged` is left to whoever opens the library.
     fn reconcile(
         &mut self,
         catalog: Uuid,
         backup: Uuid,
         found: &[OnDisk],
         directory: &dyn Fn(&TenantKey) -> String,
+        purged: &dyn Fn(Uuid) -> bool,
         by: &Principal,
     ) -> QueryResult<OnDiskReport>;
     /// Puts a tenant that was found on the disk into the catalogue, active.

@@ -234,7 +234,7 @@ fn keep_numbers(
             .on_conflict_do_nothing()
             .execute(conn)?;
     }
-    let highest = highest(found).max(current);
+    // Its file may be lost, too, and its number must not be handed out again.
     diesel::insert_into(operations::table)
         .values((
             operations::id.eq(Uuid::now_v7().as_bytes().to_vec()),
@@ -243,7 +243,7 @@ fn keep_numbers(
             operations::instance.eq(Uuid::nil().as_bytes().to_vec()),
             operations::prior_status.eq(record.status.as_str()),
             operations::from_generation.eq(record.generation as i64),
-            operations::to_generation.eq(highest as i64),
+            operations::to_generation.eq(current as i64),
             operations::started_at.eq(now()),
             operations::finished_at.eq(now()),
             operations::outcome.eq("found on the disk"),
@@ -445,6 +445,7 @@ impl BackupStore for Conn {
         backup: Uuid,
         found: &[OnDisk],
         directory: &dyn Fn(&TenantKey) -> String,
+        purged: &dyn Fn(Uuid) -> bool,
         by: &Principal,
     ) -> QueryResult<OnDiskReport> {
         let by_directory: HashMap<&str, &OnDisk> = found
@@ -465,7 +466,8 @@ impl BackupStore for Conn {
                     owner.is_none_or(|(key, of)| key.uuid == record.uuid && of == catalog)
                 };
                 let found = found.filter(is_its);
-                if found.is_none_or(|found| !found.tombstone) {
+                // Of most of them nothing is left to be found.
+                if !purged(record.uuid) {
                     reconcile_tenant(conn, record, found, &mut report, by)?;
                 }
             }

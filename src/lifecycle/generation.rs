@@ -128,9 +128,13 @@ pub(super) fn settle<C: Backend>(
         }
         return Ok(());
     }
-    storage.discard(&key, operation.to_generation, operation.id)?;
+    // A compaction removes the old database after its commit point only: where that is gone, this catalogue is from
+    // before that point, and the new one is all there is, used or not.
+    let (from, to) = (operation.from_generation, operation.to_generation);
+    let needed = (operation.kind == OperationKind::Compact).then_some(from);
+    storage.discard(&key, to, operation.id, needed)?;
     hit("settle.removed");
-    match storage.unfence(&key, operation.from_generation) {
+    match storage.unfence(&key, from) {
         // What is lost carries no fence. The tenant keeps its status, or it could never be deleted.
         Err(StorageError::Connect(error)) if error.is_lost() => {}
         lowered => lowered?,
@@ -138,7 +142,7 @@ pub(super) fn settle<C: Backend>(
     hit("settle.unfenced");
     let as_before = Outcome {
         status: operation.prior_status,
-        generation: operation.from_generation,
+        generation: from,
         schema: None,
         keep_old: false,
     };

@@ -450,7 +450,7 @@ pub(super) fn finish<C: Backend>(
 fn needs_no_fence<C: Backend>(error: &StorageError) -> bool {
     match error {
         StorageError::Busy { .. } => true,
-        StorageError::Connect(ConnectError::Unsafe { .. } | ConnectError::Purged { .. }) => true,
+        StorageError::Connect(ConnectError::Unsafe { .. }) => true,
         StorageError::Connect(error) => error.is_lost(),
         StorageError::Query { source, .. } => C::symptom(source) == Some(Symptom::Damaged),
         _ => false,

@@ -139,6 +139,7 @@ fn finish(
             begun.backup,
             &found,
             &|key| place.directory_name(key),
+            &|tenant| place.is_purged(tenant),
             by,
         )
         .map_err(catalog)?;

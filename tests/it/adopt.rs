@@ -15,6 +15,8 @@ use crate::crashes::{self, Operation};
 use crate::dump::{dump_of, root_of};
 use crate::world;
 
+mod refused;
+
 const DJANGO: &str = include_str!("adopt/django.sql");
 const HOSPITAL: &str = include_str!("../../examples/data/django-hospital.mapping.toml");
 
@@ -938,6 +940,19 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 adopt(&tenancy).unwrap();
             }
             assert_eq!(world::rows(&tenancy).len(), 3);
+            say("done");
+        }
+        "inspect twice" => {
+            let tenancy = builder(root).open().unwrap();
+            say("ready");
+            told();
+            let inspect = || tenancy.inspect(old(root), &renamed());
+            say(match inspect() {
+                Ok(_) => "inspected".to_owned(),
+                Err(error) => format!("{error:?}"),
+            });
+            told();
+            inspect().unwrap();
             say("done");
         }
         "adopt without descriptors" => {

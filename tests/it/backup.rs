@@ -84,8 +84,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
             tenancy.drill(&BackupRef::from(&backups[0])).unwrap();
             say("drilled");
         }
-        "backup to a disk" => reach::play(root),
-        _ => return false,
+        _ => return reach::play(part, root),
     }
     true
 }

@@ -61,7 +61,7 @@ fn rows(file: &Path) -> Vec<String> {
 }
 
 /// A tenant at generation 2 with rows in it, under a catalogue that was put back to when there was generation 1 only.
-fn set_back(root: &Path, copies: &Path) -> BackupRef {
+pub(crate) fn set_back(root: &Path, copies: &Path) -> BackupRef {
     let tenancy = builder(root).open().unwrap();
     let tenant = tenancy.create(&id(), NewTenant::named("x")).unwrap();
     admit(&mut tenant.enter().unwrap(), "before").unwrap();
@@ -288,4 +288,79 @@ fn a_completion_is_undone_under_whatever_number() {
     assert_eq!(tenant.record().unwrap().generation, 4);
     drop((tenant, tenancy));
     crate::world::check(&root);
+}
+
+/// A compaction that was killed with its database in place, under another catalogue than the one that began it.
+#[cfg(feature = "failpoints")]
+fn compacted(root: &Path) -> PathBuf {
+    crate::crashes::with_rows(root);
+    let mut command = crate::actors::command("compact", root);
+    command.env(FAILPOINT, "generation.published=kill");
+    assert!(crate::crashes::run(command));
+    file(root, 2)
+}
+
+#[cfg(feature = "failpoints")]
+fn is_not_undone(root: &Path, made: &Path) {
+    for _ in 0..2 {
+        let tenancy = builder(root).open().unwrap();
+        assert!(tenancy.recover().is_err());
+        assert!(tenancy.tenant(&id()).is_err(), "what is old is not served");
+    }
+    assert_eq!(rows(made), ["one", "two", "three"]);
+}
+
+/// Nobody has used it, and it was made by another operation, of the same number.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_another_operation_made_is_not_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let made = compacted(&root);
+    let shared = root.join("shared.sqlite3");
+    let mut conn = SqliteConnection::establish(shared.to_str().unwrap()).unwrap();
+    diesel::connection::SimpleConnection::batch_execute(
+        &mut conn,
+        "UPDATE __tenants_operations SET id = randomblob(16) WHERE finished_at IS NULL",
+    )
+    .unwrap();
+    drop(conn);
+    is_not_undone(&root, &made);
+}
+
+/// It has ended since, with which the old database was removed, and nobody has used the new one yet: it is all there is.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_compaction_is_not_undone_when_the_old_database_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let made = compacted(&root);
+    let old = dir.path().join("old");
+    std::fs::rename(file(&root, 1), &old).unwrap();
+    is_not_undone(&root, &made);
+    std::fs::rename(&old, file(&root, 1)).unwrap();
+    builder(&root).open().unwrap().recover().unwrap();
+    assert!(!made.exists());
+    let mut ctx = builder(&root).open().unwrap().tenant(&id()).unwrap();
+    assert_eq!(names(&mut ctx), ["one", "two", "three"]);
+}
+
+/// What lies under the name of what was being made, and is nobody's, is not removed with it.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_is_not_the_tenants_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    crate::crashes::with_rows(&root);
+    let mut command = crate::actors::command("compact", &root);
+    command.env(FAILPOINT, "generation.staged=kill");
+    assert!(crate::crashes::run(command));
+    let found = file(&root, 2);
+    std::fs::write(&found, [7; 8192]).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&found, private).unwrap();
+    let tenancy = builder(&root).open().unwrap();
+    assert_eq!(names(&mut tenancy.tenant(&id()).unwrap()).len(), 3);
+    assert_eq!(std::fs::read(file(&root, 2)).unwrap(), [7; 8192]);
+    assert_eq!(tenancy.compact(&id()).unwrap().generation, 3);
 }

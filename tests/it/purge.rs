@@ -15,6 +15,9 @@ use crate::crashes::{self, Operation, copy};
 use crate::faults::{break_catalogue, mend_catalogue};
 use crate::world;
 
+mod backups;
+mod fence;
+
 fn id(id: &str) -> TenantId {
     id.parse().unwrap()
 }
@@ -26,6 +29,11 @@ pub(crate) fn act(part: &str, root: &Path) -> bool {
             let tenancy = builder(root).open().unwrap();
             let options = PurgeOptions::default().backups(BackupsOnPurge::Remove);
             tenancy.purge_with(&id("TH001"), "TH001", &options).unwrap();
+            say("purged");
+        }
+        "purge, backups kept" => {
+            let tenancy = builder(root).open().unwrap();
+            tenancy.purge(&id("TH001"), "TH001").unwrap();
             say("purged");
         }
         "purge twice" => {

@@ -193,6 +193,64 @@ fn a_reservation_holds_its_names_and_opens_nothing() {
     assert!(found.is_ready(), "{found}");
 }
 
+/// A process that was completing it has died; one that was open all the time does it, whichever way it is asked.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_a_dead_process_was_completing_is_completed() {
+    for by_name in [true, false] {
+        let fleet = fleet();
+        let (tenancy, name) = (&fleet.tenancy, id("TH001"));
+        let uuid = tenancy.reserve(&name, new()).unwrap().uuid();
+        let mut command = crate::actors::command("complete", &fleet.root);
+        command.env("DIESEL_TENANTS_FAILPOINT", "create.staged=kill");
+        assert!(crashes::run(command));
+        // It has heard of it.
+        let status = tenancy.tenants().unwrap()[0].status;
+        assert_eq!(status, Status::Provisioning);
+        let done = match by_name {
+            true => tenancy.create(&name, new()),
+            false => tenancy.complete(&name),
+        };
+        let done = done.unwrap();
+        assert_eq!(done.uuid(), uuid);
+        admit(&mut done.enter().unwrap(), "Ada").unwrap();
+    }
+}
+
+/// A workflow knows its tenant by the uuid it has chosen, and a reservation has one of its own.
+#[test]
+fn a_workflow_does_not_complete_a_reservation() {
+    let fleet = fleet();
+    let tenancy = &fleet.tenancy;
+    let uuid = tenancy.reserve(&id("TH001"), new()).unwrap().uuid();
+    let who = crate::workflow::who("Teaching");
+    let onboarded = tenancy.run_workflow(&crate::workflow::Onboarding, &id("TH001"), None, who);
+    assert!(onboarded.is_err(), "{onboarded:?}");
+    let record = tenancy.tenants().unwrap()[0].clone();
+    assert_eq!((record.uuid, record.status), (uuid, Status::Reserved));
+    drop(fleet.tenancy);
+    world::check(&fleet.root);
+}
+
+/// What is in the way of the database is no database: it fails, and is the reservation it was.
+#[test]
+fn a_completion_that_fails_is_an_error() {
+    let fleet = fleet();
+    let tenancy = &fleet.tenancy;
+    let th001 = tenancy.reserve(&id("TH001"), new()).unwrap();
+    let staging = fleet.file(&th001, 1).with_file_name(".new-g1.sqlite3");
+    std::fs::create_dir(staging.parent().unwrap()).unwrap();
+    std::fs::write(&staging, "").unwrap();
+    let failed = tenancy.complete(&id("TH001"));
+    assert!(failed.is_err(), "{failed:?}");
+    assert_eq!(th001.record().unwrap().status, Status::Reserved);
+    // It can be taken back like one that nobody has tried to complete.
+    tenancy.unreserve(&id("TH001")).unwrap();
+    fleet.create("TH001");
+    drop((th001, fleet.tenancy));
+    world::check(&fleet.root);
+}
+
 #[test]
 fn creating_completes_on_the_terms_it_is_given() {
     let fleet = fleet();
@@ -250,6 +308,11 @@ fn creating_completes_on_the_terms_it_is_given() {
         .unwrap()
         .enter()
         .unwrap();
+
+    // The name it was reserved with is its own.
+    let terms = || NewTenant::named("Fourth").subdomain("fourth");
+    tenancy.reserve(&id("TH004"), terms()).unwrap();
+    tenancy.create(&id("TH004"), terms()).unwrap();
 
     let of_it = AuditFilter::all().tenant(&id("TH001"));
     let actions = tenancy.audit_entries(&of_it, 100).unwrap();

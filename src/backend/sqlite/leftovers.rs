@@ -41,7 +41,7 @@ pub(super) fn database(generation: u64) -> String {
 pub(super) fn highest(directory: &Path) -> Result<u64, FileError> {
     let names = names(directory)?;
     let numbers = names.iter().filter_map(|name| match Entry::of(name) {
-        Entry::Database(number) if number <= HIGHEST => Some(number),
+        Entry::Database(number) => Some(number),
         _ => None,
     });
     Ok(numbers.max().unwrap_or_default())
@@ -133,7 +133,8 @@ impl Entry {
             .and_then(|name| name.strip_suffix(".sqlite3"));
         // `g01` and `g+1` are no names of ours.
         let number = number.filter(|digits| !digits.starts_with(['0', '+']));
-        let Some(generation) = number.and_then(|digits| digits.parse().ok()) else {
+        let generation = number.and_then(|digits| digits.parse().ok());
+        let Some(generation) = generation.filter(|generation| *generation <= HIGHEST) else {
             return Self::Unknown;
         };
         match suffix {
@@ -161,6 +162,9 @@ mod tests {
             ("g+1.sqlite3", Entry::Unknown),
             ("g.sqlite3", Entry::Unknown),
             ("g1.sqlite3.bak", Entry::Unknown),
+            ("g4294967295.sqlite3", Entry::Database(HIGHEST)),
+            ("g4294967296.sqlite3", Entry::Unknown),
+            ("g18446744073709551615.sqlite3", Entry::Unknown),
             ("notes.txt", Entry::Unknown),
         ] {
             assert_eq!(Entry::of(name), entry, "{name}");

@@ -8,7 +8,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -194,9 +193,8 @@ impl SharedRestore {
             }
         } else {
             if let Ok(mut old) = connect::open(&path, &Whose::Shared, self.busy_timeout) {
+                // Closing it moves its WAL into the file. What cannot be moved goes with it, as its WAL.
                 let _ = old.audit_append(std::slice::from_ref(entry));
-                // What cannot be moved into the file goes with it, as its WAL.
-                let _ = old.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
             }
             hit("restore-shared.checkpointed");
             // A database is all its names: the first that is moved does not go without the others, since this is
@@ -250,6 +248,11 @@ impl SharedRestore {
             .expect("a folded TenantId is what the root asks for");
         let name = path.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
+    }
+
+    /// Whether a tenant has a tombstone, or may have one.
+    pub(crate) fn is_purged(&self, tenant: Uuid) -> bool {
+        is_purged(&self.root, tenant)
     }
 
     /// Takes the fence out of a generation in which an operation left it that was never committed.
@@ -356,12 +359,9 @@ fn look_around(root: &Root, directory: &Path, name: String, busy_timeout: Durati
         match look_at(root, &directory.join(name), generation, busy_timeout) {
             Ok((owner, newest)) => {
                 found.owner = Some(owner);
-                let rank = |one: &Newest| (!one.fenced, one.generation);
-                if found
-                    .newest
-                    .as_ref()
-                    .is_none_or(|other| rank(other) < rank(&newest))
-                {
+                // By its number alone: a fence is left in the newest by an operation that was killed.
+                let other = found.newest.as_ref();
+                if other.is_none_or(|other| other.generation < newest.generation) {
                     found.newest = Some(newest);
                 }
             }
@@ -369,10 +369,14 @@ fn look_around(root: &Root, directory: &Path, name: String, busy_timeout: Durati
         }
     }
     if let Some((tenant, _)) = found.owner {
-        // In doubt it was purged: what is left alone can be looked at again.
-        found.tombstone = tombstones::stands(root, tenant.uuid).unwrap_or(true);
+        found.tombstone = is_purged(root, tenant.uuid);
     }
     found
+}
+
+/// In doubt it was: what is left alone can be looked at again.
+fn is_purged(root: &Root, tenant: Uuid) -> bool {
+    tombstones::stands(root, tenant).unwrap_or(true)
 }
 
 /// What a file says it is, if that is its name; why it could not be read, in words.

@@ -344,12 +344,23 @@ impl Storage for SqliteStorage {
         Ok(files::publish(&staging, &path)?)
     }
 
-    fn discard(&self, key: &TenantKey, generation: u64, by: Uuid) -> Result<(), StorageError> {
+    fn discard(
+        &self,
+        key: &TenantKey,
+        generation: u64,
+        by: Uuid,
+        needed: Option<u64>,
+    ) -> Result<(), StorageError> {
         let path = self.path(key, generation);
         files::remove_database(&files::staging_beside(&path))?;
-        match self.is_unused(key, generation, by) {
-            Ok(true) => Ok(files::remove_database(&path)?),
-            Ok(false) => Err(StorageError::NotOfOperation {
+        let is_unused = self.is_unused(key, generation, by);
+        let rows_are_elsewhere = match needed {
+            Some(needed) => self.exists(key, needed)?,
+            None => true,
+        };
+        match is_unused {
+            Ok(true) if rows_are_elsewhere => Ok(files::remove_database(&path)?),
+            Ok(_) => Err(StorageError::NotOfOperation {
                 tenant: key.id,
                 found: leftovers::database(generation),
             }),

@@ -141,6 +141,178 @@ fn the_certificate_of_a_purge_names_what_was_out_of_reach() {
     assert!(beside_the_mark(&disk.path()).is_empty());
 }
 
+/// Several installations may back up to one disk; the mark of another says nothing of this one's.
+#[test]
+fn the_mark_of_another_catalogue_is_none() {
+    let (fleet, another, disk) = (fleet(), crate::app::fleet(), Disk::new());
+    fleet.create("TH001");
+    another.create("TH001");
+    let backup = to(&fleet, &disk.path());
+    disk.unmount();
+    to(&another, &disk.path());
+    let refused = fleet.tenancy.remove_backup(backup.id).unwrap_err();
+    assert!(refused.is_out_of_reach(), "{refused}");
+    assert_eq!(ids(&fleet), [backup.id]);
+}
+
+/// As in directories from before there were marks.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_is_seen_is_removed_without_a_mark() {
+    let (fleet, disk) = (fleet(), Disk::new());
+    fleet.create("TH001");
+    std::os::unix::fs::symlink(disk.path(), mount_point(&fleet.root)).unwrap();
+    let backup = to(&fleet, &disk.path());
+    half_made(&fleet, "backup to a disk: TH001", "backup.described");
+    let marks = fs::read_dir(disk.path()).unwrap();
+    let mut marks = marks.map(|entry| entry.unwrap().path());
+    let is_mark = |path: &PathBuf| path.is_file();
+    fs::remove_file(marks.find(is_mark).unwrap()).unwrap();
+    fleet.tenancy.remove_backup(backup.id).unwrap();
+    fleet.tenancy.recover().unwrap();
+    assert_eq!(fs::read_dir(disk.path()).unwrap().count(), 0);
+}
+
+/// Killed when the certificate says it all, it is not counted again by whoever finishes it; and what came within reach
+/// since is not named by the next one.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_certificate_counts_each_backup_once() {
+    let (fleet, disk) = (fleet(), Disk::new());
+    let tenant = fleet.create("TH001");
+    let file = fleet.file(&tenant, 1);
+    let uuid = tenant.uuid();
+    fleet.tenancy.backup(&id(), &BackupOptions::new()).unwrap();
+    let there = to(&fleet, &disk.path());
+    drop(tenant);
+    disk.unmount();
+    let aside = fleet.root.with_file_name("aside");
+    fs::copy(&file, &aside).unwrap();
+    crate::app::delete_at_once(&fleet.tenancy, &id());
+    let mut child = actors::command("purge", &fleet.root);
+    child.env("DIESEL_TENANTS_FAILPOINT", "purge.certified=kill");
+    assert!(!child.status().unwrap().success());
+    fleet.tenancy.recover().unwrap();
+    let certificate = || fleet.tenancy.certificate(&uuid).unwrap().unwrap();
+    assert_eq!(certificate().backups_left, [there.id]);
+    assert_eq!(certificate().backups_removed, 1);
+
+    disk.mount();
+    fleet.tenancy.remove_backup(there.id).unwrap();
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    fleet.tenancy.purge_undead(&uuid, "TH001").unwrap();
+    assert!(certificate().backups_left.is_empty());
+    assert!(!file.exists());
+}
+
+/// What was half made counts as well, and is that tenant's alone.
+#[cfg(feature = "failpoints")]
+#[test]
+fn the_certificate_names_what_was_half_made_and_is_out_of_reach() {
+    let (fleet, disk) = (fleet(), Disk::new());
+    std::os::unix::fs::symlink(disk.path(), mount_point(&fleet.root)).unwrap();
+    let signals = tempfile::tempdir().unwrap();
+    // Whoever opens the library clears up after the dead, so both are alive for now.
+    let half_made = ["TH001", "TH002"].map(|name| {
+        fleet.create(name);
+        let (part, its) = (
+            format!("backup to a disk: {name}"),
+            signals.path().join(name),
+        );
+        fs::create_dir(&its).unwrap();
+        crate::crashes::paused(&part, &fleet.root, "backup.described", &its).0
+    });
+    disk.unmount();
+    drop(half_made);
+    crate::app::delete_at_once(&fleet.tenancy, &id());
+    let options = PurgeOptions::default().backups(BackupsOnPurge::Remove);
+    let certificate = fleet.tenancy.purge_with(&id(), "TH001", &options).unwrap();
+    assert_eq!(certificate.backups_left.len(), 1, "{certificate:?}");
+    disk.mount();
+    fleet.tenancy.recover().unwrap();
+    assert!(beside_the_mark(&disk.path()).is_empty());
+}
+
+/// A disk that is not mounted does not hide what else went wrong: a purge goes on past the one, and not past the other.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_failing_disk_is_told_before_one_that_is_not_mounted() {
+    let (fleet, disk) = (fleet(), Disk::new());
+    fleet.create("TH001");
+    std::os::unix::fs::symlink(disk.path(), mount_point(&fleet.root)).unwrap();
+    half_made(&fleet, "backup to a disk: TH001", "backup.described");
+    disk.unmount();
+    half_made(&fleet, "backup", "backup.described");
+    // A file in its place cannot be removed as a directory.
+    let staging = beside_the_mark(&fleet.root.join("backups")).pop_first();
+    let (staging, aside) = (staging.unwrap(), fleet.root.with_file_name("aside"));
+    fs::rename(&staging, &aside).unwrap();
+    fs::write(&staging, "").unwrap();
+    match fleet.tenancy.recover() {
+        Err(LifecycleError::Backup(why)) => assert!(!why.is_out_of_reach(), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    fs::remove_file(&staging).unwrap();
+    disk.mount();
+    fleet.tenancy.recover().unwrap();
+}
+
+/// The mark is there before anything is written down, so a place that is in the catalogue can be told from an empty one.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_has_just_begun_is_within_reach() {
+    let (fleet, disk) = (fleet(), Disk::new());
+    fleet.create("TH001");
+    let link = mount_point(&fleet.root);
+    std::os::unix::fs::symlink(disk.path(), &link).unwrap();
+    for (part, point) in [
+        ("backup to a disk: TH001", "backup.begun"),
+        ("backup all to a disk", "backup-set.begun"),
+    ] {
+        half_made(&fleet, part, point);
+        fleet.tenancy.recover().unwrap();
+        // For the next one it is another disk.
+        for name in fs::read_dir(disk.path()).unwrap() {
+            fs::remove_file(name.unwrap().path()).unwrap();
+        }
+    }
+}
+
+/// A set is forgotten when its last backup is removed, and not while its manifest may be on a disk that is not mounted.
+#[test]
+fn a_set_that_is_out_of_reach_is_not_forgotten() {
+    let (fleet, disk) = (fleet(), Disk::new());
+    fleet.create("TH001");
+    let each = BackupOptions::new().directory(disk.path());
+    let set = BackupSetOptions::new().each(each);
+    let set = fleet.tenancy.backup_all(&set, |_| {}).unwrap();
+    for member in &set.members {
+        fleet.tenancy.remove_backup(member.id).unwrap();
+    }
+    disk.unmount();
+    let prune = || {
+        let report = fleet.tenancy.prune_backups(&ONLY_THE_NEWEST, false);
+        assert!(report.unwrap().failed.is_empty());
+    };
+    prune();
+    disk.mount();
+    assert!(set.path.exists());
+    prune();
+    assert!(!set.path.exists());
+}
+
+/// A child process is killed at `point` of its part.
+#[cfg(feature = "failpoints")]
+fn half_made(fleet: &Fleet, part: &str, point: &str) {
+    let mut child = actors::command(part, &fleet.root);
+    child.env("DIESEL_TENANTS_FAILPOINT", format!("{point}=kill"));
+    assert!(
+        !child.status().unwrap().success(),
+        "{point} was not reached"
+    );
+}
+
 /// The row was forgotten before the disk was there, and the half made copy stayed on it for ever, with patients' data.
 #[test]
 fn what_was_half_made_is_taken_away_when_its_disk_is_there_again() {
@@ -148,7 +320,7 @@ fn what_was_half_made_is_taken_away_when_its_disk_is_there_again() {
     fleet.create("TH001");
     let link = mount_point(&fleet.root);
     std::os::unix::fs::symlink(disk.path(), link).unwrap();
-    let mut child = actors::command("backup to a disk", &fleet.root);
+    let mut child = actors::command("backup to a disk: TH001", &fleet.root);
     child.env("DIESEL_TENANTS_FAILPOINT", "backup.described=kill");
     assert!(!child.status().unwrap().success());
     assert_eq!(beside_the_mark(&disk.path()).len(), 1);
@@ -169,9 +341,20 @@ fn mount_point(root: &Path) -> PathBuf {
     root.with_file_name("mount-point")
 }
 
-/// The part of a child process: a backup to the mount point beside the data directory.
-pub(super) fn play(root: &Path) {
+/// The parts of child processes: backups to the mount point beside the data directory.
+pub(super) fn play(part: &str, root: &Path) -> bool {
+    let Some((what, to)) = part.split_once(" to a disk") else {
+        return false;
+    };
     let tenancy = builder(root).open().unwrap();
     let options = BackupOptions::new().directory(mount_point(root));
-    tenancy.backup(&id(), &options).unwrap();
+    match to.strip_prefix(": ") {
+        Some(id) => drop(tenancy.backup(&id.parse().unwrap(), &options).unwrap()),
+        None => {
+            assert_eq!(what, "backup all");
+            let set = BackupSetOptions::new().each(options);
+            tenancy.backup_all(&set, |_| {}).unwrap();
+        }
+    }
+    true
 }

@@ -132,6 +132,10 @@ fn migrating_one_waits_for_its_turn() {
         TenantError::Migrate(LifecycleError::InProgress { .. })
     );
     assert!(in_progress && error.is_retryable(), "{error:?}");
+    // A backup that was taken now would not be of what is migrated then.
+    let short = short.backup_first(true);
+    assert!(new.migrate_tenant_with(&id("TH001"), &short).is_err());
+    assert!(new.backups(&BackupFilter::all()).unwrap().is_empty());
     std::thread::scope(|threads| {
         let waiting = threads.spawn(|| new.migrate_tenant(&id("TH001")));
         fs::File::create(&go_on).unwrap();

@@ -145,3 +145,16 @@ fn a_tenant_that_was_emptied_gets_its_rows_back() {
     assert!(names(&mut tenant.enter().unwrap()).is_empty());
     world::check(&fleet.root);
 }
+
+/// A restore takes a backup of what it is there to be rid of. Pruning that keeps one of everything keeps the good one.
+#[test]
+fn the_backup_of_bad_data_does_not_push_the_good_one_out() {
+    let (fleet, _tenant, good) = backed_up();
+    let restored = fleet.tenancy.restore(&id(), &(&good).into(), &confirmed());
+    let bad = restored.unwrap().safety.unwrap();
+    let policy = crate::backup::ONLY_THE_NEWEST;
+    let report = fleet.tenancy.prune_backups(&policy, false).unwrap();
+    assert!(report.removed.is_empty(), "{report:?}");
+    let left = fleet.tenancy.backups(&BackupFilter::tenant(&id())).unwrap();
+    assert!(left.iter().map(|it| it.id).eq([bad.id, good.id]));
+}

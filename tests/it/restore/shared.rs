@@ -3,6 +3,8 @@ use super::*;
 use diesel_tenants::BackupSetOptions;
 use diesel_tenants::SetupError;
 
+mod found;
+
 /// A data directory nobody has open, whose shared database was backed up before much else happened.
 fn then_and_now(root: &Path) {
     let tenancy = builder(root).open().unwrap();

@@ -1,0 +1,93 @@
+//! What becomes of the backups of a purged tenant.
+use diesel_tenants::{BackupRecord, PruneReport, RetentionPolicy};
+
+use super::*;
+
+/// TH001 with three backups, the oldest pinned, and TH002 with one; TH001 is due.
+fn with_backups() -> (Fleet, Vec<BackupRecord>) {
+    let fleet = fleet();
+    fleet.create("TH001");
+    fleet.create("TH002");
+    let take = |name: &str, pinned: bool| {
+        let options = BackupOptions::new().pinned(pinned);
+        fleet.tenancy.backup(&id(name), &options).unwrap()
+    };
+    let backups = vec![
+        take("TH001", true),
+        take("TH001", false),
+        take("TH001", false),
+        take("TH002", false),
+    ];
+    delete_at_once(&fleet.tenancy, &id("TH001"));
+    (fleet, backups)
+}
+
+fn prune(fleet: &Fleet, after_purge: Duration) -> PruneReport {
+    let policy = RetentionPolicy {
+        keep_last: 10,
+        after_purge: Some(after_purge),
+        ..RetentionPolicy::default()
+    };
+    fleet.tenancy.prune_backups(&policy, false).unwrap()
+}
+
+/// The newest goes too, and one that is missing holds none of the others back; a pinned one stays.
+#[test]
+fn the_backups_of_a_purged_tenant_go_when_their_time_has_come() {
+    let (fleet, backups) = with_backups();
+    let at_once = Duration::ZERO;
+    assert!(
+        prune(&fleet, at_once).removed.is_empty(),
+        "it was not purged"
+    );
+    fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
+    assert!(prune(&fleet, Duration::from_secs(3600)).removed.is_empty());
+    std::fs::remove_dir_all(&backups[2].path).unwrap();
+    let report = prune(&fleet, at_once);
+    assert!(
+        report.held.is_empty() && report.failed.is_empty(),
+        "{report:?}"
+    );
+    let mut removed: Vec<_> = report.removed.iter().map(|backup| backup.id).collect();
+    removed.sort();
+    assert_eq!(removed, [backups[1].id, backups[2].id]);
+    let left = fleet.tenancy.backups(&BackupFilter::all()).unwrap();
+    let left: Vec<_> = left.iter().map(|backup| backup.id).collect();
+    assert_eq!(left, [backups[3].id, backups[0].id]);
+}
+
+/// Until the purge is over, its backups are those of a tenant that is.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_purge_that_is_not_over_has_no_date() {
+    let (fleet, _) = with_backups();
+    let dir = tempfile::tempdir().unwrap();
+    let (mut purging, _) = crashes::paused(
+        "purge, backups kept",
+        &fleet.root,
+        "purge.tombstone",
+        dir.path(),
+    );
+    assert!(prune(&fleet, Duration::ZERO).removed.is_empty());
+    purging.kill();
+    fleet.tenancy.recover().unwrap();
+    assert_eq!(prune(&fleet, Duration::ZERO).removed.len(), 2);
+}
+
+/// A dry run says what would be done, which is nothing.
+#[test]
+fn what_is_on_hold_is_not_named_to_be_pruned() {
+    let (fleet, backups) = with_backups();
+    fleet.tenancy.hold(&id("TH001"), "court order").unwrap();
+    let policy = RetentionPolicy {
+        keep_last: 0,
+        daily: 0,
+        weekly: 0,
+        monthly: 0,
+        after_purge: None,
+    };
+    let would = || fleet.tenancy.prune_backups(&policy, true).unwrap().removed;
+    assert!(would().is_empty());
+    fleet.tenancy.release_hold(&id("TH001")).unwrap();
+    assert!(would().iter().map(|it| it.id).eq([backups[1].id]));
+}
