@@ -43,16 +43,7 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         shared.transaction(|shared| {
             super::find(shared, user)?;
-            let counted =
-                role_in(shared, user, hospital)?.is_some_and(|present| present != Role::Patient);
-            if !counted {
-                check_room(shared, hospital, role)?;
-            }
-            grant(shared, user, hospital, role, now)?;
-            let note = about(GRANTED, user)
-                .with("hospital", hospital.to_string())
-                .with("role", role.as_str());
-            Ok(shared.audit(&note)?)
+            grant(shared, user, hospital, role, now)
         })
     }
 
@@ -78,8 +69,7 @@ impl Accounts {
                 ))
                 .execute(shared)?;
             if ended > 0 {
-                let note = about(REVOKED, user).with("hospital", hospital.to_string());
-                shared.audit(&note)?;
+                note_revoked(shared, user, hospital, None)?;
             }
             Ok(ended > 0)
         })
@@ -209,7 +199,6 @@ pub(in crate::services) fn join(
         },
         None => Before::Stranger,
     };
-    check_room(shared, hospital, role)?;
     grant(shared, user, hospital, role, now)?;
     Ok(before)
 }
@@ -225,7 +214,7 @@ pub(in crate::services) fn unjoin(
         .filter(tenant_access::user_id.eq(user))
         .filter(tenant_access::hospital_id.eq(hospital));
     match before {
-        Before::Member => {}
+        Before::Member => return Ok(()),
         Before::Ended { role, is_default } => {
             diesel::update(row)
                 .set((
@@ -239,10 +228,69 @@ pub(in crate::services) fn unjoin(
             diesel::delete(row).execute(shared)?;
         }
     }
+    note_revoked(shared, user, hospital, Some(UNDONE))
+}
+
+/// Ends all memberships of a hospital that is closed, so that [`come_back`] finds them, and tells whose they were.
+pub(in crate::services) fn end_all(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> QueryResult<Vec<Id<User>>> {
+    let members = tenant_access::table
+        .filter(tenant_access::hospital_id.eq(hospital))
+        .filter(tenant_access::active.eq(true));
+    let people: Vec<Id<User>> = members.select(tenant_access::user_id).load(shared)?;
+    diesel::update(members)
+        .set((
+            tenant_access::active.eq(false),
+            tenant_access::is_default.eq(false),
+            tenant_access::closed_with_hospital.eq(true),
+        ))
+        .execute(shared)?;
+    for user in &people {
+        note_revoked(shared, *user, hospital, Some("the hospital was closed"))?;
+    }
+    Ok(people)
+}
+
+/// Gives back what [`end_all`] ended and nobody has revoked since.
+pub(in crate::services) fn come_back(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> QueryResult<()> {
+    let ended = tenant_access::table
+        .filter(tenant_access::hospital_id.eq(hospital))
+        .filter(tenant_access::closed_with_hospital.eq(true));
+    let people = ended.select((tenant_access::user_id, tenant_access::role));
+    let people: Vec<(Id<User>, Role)> = people.load(shared)?;
+    diesel::update(ended)
+        .set((
+            tenant_access::active.eq(true),
+            tenant_access::closed_with_hospital.eq(false),
+        ))
+        .execute(shared)?;
+    for (user, role) in people {
+        note_granted(shared, user, hospital, role)?;
+    }
     Ok(())
 }
 
-/// Inside a transaction that has checked the rest.
+/// Takes out all memberships of a hospital that is taken out itself.
+pub(in crate::services) fn take_out(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> QueryResult<()> {
+    let rows = tenant_access::table.filter(tenant_access::hospital_id.eq(hospital));
+    let members = rows.filter(tenant_access::active.eq(true));
+    let people: Vec<Id<User>> = members.select(tenant_access::user_id).load(shared)?;
+    diesel::delete(rows).execute(shared)?;
+    for user in people {
+        note_revoked(shared, user, hospital, Some(UNDONE))?;
+    }
+    Ok(())
+}
+
+/// Makes a user a member, whether they were one or not, and enters it. Inside a transaction that goes if this fails.
 pub(super) fn grant(
     shared: &mut SharedContext,
     user: Id<User>,
@@ -255,6 +303,10 @@ pub(super) fn grant(
     let known: bool = diesel::select(exists(hospitals::table.find(hospital))).get_result(shared)?;
     if !known {
         return Err(AccountError::UnknownHospital);
+    }
+    let present_role = role_in(shared, user, hospital)?;
+    if !present_role.is_some_and(|present| present != Role::Patient) {
+        check_room(shared, hospital, role)?;
     }
     let starts = tenant_access::table
         .filter(tenant_access::user_id.eq(user))
@@ -284,5 +336,34 @@ pub(super) fn grant(
             .set(tenant_access::is_default.eq(true))
             .execute(shared)?;
     }
-    Ok(())
+    Ok(note_granted(shared, user, hospital, role)?)
+}
+
+/// Why a membership ended that a run had made.
+const UNDONE: &str = "the run that gave it was undone";
+
+fn note_granted(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hospital: Id<Hospital>,
+    role: Role,
+) -> QueryResult<()> {
+    let note = about(GRANTED, user)
+        .with("hospital", hospital.to_string())
+        .with("role", role.as_str());
+    shared.audit(&note)
+}
+
+/// `why` where nobody revoked it as such.
+fn note_revoked(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hospital: Id<Hospital>,
+    why: Option<&'static str>,
+) -> QueryResult<()> {
+    let note = about(REVOKED, user).with("hospital", hospital.to_string());
+    shared.audit(&match why {
+        Some(why) => note.with("why", why),
+        None => note,
+    })
 }

@@ -1,7 +1,8 @@
 //! User accounts: made, let in, linked, switched off.
 //!
 //! What is done to an account is entered into the [audit log](crate::audit) in the same transaction, as `account.…`, in the
-//! name of whom the context was opened for ([`Tenancy::acting_as`](crate::Tenancy::acting_as)).
+//! name of whom the context was opened for ([`Tenancy::acting_as`](crate::Tenancy::acting_as)): whether it is done here, by
+//! [admission](super::admission), or with a whole hospital by [onboarding](super::onboarding); and also when it is undone.
 //!
 //! An account is one person in the shared database, in however many hospitals; a *membership* says in which, and what they
 //! may do there. Making an account makes both in one transaction.
@@ -191,12 +192,7 @@ impl Accounts {
         let first = self.first_password()?;
         let user = Id::new();
         let hash = &first.hash;
-        let username = shared.transaction(|shared| {
-            let username = making::make(shared, new, user, hash, now)?;
-            let note = access::about(access::CREATED, user).with("superuser", new.superuser);
-            shared.audit(&note)?;
-            Ok::<_, AccountError>(username)
-        })?;
+        let username = shared.transaction(|shared| making::make(shared, new, user, hash, now))?;
         Ok(MadeAccount {
             user,
             username,

@@ -217,6 +217,19 @@ pub(in crate::services) fn revoke_all(
         .execute(shared)
 }
 
+/// Ends all sessions in a hospital.
+pub(in crate::services) fn revoke_all_in(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+    now: NaiveDateTime,
+) -> QueryResult<()> {
+    let open = sessions::table
+        .filter(sessions::hospital_id.eq(hospital))
+        .filter(sessions::revoked_at.is_null());
+    let ended = diesel::update(open).set(sessions::revoked_at.eq(now));
+    ended.execute(shared).map(drop)
+}
+
 /// As much of a text from outside as is kept.
 pub(super) fn cut(text: &str) -> &str {
     let mut end = text.len().min(LONGEST_TEXT);

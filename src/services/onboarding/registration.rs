@@ -11,13 +11,14 @@ use crate::context::{RunQueryDsl, SharedContext};
 use crate::display_name::DisplayName;
 use crate::id::Id;
 use crate::models::schema::shared::{
-    contract_acceptances, hospital_modules, hospitals, plans, sessions, subscriptions,
-    tenant_access, users,
+    contract_acceptances, hospital_modules, hospitals, plans, sessions, subscriptions, users,
 };
 use crate::models::shared::accounts::{Hospital, NewHospital, Role, User};
 use crate::models::shared::subscriptions::{BillingCycle, Subscription};
 use crate::provision::NewTenant;
-use crate::services::accounts::{AccountError, Accounts, NewAccount, OneTimePassword, making};
+use crate::services::accounts::{
+    AccountError, Accounts, NewAccount, OneTimePassword, making, membership,
+};
 use crate::services::hospitals as hospitals_service;
 use crate::services::permissions::Module;
 use crate::services::subscriptions as service;
@@ -383,8 +384,7 @@ fn take_out(shared: &mut SharedContext, made: &Made) -> QueryResult<()> {
     diesel::update(sessions::table.filter(sessions::hospital_id.eq(hospital)))
         .set(sessions::hospital_id.eq(None::<Id<Hospital>>))
         .execute(shared)?;
-    diesel::delete(tenant_access::table.filter(tenant_access::hospital_id.eq(hospital)))
-        .execute(shared)?;
+    membership::take_out(shared, hospital)?;
     making::unmake(shared, made.owner)?;
     diesel::delete(hospital_modules::table.filter(hospital_modules::hospital_id.eq(hospital)))
         .execute(shared)?;

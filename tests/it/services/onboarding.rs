@@ -27,10 +27,10 @@ use super::{Service, open, quick_accounts, service};
 use crate::actors::{Actor, say, told};
 use crate::crashes::{self, Operation, Program};
 
-const CODE: &str = "NORTH";
+pub(super) const CODE: &str = "NORTH";
 const MB: u64 = 1_000_000;
 
-fn id() -> TenantId {
+pub(super) fn id() -> TenantId {
     CODE.parse().unwrap()
 }
 
@@ -38,7 +38,7 @@ fn key(key: &str) -> Option<IdempotencyKey> {
     Some(key.parse().unwrap())
 }
 
-fn asked(code: &str) -> Registration {
+pub(super) fn asked(code: &str) -> Registration {
     let lower = code.to_lowercase();
     let email = format!("nora@{lower}.example");
     Registration::new(
@@ -51,7 +51,7 @@ fn asked(code: &str) -> Registration {
     )
 }
 
-fn ask(
+pub(super) fn ask(
     tenancy: &Tenancy,
     run_key: Option<IdempotencyKey>,
     asked: &Registration,
@@ -59,14 +59,14 @@ fn ask(
     register(tenancy, &quick_accounts(), run_key, asked)
 }
 
-fn with_plans() -> Service {
+pub(super) fn with_plans() -> Service {
     let service = service();
     subscriptions::ensure_plans(&mut service.shared(), now()).unwrap();
     service
 }
 
 /// Rows of hospitals, users, profiles, memberships, subscriptions and modules; and tenants.
-fn counts(tenancy: &Tenancy) -> [i64; 7] {
+pub(super) fn counts(tenancy: &Tenancy) -> [i64; 7] {
     let shared = &mut tenancy.shared().unwrap();
     macro_rules! count {
         ($table:ident) => {
@@ -95,7 +95,7 @@ fn whole(hospitals: i64) -> [i64; 7] {
 }
 
 /// Nothing is left to do.
-fn settled(tenancy: &Tenancy) {
+pub(super) fn settled(tenancy: &Tenancy) {
     assert_eq!(tenancy.unfinished_workflows().unwrap(), []);
     assert_eq!(tenancy.unfinished().unwrap(), []);
     assert_eq!(tenancy.recover().unwrap(), 0);
