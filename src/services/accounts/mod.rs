@@ -240,7 +240,8 @@ impl Accounts {
         })
     }
 
-    /// Lets a user run the service itself, or no longer. Taking it away ends their sessions.
+    /// Lets a user run the service itself, or no longer. Taking it away ends their sessions; giving it, those that are good
+    /// for no hospital: none that was begun before becomes the console's.
     ///
     /// # Errors
     /// [`AccountError::UnknownUser`]; [`AccountError::LastSuperuser`]; [`AccountError::Query`].
@@ -253,7 +254,9 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         shared.transaction(|shared| {
             find(shared, user)?;
-            if !superuser {
+            if superuser {
+                session::revoke_of_service(shared, user, now)?;
+            } else {
                 another_superuser(shared, user)?;
                 session::revoke_all(shared, user, now)?;
             }

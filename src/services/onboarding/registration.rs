@@ -381,9 +381,8 @@ fn take_out(shared: &mut SharedContext, made: &Made) -> QueryResult<()> {
     diesel::delete(contract_acceptances::table)
         .filter(contract_acceptances::hospital_id.eq(hospital))
         .execute(shared)?;
-    diesel::update(sessions::table.filter(sessions::hospital_id.eq(hospital)))
-        .set(sessions::hospital_id.eq(None::<Id<Hospital>>))
-        .execute(shared)?;
+    // They end with it. One without a hospital would be good for the service itself.
+    diesel::delete(sessions::table.filter(sessions::hospital_id.eq(hospital))).execute(shared)?;
     membership::take_out(shared, hospital)?;
     making::unmake(shared, made.owner)?;
     diesel::delete(hospital_modules::table.filter(hospital_modules::hospital_id.eq(hospital)))

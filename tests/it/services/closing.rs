@@ -41,6 +41,12 @@ fn logged_in(service: &Service, name: &str, hospital: Id<Hospital>) -> (Id<User>
     (user, session.unwrap())
 }
 
+fn good(service: &Service, token: &SessionToken, hospital: Option<Id<Hospital>>) -> bool {
+    let shared = &mut service.shared();
+    let found = service.accounts.signed_in(shared, token, hospital, now());
+    found.unwrap().is_some()
+}
+
 fn sql(service: &Service, sql: &str) {
     let mut shared = service.shared();
     let done = shared.unrouted("stand in the way", |raw| {
@@ -100,6 +106,7 @@ fn by_a_clerk() -> Service {
     service
 }
 
+/// A session of the hospital became one of the service itself, such as its console.
 #[test]
 fn what_came_into_a_registration_ends_with_it_and_is_entered() {
     let service = by_a_clerk();
@@ -111,7 +118,7 @@ fn what_came_into_a_registration_ends_with_it_and_is_entered() {
         )
         .unwrap();
     let other = service.hospital_row("OTHER");
-    let (bea, _) = logged_in(&service, "Bea", other);
+    let (bea, session) = logged_in(&service, "Bea", other);
     let mut seen = 0;
     entered(&service, &mut seen);
     // Before the registration fails, Bea becomes a member of the new hospital and is logged in there.
@@ -131,6 +138,10 @@ fn what_came_into_a_registration_ends_with_it_and_is_entered() {
     );
     settled(tenancy);
     assert_eq!(counts(tenancy)[..4], [1, 1, 1, 1], "OTHER and Bea are left");
+    assert!(
+        !good(&service, &session, None),
+        "a session of the hospital is one of the console"
+    );
 
     let told = entered(&service, &mut seen);
     let owner = told

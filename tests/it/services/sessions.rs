@@ -1,5 +1,6 @@
 //! Sessions.
 use diesel_tenants::models::schema::shared::sessions;
+use diesel_tenants::models::shared::accounts::Role;
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{AccountError, Login, NewAccount, SessionToken};
 
@@ -179,4 +180,39 @@ fn a_session_is_good_where_it_was_begun_and_nowhere_else() {
             assert_eq!(good.is_some(), here == begun, "{begun:?} at {here:?}");
         }
     }
+}
+
+/// Who comes back, or is given more, logs in anew.
+#[test]
+fn no_session_becomes_good_for_more_than_it_was_begun_for() {
+    let service = service();
+    let north = service.hospital("NORTH");
+    let shared = &mut service.shared();
+    let ada = ada(&service);
+    let accounts = &service.accounts;
+    accounts
+        .grant(shared, ada.user, north, Role::Nurse, at(0))
+        .unwrap();
+    let mut begin = |hospital| {
+        let begun = accounts.begin_session(shared, &ada, hospital, None, None, at(1));
+        begun.unwrap()
+    };
+    let (here, of_service) = (begin(Some(north)), begin(None));
+    let shared = &mut service.shared();
+    let mut good = |token, hospital| {
+        let found = accounts.signed_in(shared, token, hospital, at(2));
+        found.unwrap().is_some()
+    };
+    assert!(good(&here, Some(north)) && good(&of_service, None));
+    assert!(!good(&here, None) && !good(&of_service, Some(north)));
+
+    let shared = &mut service.shared();
+    accounts
+        .set_superuser(shared, ada.user, true, at(2))
+        .unwrap();
+    assert!(
+        !good(&of_service, None),
+        "it was begun by somebody who runs nothing"
+    );
+    assert!(good(&here, Some(north)));
 }
