@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::access::{GRANTED, REVOKED, about};
-use super::{AccountError, Accounts};
+use super::{AccountError, Accounts, session};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
 use crate::models::schema::shared::{hospitals, tenant_access, users};
@@ -31,8 +31,8 @@ impl Accounts {
     /// Makes a user a member of a hospital, or changes what they are there. The first membership is where they start.
     ///
     /// # Errors
-    /// [`AccountError::UnknownUser`], [`AccountError::UnknownHospital`]; [`AccountError::Limit`] where the plan allows
-    /// no more users; [`AccountError::Query`].
+    /// [`AccountError::UnknownUser`], [`AccountError::UnknownHospital`], [`AccountError::HospitalClosed`];
+    /// [`AccountError::Limit`] where the plan allows no more users; [`AccountError::Query`].
     pub fn grant(
         &self,
         shared: &mut SharedContext,
@@ -47,7 +47,9 @@ impl Accounts {
         })
     }
 
-    /// Ends a membership. The row stays, and does not count.
+    /// Ends a membership, and the user's sessions in the hospital. The row stays, and does not count. One that ended with its
+    /// hospital is ended for good by this: it does not come back when the hospital is opened again. False where there was
+    /// neither.
     ///
     /// # Errors
     /// [`AccountError::Query`].
@@ -57,18 +59,21 @@ impl Accounts {
         user: Id<User>,
         hospital: Id<Hospital>,
     ) -> Result<bool, AccountError> {
+        let counts = tenant_access::active.or(tenant_access::closed_with_hospital);
         let row = tenant_access::table
             .filter(tenant_access::user_id.eq(user))
             .filter(tenant_access::hospital_id.eq(hospital))
-            .filter(tenant_access::active.eq(true));
+            .filter(counts);
         shared.transaction(|shared| {
             let ended = diesel::update(row)
                 .set((
                     tenant_access::active.eq(false),
                     tenant_access::is_default.eq(false),
+                    tenant_access::closed_with_hospital.eq(false),
                 ))
                 .execute(shared)?;
             if ended > 0 {
+                session::revoke_in(shared, user, hospital, crate::services::now())?;
                 note_revoked(shared, user, hospital, None)?;
             }
             Ok(ended > 0)
@@ -203,7 +208,7 @@ pub(in crate::services) fn join(
     Ok(before)
 }
 
-/// Makes the membership what it was before [`join`].
+/// Makes the membership what it was before [`join`], whatever else was done to it since.
 pub(in crate::services) fn unjoin(
     shared: &mut SharedContext,
     user: Id<User>,
@@ -221,6 +226,8 @@ pub(in crate::services) fn unjoin(
                     tenant_access::role.eq(role),
                     tenant_access::active.eq(false),
                     tenant_access::is_default.eq(is_default),
+                    // The hospital may have been closed meanwhile, and this one with it.
+                    tenant_access::closed_with_hospital.eq(false),
                 ))
                 .execute(shared)?;
         }
@@ -228,6 +235,7 @@ pub(in crate::services) fn unjoin(
             diesel::delete(row).execute(shared)?;
         }
     }
+    session::revoke_in(shared, user, hospital, crate::services::now())?;
     note_revoked(shared, user, hospital, Some(UNDONE))
 }
 
@@ -298,11 +306,16 @@ pub(super) fn grant(
     role: Role,
     now: NaiveDateTime,
 ) -> Result<(), AccountError> {
-    use diesel::dsl::{count_star, exists};
+    use diesel::dsl::count_star;
 
-    let known: bool = diesel::select(exists(hospitals::table.find(hospital))).get_result(shared)?;
-    if !known {
-        return Err(AccountError::UnknownHospital);
+    let closed_at = hospitals::table.find(hospital).select(hospitals::closed_at);
+    match closed_at
+        .first::<Option<NaiveDateTime>>(shared)
+        .optional()?
+    {
+        None => return Err(AccountError::UnknownHospital),
+        Some(Some(_)) => return Err(AccountError::HospitalClosed),
+        Some(None) => {}
     }
     let present_role = role_in(shared, user, hospital)?;
     if !present_role.is_some_and(|present| present != Role::Patient) {
@@ -317,7 +330,11 @@ pub(super) fn grant(
         .filter(tenant_access::user_id.eq(user))
         .filter(tenant_access::hospital_id.eq(hospital));
     let changed = diesel::update(present)
-        .set((tenant_access::role.eq(role), tenant_access::active.eq(true)))
+        .set((
+            tenant_access::role.eq(role),
+            tenant_access::active.eq(true),
+            tenant_access::closed_with_hospital.eq(false),
+        ))
         .execute(shared)?;
     if changed == 0 {
         let row = NewTenantAccess {

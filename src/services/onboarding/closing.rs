@@ -53,8 +53,9 @@ pub fn deregister(
     Ok(date.unwrap_or_else(SystemTime::now))
 }
 
-/// Opens a hospital again that was closed, with all its data: its memberships come back, and it is on a plan that is
-/// [pending](SubscriptionState::Pending) until it is [activated](subscriptions::activate).
+/// Opens a hospital again that was closed, with all its data: its memberships come back but for those that were revoked
+/// meanwhile, no session does, and it is on a plan that is [pending](SubscriptionState::Pending) until it is
+/// [activated](subscriptions::activate).
 ///
 /// Killed in between, either the hospital is still closed, its data kept without a date until it is closed once more, or
 /// it is opened when the library is.
@@ -71,11 +72,13 @@ pub fn reopen(
     let (code, tenant) = code_of(tenancy, code)?;
     {
         let shared = &mut tenancy.shared()?;
-        if hospital(shared, &code, tenant)?.closed_at.is_none() {
+        let row = hospital(shared, &code, tenant)?;
+        if row.closed_at.is_none() {
             return Err(OnboardingError::NotClosed { code });
         }
         // Asked before the deletion is taken back.
         subscriptions::plan(shared, plan)?;
+        subscriptions::refuse_second(shared, row.id)?;
     }
     match record(tenancy, &code)? {
         Some(record) if !is_going(record.status) => tenancy.undelete(&code)?,

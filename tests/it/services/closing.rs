@@ -1,17 +1,21 @@
 //! What is decided about people while a hospital is registered, closed or opened again, and what is entered of it.
 use diesel::connection::SimpleConnection;
+use diesel_tenants::Retention;
 use diesel_tenants::access::Principal;
 use diesel_tenants::audit::AuditFilter;
 use diesel_tenants::id::Id;
+use diesel_tenants::models::schema::shared::tenant_access;
 use diesel_tenants::models::shared::accounts::{Hospital, Role, User};
+use diesel_tenants::models::shared::subscriptions::BillingCycle;
 use diesel_tenants::models::tenant::patients::Sex;
 use diesel_tenants::prelude::*;
-use diesel_tenants::services::accounts::{NewAccount, SessionToken};
+use diesel_tenants::services::accounts::{AccountError, NewAccount, SessionToken};
 use diesel_tenants::services::admission::{AccountWanted, Admissions, PatientDetails};
 use diesel_tenants::services::now;
-use diesel_tenants::services::onboarding::OnboardingError;
+use diesel_tenants::services::onboarding::{OnboardingError, Registered, deregister, reopen};
+use diesel_tenants::services::subscriptions::{self, SubscriptionError};
 
-use super::onboarding::{CODE, ask, asked, counts, id, settled, with_plans};
+use super::onboarding::{CODE, ask, asked, counts, hospital, id, settled, with_plans};
 use super::{Service, quick_accounts};
 
 /// Somebody who works in a hospital.
@@ -96,6 +100,7 @@ fn entry(
     )
 }
 
+const CLOSED: Option<&str> = Some("the hospital was closed");
 const UNDONE: Option<&str> = Some("the run that gave it was undone");
 
 /// Everything below is done by this clerk.
@@ -162,6 +167,104 @@ fn what_came_into_a_registration_ends_with_it_and_is_entered() {
     assert_eq!(told, expected);
 }
 
+/// A membership that was revoked while its hospital was closed came back with it.
+#[test]
+fn what_is_decided_while_a_hospital_is_closed_holds() {
+    let service = by_a_clerk();
+    let (tenancy, accounts) = (&service.tenancy, &service.accounts);
+    let made: Registered = ask(tenancy, None, &asked(CODE)).unwrap();
+    let (north, owner) = (made.hospital, made.owner.user);
+    let (bea, session) = logged_in(&service, "Bea", north);
+    let ben = nurse(&service, "Ben", north);
+    let gone = nurse(&service, "Gil", north);
+    let shared = &mut service.shared();
+    assert!(accounts.revoke_membership(shared, gone, north).unwrap());
+    let mut seen = 0;
+    entered(&service, &mut seen);
+    deregister(tenancy, &id(), CODE, Retention::days(90)).unwrap();
+    let mut expected = [bea, ben, owner].map(|user| entry("account.revoke", user, CLOSED));
+    expected.sort();
+    assert_eq!(entered(&service, &mut seen), expected);
+
+    assert!(accounts.revoke_membership(shared, ben, north).unwrap());
+    assert!(
+        !accounts.revoke_membership(shared, ben, north).unwrap(),
+        "again"
+    );
+    assert!(!accounts.revoke_membership(shared, gone, north).unwrap());
+    assert_eq!(
+        entered(&service, &mut seen),
+        [entry("account.revoke", ben, None)]
+    );
+    for user in [bea, ben, gone] {
+        let closed = accounts.grant(shared, user, north, Role::Doctor, now());
+        assert!(
+            matches!(closed, Err(AccountError::HospitalClosed)),
+            "{closed:?}"
+        );
+    }
+    let late = NewAccount::new("Lee", "x", "lee@example.org").member_of(north, Role::Nurse);
+    let closed = accounts.create(shared, &late, now());
+    assert!(
+        matches!(closed, Err(AccountError::HospitalClosed)),
+        "{closed:?}"
+    );
+    let closed = subscriptions::order(shared, north, "basic", BillingCycle::Monthly, now());
+    assert!(
+        matches!(closed, Err(SubscriptionError::HospitalClosed)),
+        "{closed:?}"
+    );
+    assert_eq!(entered(&service, &mut seen), []);
+
+    reopen(tenancy, &id(), "basic", BillingCycle::Monthly).unwrap();
+    settled(tenancy);
+    let mut role = |user| accounts.role_in(shared, user, north).unwrap();
+    assert_eq!(
+        [owner, bea, ben, gone].map(&mut role),
+        [Some(Role::HospitalAdmin), Some(Role::Nurse), None, None]
+    );
+    let mut expected = [bea, owner].map(|user| entry("account.grant", user, None));
+    expected.sort();
+    assert_eq!(entered(&service, &mut seen), expected);
+    assert!(
+        !good(&service, &session, Some(north)),
+        "it was over when the hospital was closed"
+    );
+
+    // What is granted now is no remainder of the closing, and is not taken for one the next time.
+    accounts
+        .grant(shared, ben, north, Role::Doctor, now())
+        .unwrap();
+    accounts.revoke_membership(shared, ben, north).unwrap();
+    deregister(tenancy, &id(), CODE, Retention::days(90)).unwrap();
+    reopen(tenancy, &id(), "basic", BillingCycle::Monthly).unwrap();
+    assert_eq!(accounts.role_in(shared, ben, north).unwrap(), None);
+}
+
+/// A subscription that somebody wrote by hand failed the run after the deletion had been taken back, and nobody knew
+/// until when the data was kept.
+#[test]
+fn what_is_in_the_way_of_opening_again_is_told_before_anything_is_done() {
+    let service = by_a_clerk();
+    let tenancy = &service.tenancy;
+    ask(tenancy, None, &asked(CODE)).unwrap();
+    deregister(tenancy, &id(), CODE, Retention::days(90)).unwrap();
+    sql(&service, "UPDATE subscriptions SET state = 'active'");
+    let exists = reopen(tenancy, &id(), "basic", BillingCycle::Monthly);
+    assert!(
+        matches!(
+            exists,
+            Err(OnboardingError::Subscription(
+                SubscriptionError::Exists { .. }
+            ))
+        ),
+        "{exists:?}"
+    );
+    let record = tenancy.handle(&id()).unwrap().record().unwrap();
+    assert!(record.delete_after.is_some(), "the deletion was taken back");
+    assert!(hospital(tenancy).closed_at.is_some());
+}
+
 /// The same verbs called directly had left entries.
 #[test]
 fn what_an_admission_does_to_accounts_is_entered_and_so_is_its_undoing() {
@@ -205,11 +308,16 @@ fn what_an_admission_does_to_accounts_is_entered_and_so_is_its_undoing() {
             .all(|(_, whom, ..)| *whom == told[0].1 && whom.is_some())
     );
 
-    // One who had left becomes a member for as long as the run lasts.
+    // One who had left becomes a member for as long as the run lasts, and the hospital is closed meanwhile.
     let ben = nurse(&service, "Ben", north);
     let shared = &mut service.shared();
     accounts.revoke_membership(shared, ben, north).unwrap();
     entered(&service, &mut seen);
+    sql(
+        &service,
+        "CREATE TRIGGER meanwhile AFTER UPDATE OF active ON tenant_access WHEN NEW.active BEGIN \
+           UPDATE tenant_access SET active = FALSE, closed_with_hospital = TRUE WHERE id = NEW.id; END",
+    );
     admit("Ben", AccountWanted::of(ben)).unwrap_err();
     assert_eq!(
         entered(&service, &mut seen),
@@ -218,5 +326,10 @@ fn what_an_admission_does_to_accounts_is_entered_and_so_is_its_undoing() {
             entry("account.revoke", ben, UNDONE)
         ]
     );
+    let kept = tenant_access::table
+        .filter(tenant_access::user_id.eq(ben))
+        .select((tenant_access::active, tenant_access::closed_with_hospital));
+    let kept: (bool, bool) = kept.first(shared).unwrap();
+    assert_eq!(kept, (false, false), "it would come back with the hospital");
     assert!(tenancy.verify_audit().unwrap().is_intact());
 }

@@ -102,7 +102,7 @@ pub(super) fn settled(tenancy: &Tenancy) {
     assert!(tenancy.verify_audit().unwrap().is_intact());
 }
 
-fn hospital(tenancy: &Tenancy) -> Hospital {
+pub(super) fn hospital(tenancy: &Tenancy) -> Hospital {
     let row = hospitals::table.filter(hospitals::code.eq(CODE));
     let row = row.select(Hospital::as_select());
     row.first(&mut tenancy.shared().unwrap()).unwrap()

@@ -215,4 +215,9 @@ fn no_session_becomes_good_for_more_than_it_was_begun_for() {
         "it was begun by somebody who runs nothing"
     );
     assert!(good(&here, Some(north)));
+    accounts.revoke_membership(shared, ada.user, north).unwrap();
+    accounts
+        .grant(shared, ada.user, north, Role::Doctor, at(2))
+        .unwrap();
+    assert!(!good(&here, Some(north)), "it ended with the membership");
 }
