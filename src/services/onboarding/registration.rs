@@ -212,8 +212,8 @@ pub struct ModuleLink {
 /// everything that was given can do so, for [`Workflow::KEEP`]: make it of something random, and keep it in the form.
 ///
 /// # Errors
-/// See [`OnboardingError`]. Nothing is left, unless it is [`NoPassword`](OnboardingError::NoPassword) or
-/// [`Run`](OnboardingError::Run), whose error says what will become of it.
+/// See [`OnboardingError`]. Nothing is left, unless it is [`NoPassword`](OnboardingError::NoPassword),
+/// [`NotBound`](OnboardingError::NotBound) or [`Run`](OnboardingError::Run), whose error says what will become of it.
 pub fn register(
     tenancy: &Tenancy,
     accounts: &Accounts,
@@ -304,10 +304,13 @@ impl Workflow for RegisterHospital {
         };
         flow.committing().create_tenant("database", new)?;
         let tenant = flow.tenant_uuid().expect("the step before created it");
+        let code = *flow.tenant_id();
         flow.shared("hospital of the tenant", |shared| {
             let now = crate::services::now();
-            hospitals_service::bind(shared, written.made.hospital, tenant, now)?;
-            Ok(())
+            match hospitals_service::bind(shared, written.made.hospital, tenant, now)? {
+                true => Ok(()),
+                false => Err(OnboardingError::NotBound { code }),
+            }
         })?;
         Ok(written.made)
     }

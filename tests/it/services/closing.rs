@@ -4,18 +4,21 @@ use diesel_tenants::Retention;
 use diesel_tenants::access::Principal;
 use diesel_tenants::audit::AuditFilter;
 use diesel_tenants::id::Id;
-use diesel_tenants::models::schema::shared::tenant_access;
+use diesel_tenants::models::schema::shared::{hospitals, tenant_access};
 use diesel_tenants::models::shared::accounts::{Hospital, Role, User};
 use diesel_tenants::models::shared::subscriptions::BillingCycle;
 use diesel_tenants::models::tenant::patients::Sex;
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{AccountError, NewAccount, SessionToken};
 use diesel_tenants::services::admission::{AccountWanted, Admissions, PatientDetails};
+use diesel_tenants::services::hospitals as hospitals_service;
 use diesel_tenants::services::now;
-use diesel_tenants::services::onboarding::{OnboardingError, Registered, deregister, reopen};
+use diesel_tenants::services::onboarding::{
+    OnboardingError, Registered, deregister, register, reopen,
+};
 use diesel_tenants::services::subscriptions::{self, SubscriptionError};
 
-use super::onboarding::{CODE, ask, asked, counts, hospital, id, settled, with_plans};
+use super::onboarding::{CODE, ask, asked, counts, hospital, id, key, settled, whole, with_plans};
 use super::{Service, quick_accounts};
 
 /// Somebody who works in a hospital.
@@ -332,4 +335,44 @@ fn what_an_admission_does_to_accounts_is_entered_and_so_is_its_undoing() {
     let kept: (bool, bool) = kept.first(shared).unwrap();
     assert_eq!(kept, (false, false), "it would come back with the hospital");
     assert!(tenancy.verify_audit().unwrap().is_intact());
+}
+
+/// That the hospital had not become the tenant was nobody's business.
+#[test]
+fn a_hospital_that_somebody_bound_elsewhere_meanwhile_is_told() {
+    let service = by_a_clerk();
+    let tenancy = &service.tenancy;
+    sql(
+        &service,
+        "CREATE TRIGGER meanwhile AFTER INSERT ON hospitals BEGIN \
+           UPDATE hospitals SET tenant_uuid = randomblob(16) WHERE id = NEW.id; END",
+    );
+    let wanted = asked(CODE);
+    let again = || register(tenancy, &quick_accounts(), key("k"), &wanted);
+    for error in [again().unwrap_err(), again().unwrap_err()] {
+        assert!(
+            matches!(&error, OnboardingError::NotBound { code } if *code == id()),
+            "{error:?}"
+        );
+        assert!(error.is_retryable());
+    }
+    let [left] = &tenancy.unfinished_workflows().unwrap()[..] else {
+        panic!("one run is left");
+    };
+    assert_eq!(left.name, "register-hospital");
+    assert_eq!(tenancy.recover().unwrap(), 0, "nothing has changed");
+    // It is being registered: whoever looks for lost hospitals is not told of it.
+    assert_eq!(hospitals_service::astray(tenancy).unwrap(), []);
+
+    hospitals_service::rebind(tenancy, CODE, &id(), CODE).unwrap();
+    let made = again().unwrap();
+    settled(tenancy);
+    assert_eq!(counts(tenancy), whole(1));
+    let uuid = tenancy.handle(&id()).unwrap().uuid();
+    let bound = hospitals_service::of_tenant(&mut service.shared(), uuid).unwrap();
+    assert_eq!(bound, Some(made.hospital));
+    let rows = hospitals::table
+        .count()
+        .get_result::<i64>(&mut service.shared());
+    assert_eq!(rows.unwrap(), 1);
 }

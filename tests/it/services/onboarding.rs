@@ -34,7 +34,7 @@ pub(super) fn id() -> TenantId {
     CODE.parse().unwrap()
 }
 
-fn key(key: &str) -> Option<IdempotencyKey> {
+pub(super) fn key(key: &str) -> Option<IdempotencyKey> {
     Some(key.parse().unwrap())
 }
 
@@ -87,7 +87,7 @@ pub(super) fn counts(tenancy: &Tenancy) -> [i64; 7] {
 /// Nothing but a tenant that is no hospital's, so that the template is made.
 const ALONE: [i64; 7] = [0, 0, 0, 0, 0, 0, 1];
 
-fn whole(hospitals: i64) -> [i64; 7] {
+pub(super) fn whole(hospitals: i64) -> [i64; 7] {
     let modules = hospitals * Module::ALL.len() as i64;
     [
         hospitals, hospitals, hospitals, hospitals, hospitals, modules, hospitals,
