@@ -3,9 +3,17 @@
 //! It is told by the tenant's uuid and by nothing else. A tenant's id can be taken again after a purge, and whoever gets
 //! it then is another customer: the members, sessions, subscription and modules of the hospital that had it before are not
 //! theirs. A tenant that no hospital names is nobody's hospital.
+//!
+//! Where a hospital's database came back under another uuid (as a clone of a backup, adopted, recreated after a purge), or
+//! the hospital's row is older than this rule, somebody has to say which tenant it is: [`astray`] finds such hospitals, and
+//! [`rebind`] says it.
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use uuid::Uuid;
+
+mod rebinding;
+
+pub use self::rebinding::{Astray, BindError, Bound, astray, rebind};
 
 use crate::catalog::TenantRecord;
 use crate::context::{RunQueryDsl, SharedContext};
@@ -24,7 +32,8 @@ pub fn of_tenant(shared: &mut SharedContext, tenant: Uuid) -> QueryResult<Option
 }
 
 /// Says that a tenant is this hospital, for a row that was not made by [onboarding](super::onboarding), or was made before
-/// there was this column. False where there is no such hospital, or it is another tenant already: that is never changed.
+/// there was this column, and enters it into the [audit log](crate::audit) as `hospital.bind`. False where there is no such
+/// hospital, or it is another tenant already: that is changed by [`rebind`] alone.
 ///
 /// # Errors
 /// Those of the statement: a `UniqueViolation` where the tenant is another hospital.
@@ -34,16 +43,18 @@ pub fn bind(
     tenant: Uuid,
     now: NaiveDateTime,
 ) -> QueryResult<bool> {
-    let key = key(tenant);
-    let free = hospitals::tenant_uuid.is_null();
-    let row = hospitals::table.filter(hospitals::id.eq(hospital));
-    let bound = diesel::update(row.filter(free.or(hospitals::tenant_uuid.eq(key))))
-        .set((
-            hospitals::tenant_uuid.eq(key),
-            hospitals::updated_at.eq(now),
-        ))
-        .execute(shared)?;
-    Ok(bound == 1)
+    shared.transaction(|shared| {
+        let present = hospitals::table.find(hospital);
+        let present = present.select(hospitals::tenant_uuid).first(shared);
+        match present.optional()? {
+            Some(None) => {
+                rebinding::set(shared, hospital, None, tenant, now)?;
+                Ok(true)
+            }
+            Some(bound) => Ok(bound == key(tenant)),
+            None => Ok(false),
+        }
+    })
 }
 
 pub(in crate::services) fn key(tenant: Uuid) -> Option<Id<TenantRecord>> {

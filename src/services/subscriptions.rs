@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
-use crate::models::schema::shared::{hospital_modules, subscriptions};
+use crate::models::schema::shared::{hospital_modules, hospitals, subscriptions};
 use crate::models::shared::accounts::Hospital;
 use crate::models::shared::subscriptions::{
     BillingCycle, NewHospitalModule, NewSubscription, Plan, Subscription, SubscriptionState,
@@ -42,6 +42,9 @@ pub enum SubscriptionError {
         /// Where that one stands.
         state: SubscriptionState,
     },
+    /// The hospital is closed: [`reopen`](super::onboarding::reopen) opens it again, on a plan.
+    #[error("the hospital is closed; open it again, which puts it on a plan")]
+    HospitalClosed,
     /// A state cannot become another.
     #[error("a subscription that is {from} cannot become {to}")]
     Transition {
@@ -146,7 +149,8 @@ pub fn current(
 /// Lets a hospital try a plan for [`TRIAL_DAYS`] days, and switches the plan's modules on.
 ///
 /// # Errors
-/// [`SubscriptionError::Exists`], [`SubscriptionError::UnknownPlan`]; [`SubscriptionError::Query`].
+/// [`SubscriptionError::Exists`], [`SubscriptionError::HospitalClosed`], [`SubscriptionError::UnknownPlan`];
+/// [`SubscriptionError::Query`].
 pub fn start_trial(
     shared: &mut SharedContext,
     hospital: Id<Hospital>,
@@ -197,10 +201,13 @@ fn subscribe(
     now: NaiveDateTime,
 ) -> Result<Id<Subscription>, SubscriptionError> {
     shared.transaction(|shared| {
-        if let Some(present) = current(shared, hospital)? {
-            return Err(SubscriptionError::Exists {
-                state: present.state,
-            });
+        refuse_second(shared, hospital)?;
+        let closed_at = hospitals::table.find(hospital).select(hospitals::closed_at);
+        let closed_at = closed_at
+            .first::<Option<NaiveDateTime>>(shared)
+            .optional()?;
+        if closed_at.flatten().is_some() {
+            return Err(SubscriptionError::HospitalClosed);
         }
         let plan = plan(shared, plan_code)?;
         let id = Id::new();
@@ -224,6 +231,18 @@ fn subscribe(
         set_modules(shared, hospital, &modules_of(&plan.code), now)?;
         Ok(id)
     })
+}
+
+pub(super) fn refuse_second(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> Result<(), SubscriptionError> {
+    match current(shared, hospital)? {
+        Some(present) => Err(SubscriptionError::Exists {
+            state: present.state,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// A month and a year are the calendar's, not 30 and 365 days.

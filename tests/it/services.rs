@@ -14,6 +14,8 @@ use diesel_tenants::services::hospitals as hospitals_service;
 mod access;
 mod accounts;
 mod admission;
+mod binding;
+mod closing;
 mod links;
 mod numbers;
 mod onboarding;

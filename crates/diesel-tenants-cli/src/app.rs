@@ -1,6 +1,7 @@
 //! What a command has at hand while it runs.
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use diesel::SqliteConnection;
 use diesel_tenants::access::Principal;
@@ -12,16 +13,26 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Kind};
 use crate::options::Options;
 use crate::output::{Document, Output};
+use crate::verbs::doctor::Examine;
 
 pub(crate) struct App<'a> {
     pub(crate) options: &'a Options,
     pub(crate) output: Output,
     /// How these commands are called: `tenants`, or `clinic tenants` in an application.
     pub(crate) program: &'a str,
+    /// The parser of a program that has nothing but these commands.
+    pub(crate) parser: fn() -> clap::Command,
     pub(crate) configure: &'a dyn Fn(&Path) -> Setup,
 }
 
 impl App<'_> {
+    /// How a command ended, for whoever started this program. Says what was in its way.
+    pub(crate) fn ended(&self, ended: Result<Exit, Failure>) -> ExitCode {
+        ended
+            .unwrap_or_else(|failure| self.output.fail(&failure))
+            .into()
+    }
+
     pub(crate) fn data(&self) -> Result<&Path, Failure> {
         self.options.data.as_deref().ok_or_else(|| {
             Failure::new(Kind::Usage, "which data directory?")
@@ -60,6 +71,11 @@ impl App<'_> {
     /// Columns that `verify` follows into the shared database.
     pub(crate) fn shared_refs(&self) -> &'static [SharedRefColumn] {
         (self.configure)(Path::new("")).shared_refs
+    }
+
+    /// What `doctor` looks at besides.
+    pub(crate) fn examine(&self) -> Option<Examine> {
+        (self.configure)(Path::new("")).examine
     }
 
     pub(crate) fn emit<D: Document>(&self, document: &D) -> Result<Exit, Failure> {

@@ -78,6 +78,8 @@ mod app;
 mod commands;
 mod exit;
 mod failure;
+#[cfg(feature = "hospital")]
+mod hospital;
 mod meaning;
 mod options;
 mod output;
@@ -92,6 +94,8 @@ mod verbs;
 
 pub use commands::Commands;
 pub use exit::Exit;
+#[cfg(feature = "hospital")]
+pub use hospital::run_hospitals;
 pub use options::{Color, Options};
 
 use app::App;
@@ -105,6 +109,8 @@ use output::Output;
 pub struct Setup {
     builder: Builder<SqliteConnection, Sqlite>,
     shared_refs: &'static [SharedRefColumn],
+    /// What `doctor` looks at besides, which the library knows nothing of.
+    examine: Option<verbs::doctor::Examine>,
 }
 
 impl Setup {
@@ -120,6 +126,7 @@ impl From<Builder<SqliteConnection, Sqlite>> for Setup {
         Self {
             builder,
             shared_refs: &[],
+            examine: None,
         }
     }
 }
@@ -149,23 +156,25 @@ impl Tenants {
     ///
     /// `configure` sets the library up for a data directory. Whether the directory may be made is up to the commands.
     pub fn run<S: Into<Setup>>(self, configure: impl Fn(&Path) -> S) -> ExitCode {
-        let output = Output::new(&self.options);
         let program = self.called.unwrap_or_else(program);
         let app = App {
             options: &self.options,
-            output,
+            output: Output::new(&self.options),
             program: &program,
+            parser: Cli::command,
             configure: &|data: &Path| configure(data).into(),
         };
-        let exit = self.command.run(&app);
-        exit.unwrap_or_else(|failure| output.fail(&failure)).into()
+        app.ended(self.command.run(&app))
     }
 }
+
+const ABOUT: &str =
+    "Look after the databases of tenants: create, verify, migrate, back up, restore, delete";
 
 #[derive(Parser)]
 #[command(
     version,
-    about = "Look after the databases of tenants: create, verify, migrate, back up, restore, delete",
+    about = ABOUT,
     after_help = exit::HELP,
     max_term_width = 100
 )]
@@ -177,21 +186,24 @@ struct Cli {
 /// Runs the command line of this process as a program of its own: the binary `tenants` for the application that
 /// `configure` sets up.
 pub fn run<S: Into<Setup>>(configure: impl Fn(&Path) -> S) -> ExitCode {
+    match parsed::<Cli>() {
+        Ok(cli) => cli.tenants.run(configure),
+        Err(ended) => ended,
+    }
+}
+
+/// The command line of this process; how it ended where it cannot be read, or asked for help.
+fn parsed<P: CommandFactory + FromArgMatches>() -> Result<P, ExitCode> {
     let program = program();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let command = Cli::command()
-        .display_name(program.clone())
-        .bin_name(program);
+    let command = P::command().display_name(program.clone()).bin_name(program);
     let parsed = command
         .try_get_matches_from(&arguments)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed {
-        Ok(cli) => cli.tenants.run(configure),
-        Err(error) => refuse(
-            &error,
-            arguments.iter().any(|argument| argument == "--json"),
-        ),
-    }
+        .and_then(|matches| P::from_arg_matches(&matches));
+    parsed.map_err(|error| {
+        let json = arguments.iter().any(|argument| argument == "--json");
+        refuse(&error, json)
+    })
 }
 
 /// Help and version as clap prints them; a wrong command line as a failure.

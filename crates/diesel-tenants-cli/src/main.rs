@@ -6,7 +6,7 @@ use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, SHARED_REFS, TENANT_MIGR
 use diesel_tenants_cli::Setup;
 
 fn main() -> ExitCode {
-    diesel_tenants_cli::run(|data| {
+    diesel_tenants_cli::run_hospitals(|data| {
         let hospitals = Tenancy::builder(&ROUTES)
             .sqlite(data)
             .shared_migrations(SHARED_MIGRATIONS)

@@ -92,6 +92,7 @@ fn all() -> Vec<(String, Value)> {
         of::<audit::Verified>(),
         of::<audit::Newest>(),
         of::<audit::Pruned>(),
+        of::<crate::hospital::Rebound>(),
     ]
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use diesel_tenants::models::schema::shared::{plans, tenant_access, users};
 use diesel_tenants::models::schema::tenant::{doctors, patients};
 use diesel_tenants::models::shared::accounts::Role;
+use diesel_tenants::models::shared::subscriptions::Subscription as Present;
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::{hospitals, now, subscriptions};
 use diesel_tenants::{Tenancy, TenantRecord};
@@ -102,24 +103,15 @@ impl Subscriptions for HospitalSubscriptions {
         tenancy: &Tenancy,
         tenant: &TenantRecord,
     ) -> Result<Option<Subscription>, Box<dyn Error + Send + Sync>> {
-        let shared = &mut tenancy.shared()?;
-        let Some(hospital) = hospitals::of_tenant(shared, tenant.uuid)? else {
+        let Some(ordered) = ordered(tenancy, tenant)? else {
             return Ok(None);
         };
-        let Some(present) = subscriptions::current(shared, hospital)? else {
-            return Ok(None);
-        };
-        let plan = plans::table.find(present.plan_id).select(plans::name);
-        let plan: String = plan.first(shared)?;
-        let limits = subscriptions::limits(shared, hospital)?;
-        let members: i64 = tenant_access::table
-            .inner_join(users::table)
-            .filter(tenant_access::hospital_id.eq(hospital))
-            .filter(tenant_access::active.eq(true))
-            .filter(tenant_access::role.ne(Role::Patient))
-            .filter(users::active.eq(true))
-            .count()
-            .get_result(shared)?;
+        let Ordered {
+            plan,
+            present,
+            limits,
+            members,
+        } = ordered;
         // One that is suspended, or cannot be opened, has a page all the same.
         let inside = match tenancy.tenant(&tenant.id) {
             Ok(mut tenant) => {
@@ -155,4 +147,51 @@ impl Subscriptions for HospitalSubscriptions {
             ],
         }))
     }
+}
+
+/// What the shared database knows of it.
+struct Ordered {
+    plan: String,
+    present: Present,
+    limits: subscriptions::Limits,
+    members: i64,
+}
+
+/// Asked for by itself: nobody waits for a tenant's connection while they keep one of the shared database, which everybody
+/// waits for.
+fn ordered(
+    tenancy: &Tenancy,
+    tenant: &TenantRecord,
+) -> Result<Option<Ordered>, Box<dyn Error + Send + Sync>> {
+    let hospital = hospitals::of_tenant(&mut tenancy.shared()?, tenant.uuid)?;
+    let Some(hospital) = hospital else {
+        return match hospitals::astray(tenancy)?.into_iter().find(|it| it.candidate == Some(tenant.id)) {
+            Some(astray) => Err(format!(
+                "the hospital of the code `{}` is no tenant, and may be this one; look into it, then say so by `bind-hospital`",
+                astray.code
+            ).into()),
+            None => Ok(None),
+        };
+    };
+    let shared = &mut tenancy.shared()?;
+    let Some(present) = subscriptions::current(shared, hospital)? else {
+        return Ok(None);
+    };
+    let plan = plans::table.find(present.plan_id).select(plans::name);
+    let plan: String = plan.first(shared)?;
+    let limits = subscriptions::limits(shared, hospital)?;
+    let members: i64 = tenant_access::table
+        .inner_join(users::table)
+        .filter(tenant_access::hospital_id.eq(hospital))
+        .filter(tenant_access::active.eq(true))
+        .filter(tenant_access::role.ne(Role::Patient))
+        .filter(users::active.eq(true))
+        .count()
+        .get_result(shared)?;
+    Ok(Some(Ordered {
+        plan,
+        present,
+        limits,
+        members,
+    }))
 }

@@ -345,12 +345,11 @@ pub struct NewSession<'a> {
     pub expires_at: NaiveDateTime,
 }
 
-/// Changes to a [`Session`]: `None` leaves the column as it is.
+/// Changes to a [`Session`]: `None` leaves the column as it is. What it is good for is none of them: it ends, and another one
+/// is begun.
 #[derive(Clone, Default, AsChangeset)]
 #[diesel(table_name = sessions)]
 pub struct SessionChanges {
-    /// The hospital the user works in at the moment.
-    pub hospital_id: Option<Option<Id<Hospital>>>,
     /// The last request (UTC).
     pub last_seen_at: Option<NaiveDateTime>,
     /// Not good from this time on (UTC).

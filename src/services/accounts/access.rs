@@ -60,6 +60,8 @@ pub(super) fn about(action: &'static str, user: Id<User>) -> AuditNote {
 pub(super) const GRANTED: &str = "account.grant";
 pub(super) const REVOKED: &str = "account.revoke";
 pub(super) const CREATED: &str = "account.create";
+/// One that a run had made, and that was undone.
+pub(super) const REMOVED: &str = "account.remove";
 pub(super) const DEACTIVATED: &str = "account.deactivate";
 pub(super) const REACTIVATED: &str = "account.reactivate";
 pub(super) const SUPERUSER: &str = "account.superuser";

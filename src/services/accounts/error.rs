@@ -15,6 +15,9 @@ pub enum AccountError {
     /// There is no such hospital.
     #[error("there is no such hospital")]
     UnknownHospital,
+    /// The hospital is closed: nobody becomes a member of it meanwhile.
+    #[error("the hospital is closed; open it again before somebody becomes a member of it")]
+    HospitalClosed,
     /// The address belongs to another account. It is not repeated here.
     #[error(
         "there is an account with this e-mail address already; give that one the membership instead"

@@ -103,9 +103,13 @@ impl Accounts {
                     return Err(LoginError::Locked { until });
                 }
                 let user = match user {
-                    Some(seen) => super::find(shared, seen.id)
-                        .ok()
-                        .filter(|user| user.active && user.password_hash == seen.password_hash),
+                    Some(seen) => match super::find(shared, seen.id) {
+                        Ok(user) => Some(user)
+                            .filter(|user| user.active && user.password_hash == seen.password_hash),
+                        Err(AccountError::UnknownUser) => None,
+                        // It is not known whether they may: that is no wrong password, and counts as none.
+                        Err(error) => return Err(error.into()),
+                    },
                     None => None,
                 };
                 self.note(shared, &username, user.as_ref(), ip_address, now)?;

@@ -3,6 +3,7 @@ use chrono::NaiveDateTime;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
+use super::access::{CREATED, REMOVED, about};
 use super::{AccountError, Accounts, NewAccount, OneTimePassword, email, membership, name};
 use super::{username, username::first_free};
 use crate::context::{RunQueryDsl, SharedContext};
@@ -36,7 +37,7 @@ impl NewAccount {
     }
 }
 
-/// Makes user, profile and membership, in a transaction of the caller's, and returns the user name.
+/// Makes user, profile and membership, and enters them, in a transaction of the caller's. Returns the user name.
 pub(in crate::services) fn make(
     shared: &mut SharedContext,
     new: &NewAccount,
@@ -56,9 +57,6 @@ pub(in crate::services) fn make(
     let taken = users::table.filter(users::email.eq(&email));
     if diesel::select(exists(taken)).get_result(shared)? {
         return Err(AccountError::EmailTaken);
-    }
-    if let Some((hospital, role)) = new.membership {
-        membership::check_room(shared, hospital, role)?;
     }
     let like = format!("{base}%");
     let taken = users::table
@@ -93,13 +91,14 @@ pub(in crate::services) fn make(
     diesel::insert_into(profiles::table)
         .values(&profile)
         .execute(shared)?;
+    shared.audit(&about(CREATED, user).with("superuser", new.superuser))?;
     if let Some((hospital, role)) = new.membership {
         membership::grant(shared, user, hospital, role, now)?;
     }
     Ok(username)
 }
 
-/// Takes an account out that nobody was told the password of. Attempts to log in by its name stay, as somebody's.
+/// Takes an account out that nobody was told the password of, with its memberships, and enters that. Attempts to log in by its name stay, as somebody's.
 pub(in crate::services) fn unmake(shared: &mut SharedContext, user: Id<User>) -> QueryResult<()> {
     diesel::update(login_attempts::table.filter(login_attempts::user_id.eq(user)))
         .set(login_attempts::user_id.eq(None::<Id<User>>))
@@ -109,5 +108,5 @@ pub(in crate::services) fn unmake(shared: &mut SharedContext, user: Id<User>) ->
     diesel::delete(tenant_access::table.filter(tenant_access::user_id.eq(user))).execute(shared)?;
     diesel::delete(profiles::table.filter(profiles::user_id.eq(user))).execute(shared)?;
     diesel::delete(users::table.find(user)).execute(shared)?;
-    Ok(())
+    shared.audit(&about(REMOVED, user))
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::access::{GRANTED, REVOKED, about};
-use super::{AccountError, Accounts};
+use super::{AccountError, Accounts, session};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
 use crate::models::schema::shared::{hospitals, tenant_access, users};
@@ -31,8 +31,8 @@ impl Accounts {
     /// Makes a user a member of a hospital, or changes what they are there. The first membership is where they start.
     ///
     /// # Errors
-    /// [`AccountError::UnknownUser`], [`AccountError::UnknownHospital`]; [`AccountError::Limit`] where the plan allows
-    /// no more users; [`AccountError::Query`].
+    /// [`AccountError::UnknownUser`], [`AccountError::UnknownHospital`], [`AccountError::HospitalClosed`];
+    /// [`AccountError::Limit`] where the plan allows no more users; [`AccountError::Query`].
     pub fn grant(
         &self,
         shared: &mut SharedContext,
@@ -43,20 +43,13 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         shared.transaction(|shared| {
             super::find(shared, user)?;
-            let counted =
-                role_in(shared, user, hospital)?.is_some_and(|present| present != Role::Patient);
-            if !counted {
-                check_room(shared, hospital, role)?;
-            }
-            grant(shared, user, hospital, role, now)?;
-            let note = about(GRANTED, user)
-                .with("hospital", hospital.to_string())
-                .with("role", role.as_str());
-            Ok(shared.audit(&note)?)
+            grant(shared, user, hospital, role, now)
         })
     }
 
-    /// Ends a membership. The row stays, and does not count.
+    /// Ends a membership, and the user's sessions in the hospital. The row stays, and does not count. One that ended with its
+    /// hospital is ended for good by this: it does not come back when the hospital is opened again. False where there was
+    /// neither.
     ///
     /// # Errors
     /// [`AccountError::Query`].
@@ -66,20 +59,22 @@ impl Accounts {
         user: Id<User>,
         hospital: Id<Hospital>,
     ) -> Result<bool, AccountError> {
+        let counts = tenant_access::active.or(tenant_access::closed_with_hospital);
         let row = tenant_access::table
             .filter(tenant_access::user_id.eq(user))
             .filter(tenant_access::hospital_id.eq(hospital))
-            .filter(tenant_access::active.eq(true));
+            .filter(counts);
         shared.transaction(|shared| {
             let ended = diesel::update(row)
                 .set((
                     tenant_access::active.eq(false),
                     tenant_access::is_default.eq(false),
+                    tenant_access::closed_with_hospital.eq(false),
                 ))
                 .execute(shared)?;
             if ended > 0 {
-                let note = about(REVOKED, user).with("hospital", hospital.to_string());
-                shared.audit(&note)?;
+                session::revoke_in(shared, user, hospital, crate::services::now())?;
+                note_revoked(shared, user, hospital, None)?;
             }
             Ok(ended > 0)
         })
@@ -209,12 +204,11 @@ pub(in crate::services) fn join(
         },
         None => Before::Stranger,
     };
-    check_room(shared, hospital, role)?;
     grant(shared, user, hospital, role, now)?;
     Ok(before)
 }
 
-/// Makes the membership what it was before [`join`].
+/// Makes the membership what it was before [`join`], whatever else was done to it since.
 pub(in crate::services) fn unjoin(
     shared: &mut SharedContext,
     user: Id<User>,
@@ -225,13 +219,15 @@ pub(in crate::services) fn unjoin(
         .filter(tenant_access::user_id.eq(user))
         .filter(tenant_access::hospital_id.eq(hospital));
     match before {
-        Before::Member => {}
+        Before::Member => return Ok(()),
         Before::Ended { role, is_default } => {
             diesel::update(row)
                 .set((
                     tenant_access::role.eq(role),
                     tenant_access::active.eq(false),
                     tenant_access::is_default.eq(is_default),
+                    // The hospital may have been closed meanwhile, and this one with it.
+                    tenant_access::closed_with_hospital.eq(false),
                 ))
                 .execute(shared)?;
         }
@@ -239,10 +235,70 @@ pub(in crate::services) fn unjoin(
             diesel::delete(row).execute(shared)?;
         }
     }
+    session::revoke_in(shared, user, hospital, crate::services::now())?;
+    note_revoked(shared, user, hospital, Some(UNDONE))
+}
+
+/// Ends all memberships of a hospital that is closed, so that [`come_back`] finds them, and tells whose they were.
+pub(in crate::services) fn end_all(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> QueryResult<Vec<Id<User>>> {
+    let members = tenant_access::table
+        .filter(tenant_access::hospital_id.eq(hospital))
+        .filter(tenant_access::active.eq(true));
+    let people: Vec<Id<User>> = members.select(tenant_access::user_id).load(shared)?;
+    diesel::update(members)
+        .set((
+            tenant_access::active.eq(false),
+            tenant_access::is_default.eq(false),
+            tenant_access::closed_with_hospital.eq(true),
+        ))
+        .execute(shared)?;
+    for user in &people {
+        note_revoked(shared, *user, hospital, Some("the hospital was closed"))?;
+    }
+    Ok(people)
+}
+
+/// Gives back what [`end_all`] ended and nobody has revoked since.
+pub(in crate::services) fn come_back(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> QueryResult<()> {
+    let ended = tenant_access::table
+        .filter(tenant_access::hospital_id.eq(hospital))
+        .filter(tenant_access::closed_with_hospital.eq(true));
+    let people = ended.select((tenant_access::user_id, tenant_access::role));
+    let people: Vec<(Id<User>, Role)> = people.load(shared)?;
+    diesel::update(ended)
+        .set((
+            tenant_access::active.eq(true),
+            tenant_access::closed_with_hospital.eq(false),
+        ))
+        .execute(shared)?;
+    for (user, role) in people {
+        note_granted(shared, user, hospital, role)?;
+    }
     Ok(())
 }
 
-/// Inside a transaction that has checked the rest.
+/// Takes out all memberships of a hospital that is taken out itself.
+pub(in crate::services) fn take_out(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> QueryResult<()> {
+    let rows = tenant_access::table.filter(tenant_access::hospital_id.eq(hospital));
+    let members = rows.filter(tenant_access::active.eq(true));
+    let people: Vec<Id<User>> = members.select(tenant_access::user_id).load(shared)?;
+    diesel::delete(rows).execute(shared)?;
+    for user in people {
+        note_revoked(shared, user, hospital, Some(UNDONE))?;
+    }
+    Ok(())
+}
+
+/// Makes a user a member, whether they were one or not, and enters it. Inside a transaction that goes if this fails.
 pub(super) fn grant(
     shared: &mut SharedContext,
     user: Id<User>,
@@ -250,11 +306,20 @@ pub(super) fn grant(
     role: Role,
     now: NaiveDateTime,
 ) -> Result<(), AccountError> {
-    use diesel::dsl::{count_star, exists};
+    use diesel::dsl::count_star;
 
-    let known: bool = diesel::select(exists(hospitals::table.find(hospital))).get_result(shared)?;
-    if !known {
-        return Err(AccountError::UnknownHospital);
+    let closed_at = hospitals::table.find(hospital).select(hospitals::closed_at);
+    match closed_at
+        .first::<Option<NaiveDateTime>>(shared)
+        .optional()?
+    {
+        None => return Err(AccountError::UnknownHospital),
+        Some(Some(_)) => return Err(AccountError::HospitalClosed),
+        Some(None) => {}
+    }
+    let present_role = role_in(shared, user, hospital)?;
+    if !present_role.is_some_and(|present| present != Role::Patient) {
+        check_room(shared, hospital, role)?;
     }
     let starts = tenant_access::table
         .filter(tenant_access::user_id.eq(user))
@@ -265,7 +330,11 @@ pub(super) fn grant(
         .filter(tenant_access::user_id.eq(user))
         .filter(tenant_access::hospital_id.eq(hospital));
     let changed = diesel::update(present)
-        .set((tenant_access::role.eq(role), tenant_access::active.eq(true)))
+        .set((
+            tenant_access::role.eq(role),
+            tenant_access::active.eq(true),
+            tenant_access::closed_with_hospital.eq(false),
+        ))
         .execute(shared)?;
     if changed == 0 {
         let row = NewTenantAccess {
@@ -284,5 +353,34 @@ pub(super) fn grant(
             .set(tenant_access::is_default.eq(true))
             .execute(shared)?;
     }
-    Ok(())
+    Ok(note_granted(shared, user, hospital, role)?)
+}
+
+/// Why a membership ended that a run had made.
+const UNDONE: &str = "the run that gave it was undone";
+
+fn note_granted(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hospital: Id<Hospital>,
+    role: Role,
+) -> QueryResult<()> {
+    let note = about(GRANTED, user)
+        .with("hospital", hospital.to_string())
+        .with("role", role.as_str());
+    shared.audit(&note)
+}
+
+/// `why` where nobody revoked it as such.
+fn note_revoked(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hospital: Id<Hospital>,
+    why: Option<&'static str>,
+) -> QueryResult<()> {
+    let note = about(REVOKED, user).with("hospital", hospital.to_string());
+    shared.audit(&match why {
+        Some(why) => note.with("why", why),
+        None => note,
+    })
 }

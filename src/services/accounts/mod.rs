@@ -1,7 +1,8 @@
 //! User accounts: made, let in, linked, switched off.
 //!
 //! What is done to an account is entered into the [audit log](crate::audit) in the same transaction, as `account.…`, in the
-//! name of whom the context was opened for ([`Tenancy::acting_as`](crate::Tenancy::acting_as)).
+//! name of whom the context was opened for ([`Tenancy::acting_as`](crate::Tenancy::acting_as)): whether it is done here, by
+//! [admission](super::admission), or with a whole hospital by [onboarding](super::onboarding); and also when it is undone.
 //!
 //! An account is one person in the shared database, in however many hospitals; a *membership* says in which, and what they
 //! may do there. Making an account makes both in one transaction.
@@ -191,12 +192,7 @@ impl Accounts {
         let first = self.first_password()?;
         let user = Id::new();
         let hash = &first.hash;
-        let username = shared.transaction(|shared| {
-            let username = making::make(shared, new, user, hash, now)?;
-            let note = access::about(access::CREATED, user).with("superuser", new.superuser);
-            shared.audit(&note)?;
-            Ok::<_, AccountError>(username)
-        })?;
+        let username = shared.transaction(|shared| making::make(shared, new, user, hash, now))?;
         Ok(MadeAccount {
             user,
             username,
@@ -244,7 +240,8 @@ impl Accounts {
         })
     }
 
-    /// Lets a user run the service itself, or no longer. Taking it away ends their sessions.
+    /// Lets a user run the service itself, or no longer. Taking it away ends their sessions; giving it, those that are good
+    /// for no hospital: none that was begun before becomes the console's.
     ///
     /// # Errors
     /// [`AccountError::UnknownUser`]; [`AccountError::LastSuperuser`]; [`AccountError::Query`].
@@ -257,7 +254,9 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         shared.transaction(|shared| {
             find(shared, user)?;
-            if !superuser {
+            if superuser {
+                session::revoke_of_service(shared, user, now)?;
+            } else {
                 another_superuser(shared, user)?;
                 session::revoke_all(shared, user, now)?;
             }

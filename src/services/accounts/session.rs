@@ -217,6 +217,48 @@ pub(in crate::services) fn revoke_all(
         .execute(shared)
 }
 
+/// Ends the user's sessions in one hospital.
+pub(super) fn revoke_in(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    hospital: Id<Hospital>,
+    now: NaiveDateTime,
+) -> QueryResult<()> {
+    let open = sessions::table
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::hospital_id.eq(hospital))
+        .filter(sessions::revoked_at.is_null());
+    let ended = diesel::update(open).set(sessions::revoked_at.eq(now));
+    ended.execute(shared).map(drop)
+}
+
+/// Ends the user's sessions that are good for no hospital.
+pub(super) fn revoke_of_service(
+    shared: &mut SharedContext,
+    user: Id<User>,
+    now: NaiveDateTime,
+) -> QueryResult<()> {
+    let open = sessions::table
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::hospital_id.is_null())
+        .filter(sessions::revoked_at.is_null());
+    let ended = diesel::update(open).set(sessions::revoked_at.eq(now));
+    ended.execute(shared).map(drop)
+}
+
+/// Ends all sessions in a hospital.
+pub(in crate::services) fn revoke_all_in(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+    now: NaiveDateTime,
+) -> QueryResult<()> {
+    let open = sessions::table
+        .filter(sessions::hospital_id.eq(hospital))
+        .filter(sessions::revoked_at.is_null());
+    let ended = diesel::update(open).set(sessions::revoked_at.eq(now));
+    ended.execute(shared).map(drop)
+}
+
 /// As much of a text from outside as is kept.
 pub(super) fn cut(text: &str) -> &str {
     let mut end = text.len().min(LONGEST_TEXT);

@@ -13,11 +13,10 @@ use crate::catalog::{Retention, Status, TenantRecord};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::error::{LifecycleError, OpenError};
 use crate::failpoint::hit;
-use crate::id::Id;
-use crate::models::schema::shared::{hospitals, sessions, tenant_access};
-use crate::models::shared::accounts::{Hospital, User};
+use crate::models::schema::shared::{hospitals, tenant_access};
+use crate::models::shared::accounts::Hospital;
 use crate::models::shared::subscriptions::{BillingCycle, SubscriptionState};
-use crate::services::accounts::session;
+use crate::services::accounts::{membership, session};
 use crate::services::subscriptions::{self, SubscriptionError};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
@@ -54,8 +53,9 @@ pub fn deregister(
     Ok(date.unwrap_or_else(SystemTime::now))
 }
 
-/// Opens a hospital again that was closed, with all its data: its memberships come back, and it is on a plan that is
-/// [pending](SubscriptionState::Pending) until it is [activated](subscriptions::activate).
+/// Opens a hospital again that was closed, with all its data: its memberships come back but for those that were revoked
+/// meanwhile, no session does, and it is on a plan that is [pending](SubscriptionState::Pending) until it is
+/// [activated](subscriptions::activate).
 ///
 /// Killed in between, either the hospital is still closed, its data kept without a date until it is closed once more, or
 /// it is opened when the library is.
@@ -72,11 +72,13 @@ pub fn reopen(
     let (code, tenant) = code_of(tenancy, code)?;
     {
         let shared = &mut tenancy.shared()?;
-        if hospital(shared, &code, tenant)?.closed_at.is_none() {
+        let row = hospital(shared, &code, tenant)?;
+        if row.closed_at.is_none() {
             return Err(OnboardingError::NotClosed { code });
         }
         // Asked before the deletion is taken back.
         subscriptions::plan(shared, plan)?;
+        subscriptions::refuse_second(shared, row.id)?;
     }
     match record(tenancy, &code)? {
         Some(record) if !is_going(record.status) => tenancy.undelete(&code)?,
@@ -144,21 +146,8 @@ fn close(
         Ok(()) | Err(SubscriptionError::None) => {}
         Err(error) => return Err(error.into()),
     }
-    let members = tenant_access::table
-        .filter(tenant_access::hospital_id.eq(row.id))
-        .filter(tenant_access::active.eq(true));
-    let people: Vec<Id<User>> = members.select(tenant_access::user_id).load(shared)?;
-    diesel::update(members)
-        .set((
-            tenant_access::active.eq(false),
-            tenant_access::is_default.eq(false),
-            tenant_access::closed_with_hospital.eq(true),
-        ))
-        .execute(shared)?;
-    let open = sessions::table.filter(sessions::revoked_at.is_null());
-    diesel::update(open.filter(sessions::hospital_id.eq(row.id)))
-        .set(sessions::revoked_at.eq(now))
-        .execute(shared)?;
+    let people = membership::end_all(shared, row.id)?;
+    session::revoke_all_in(shared, row.id, now)?;
     for user in people {
         let elsewhere = tenant_access::table
             .filter(tenant_access::user_id.eq(user))
@@ -232,15 +221,7 @@ impl Workflow for ReopenHospital {
                     hospitals::updated_at.eq(now),
                 ))
                 .execute(shared)?;
-            let ended = tenant_access::table
-                .filter(tenant_access::hospital_id.eq(row.id))
-                .filter(tenant_access::closed_with_hospital.eq(true));
-            diesel::update(ended)
-                .set((
-                    tenant_access::active.eq(true),
-                    tenant_access::closed_with_hospital.eq(false),
-                ))
-                .execute(shared)?;
+            membership::come_back(shared, row.id)?;
             subscriptions::order(shared, row.id, &wanted.plan, wanted.cycle, now)?;
             Ok(())
         })?;

@@ -90,6 +90,16 @@ pub enum OnboardingError {
         #[source]
         source: AccountError,
     },
+    /// **The hospital and its database are there**, and are not each other's: while it was being registered somebody else bound
+    /// the hospital's row to another tenant, or removed it. Nobody can work in it. The run is left; it is finished by the same
+    /// key, or by [`recover`](crate::Tenancy::recover), once [`rebind`](crate::services::hospitals::rebind) has put that right.
+    #[error(
+        "the database of hospital `{code}` was created, but the hospital's row is another tenant's by now, or gone; bind it to its tenant, then ask again with the same key"
+    )]
+    NotBound {
+        /// Its code.
+        code: TenantId,
+    },
     /// The tenant could not be closed or opened now. It is tried again; see [`WorkflowError::Unfinished`].
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
@@ -125,7 +135,7 @@ impl OnboardingError {
             Self::Open(open) => open.is_retryable(),
             Self::Lifecycle(lifecycle) => lifecycle.is_retryable(),
             Self::Retention(retention) => retention.is_retryable(),
-            Self::NoPassword { .. } => true,
+            Self::NoPassword { .. } | Self::NotBound { .. } => true,
             _ => false,
         }
     }
@@ -133,6 +143,11 @@ impl OnboardingError {
 
 impl From<WorkflowError<Self>> for OnboardingError {
     fn from(error: WorkflowError<Self>) -> Self {
+        if let WorkflowError::Unfinished { source, .. } = &error
+            && let Some(Self::NotBound { code }) = source.downcast_ref()
+        {
+            return Self::NotBound { code: *code };
+        }
         match error {
             WorkflowError::Failed { source, .. } => source,
             WorkflowError::Open { source, .. } => Self::Open(*source),

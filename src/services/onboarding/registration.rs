@@ -11,13 +11,14 @@ use crate::context::{RunQueryDsl, SharedContext};
 use crate::display_name::DisplayName;
 use crate::id::Id;
 use crate::models::schema::shared::{
-    contract_acceptances, hospital_modules, hospitals, plans, sessions, subscriptions,
-    tenant_access, users,
+    contract_acceptances, hospital_modules, hospitals, plans, sessions, subscriptions, users,
 };
 use crate::models::shared::accounts::{Hospital, NewHospital, Role, User};
 use crate::models::shared::subscriptions::{BillingCycle, Subscription};
 use crate::provision::NewTenant;
-use crate::services::accounts::{AccountError, Accounts, NewAccount, OneTimePassword, making};
+use crate::services::accounts::{
+    AccountError, Accounts, NewAccount, OneTimePassword, making, membership,
+};
 use crate::services::hospitals as hospitals_service;
 use crate::services::permissions::Module;
 use crate::services::subscriptions as service;
@@ -211,8 +212,8 @@ pub struct ModuleLink {
 /// everything that was given can do so, for [`Workflow::KEEP`]: make it of something random, and keep it in the form.
 ///
 /// # Errors
-/// See [`OnboardingError`]. Nothing is left, unless it is [`NoPassword`](OnboardingError::NoPassword) or
-/// [`Run`](OnboardingError::Run), whose error says what will become of it.
+/// See [`OnboardingError`]. Nothing is left, unless it is [`NoPassword`](OnboardingError::NoPassword),
+/// [`NotBound`](OnboardingError::NotBound) or [`Run`](OnboardingError::Run), whose error says what will become of it.
 pub fn register(
     tenancy: &Tenancy,
     accounts: &Accounts,
@@ -303,10 +304,13 @@ impl Workflow for RegisterHospital {
         };
         flow.committing().create_tenant("database", new)?;
         let tenant = flow.tenant_uuid().expect("the step before created it");
+        let code = *flow.tenant_id();
         flow.shared("hospital of the tenant", |shared| {
             let now = crate::services::now();
-            hospitals_service::bind(shared, written.made.hospital, tenant, now)?;
-            Ok(())
+            match hospitals_service::bind(shared, written.made.hospital, tenant, now)? {
+                true => Ok(()),
+                false => Err(OnboardingError::NotBound { code }),
+            }
         })?;
         Ok(written.made)
     }
@@ -380,11 +384,9 @@ fn take_out(shared: &mut SharedContext, made: &Made) -> QueryResult<()> {
     diesel::delete(contract_acceptances::table)
         .filter(contract_acceptances::hospital_id.eq(hospital))
         .execute(shared)?;
-    diesel::update(sessions::table.filter(sessions::hospital_id.eq(hospital)))
-        .set(sessions::hospital_id.eq(None::<Id<Hospital>>))
-        .execute(shared)?;
-    diesel::delete(tenant_access::table.filter(tenant_access::hospital_id.eq(hospital)))
-        .execute(shared)?;
+    // They end with it. One without a hospital would be good for the service itself.
+    diesel::delete(sessions::table.filter(sessions::hospital_id.eq(hospital))).execute(shared)?;
+    membership::take_out(shared, hospital)?;
     making::unmake(shared, made.owner)?;
     diesel::delete(hospital_modules::table.filter(hospital_modules::hospital_id.eq(hospital)))
         .execute(shared)?;

@@ -27,18 +27,18 @@ use super::{Service, open, quick_accounts, service};
 use crate::actors::{Actor, say, told};
 use crate::crashes::{self, Operation, Program};
 
-const CODE: &str = "NORTH";
+pub(super) const CODE: &str = "NORTH";
 const MB: u64 = 1_000_000;
 
-fn id() -> TenantId {
+pub(super) fn id() -> TenantId {
     CODE.parse().unwrap()
 }
 
-fn key(key: &str) -> Option<IdempotencyKey> {
+pub(super) fn key(key: &str) -> Option<IdempotencyKey> {
     Some(key.parse().unwrap())
 }
 
-fn asked(code: &str) -> Registration {
+pub(super) fn asked(code: &str) -> Registration {
     let lower = code.to_lowercase();
     let email = format!("nora@{lower}.example");
     Registration::new(
@@ -51,7 +51,7 @@ fn asked(code: &str) -> Registration {
     )
 }
 
-fn ask(
+pub(super) fn ask(
     tenancy: &Tenancy,
     run_key: Option<IdempotencyKey>,
     asked: &Registration,
@@ -59,14 +59,14 @@ fn ask(
     register(tenancy, &quick_accounts(), run_key, asked)
 }
 
-fn with_plans() -> Service {
+pub(super) fn with_plans() -> Service {
     let service = service();
     subscriptions::ensure_plans(&mut service.shared(), now()).unwrap();
     service
 }
 
 /// Rows of hospitals, users, profiles, memberships, subscriptions and modules; and tenants.
-fn counts(tenancy: &Tenancy) -> [i64; 7] {
+pub(super) fn counts(tenancy: &Tenancy) -> [i64; 7] {
     let shared = &mut tenancy.shared().unwrap();
     macro_rules! count {
         ($table:ident) => {
@@ -87,7 +87,7 @@ fn counts(tenancy: &Tenancy) -> [i64; 7] {
 /// Nothing but a tenant that is no hospital's, so that the template is made.
 const ALONE: [i64; 7] = [0, 0, 0, 0, 0, 0, 1];
 
-fn whole(hospitals: i64) -> [i64; 7] {
+pub(super) fn whole(hospitals: i64) -> [i64; 7] {
     let modules = hospitals * Module::ALL.len() as i64;
     [
         hospitals, hospitals, hospitals, hospitals, hospitals, modules, hospitals,
@@ -95,14 +95,14 @@ fn whole(hospitals: i64) -> [i64; 7] {
 }
 
 /// Nothing is left to do.
-fn settled(tenancy: &Tenancy) {
+pub(super) fn settled(tenancy: &Tenancy) {
     assert_eq!(tenancy.unfinished_workflows().unwrap(), []);
     assert_eq!(tenancy.unfinished().unwrap(), []);
     assert_eq!(tenancy.recover().unwrap(), 0);
     assert!(tenancy.verify_audit().unwrap().is_intact());
 }
 
-fn hospital(tenancy: &Tenancy) -> Hospital {
+pub(super) fn hospital(tenancy: &Tenancy) -> Hospital {
     let row = hospitals::table.filter(hospitals::code.eq(CODE));
     let row = row.select(Hospital::as_select());
     row.first(&mut tenancy.shared().unwrap()).unwrap()

@@ -1,7 +1,11 @@
 //! Sessions.
-use diesel_tenants::models::schema::shared::sessions;
+use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
+use diesel_tenants::models::schema::shared::{login_attempts, sessions};
+use diesel_tenants::models::shared::accounts::Role;
 use diesel_tenants::prelude::*;
-use diesel_tenants::services::accounts::{AccountError, Login, NewAccount, SessionToken};
+use diesel_tenants::services::accounts::{
+    AccountError, Login, LoginError, NewAccount, SessionToken,
+};
 
 use super::{Service, at, service};
 
@@ -179,4 +183,86 @@ fn a_session_is_good_where_it_was_begun_and_nowhere_else() {
             assert_eq!(good.is_some(), here == begun, "{begun:?} at {here:?}");
         }
     }
+}
+
+/// Who comes back, or is given more, logs in anew.
+#[test]
+fn no_session_becomes_good_for_more_than_it_was_begun_for() {
+    let service = service();
+    let north = service.hospital("NORTH");
+    let shared = &mut service.shared();
+    let ada = ada(&service);
+    let accounts = &service.accounts;
+    accounts
+        .grant(shared, ada.user, north, Role::Nurse, at(0))
+        .unwrap();
+    let mut begin = |hospital| {
+        let begun = accounts.begin_session(shared, &ada, hospital, None, None, at(1));
+        begun.unwrap()
+    };
+    let (here, of_service) = (begin(Some(north)), begin(None));
+    let shared = &mut service.shared();
+    let mut good = |token, hospital| {
+        let found = accounts.signed_in(shared, token, hospital, at(2));
+        found.unwrap().is_some()
+    };
+    assert!(good(&here, Some(north)) && good(&of_service, None));
+    assert!(!good(&here, None) && !good(&of_service, Some(north)));
+
+    let shared = &mut service.shared();
+    accounts
+        .set_superuser(shared, ada.user, true, at(2))
+        .unwrap();
+    assert!(
+        !good(&of_service, None),
+        "it was begun by somebody who runs nothing"
+    );
+    assert!(good(&here, Some(north)));
+    accounts.revoke_membership(shared, ada.user, north).unwrap();
+    accounts
+        .grant(shared, ada.user, north, Role::Doctor, at(2))
+        .unwrap();
+    assert!(!good(&here, Some(north)), "it ended with the membership");
+}
+
+/// A query that failed counted as a failure of whoever knew the password, and five of them locked the account.
+#[test]
+fn a_log_in_that_cannot_be_looked_up_is_no_wrong_password() {
+    let service = service();
+    let mut shared = service.shared();
+    let ada = NewAccount::new("Ada", "Lovelace", "ada@example.org");
+    let made = service.accounts.create(&mut shared, &ada, at(0)).unwrap();
+    // After the password was compared, and before it is looked whether it still is that one.
+    let mut other = service.shared();
+    let mut rename = Some("ALTER TABLE users RENAME COLUMN superuser TO was_superuser");
+    let between = move |event: InstrumentationEvent<'_>| {
+        let InstrumentationEvent::StartQuery { query, .. } = event else {
+            return;
+        };
+        if query.to_string().starts_with("BEGIN IMMEDIATE")
+            && let Some(rename) = rename.take()
+        {
+            let done = other.unrouted("stand in the way", |raw| {
+                raw.connection().batch_execute(rename)
+            });
+            done.unwrap();
+        }
+    };
+    let watch = shared.unrouted("watch", |raw| {
+        raw.connection().set_instrumentation(between);
+        Ok::<_, diesel::result::Error>(())
+    });
+    watch.unwrap();
+    let (name, password) = (&made.username, made.password.reveal());
+    let failed = service
+        .accounts
+        .log_in(&mut shared, name, password, None, at(1));
+    assert!(
+        matches!(failed, Err(LoginError::Account(AccountError::Query(_)))),
+        "{failed:?}"
+    );
+    let attempts = login_attempts::table
+        .count()
+        .get_result::<i64>(&mut service.shared());
+    assert_eq!(attempts.unwrap(), 0);
 }

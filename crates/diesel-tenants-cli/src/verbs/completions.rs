@@ -1,11 +1,10 @@
 //! `completions`
 use std::fmt;
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 use serde::Serialize;
 
-use crate::Cli;
 use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -43,7 +42,7 @@ impl Completions {
         };
         let mut script = Vec::new();
         let program = app.program.split(' ').next().unwrap_or(app.program);
-        clap_complete::generate(shell, &mut Cli::command(), program, &mut script);
+        clap_complete::generate(shell, &mut (app.parser)(), program, &mut script);
         let script = String::from_utf8_lossy(&script).into_owned();
         app.emit(&Completion { script })
     }

@@ -56,7 +56,7 @@ pub(crate) struct Examined {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Finding {
     /// unfinished, workflow, run, reserved, failed, missing, behind, ahead, not-ready, backup-missing, backup-lost, backup-old, due, undead, buried,
-    /// reclaimable, orphan-directory, descriptors or disk.
+    /// reclaimable, orphan-directory, hospital, descriptors or disk.
     kind: &'static str,
     tenant: Option<String>,
     message: String,
@@ -64,19 +64,28 @@ pub(crate) struct Finding {
     next: String,
 }
 
+/// What an application has looked at besides.
+pub(crate) type Examine = fn(&Tenancy, &mut Findings<'_>) -> Result<(), Failure>;
+
 /// What is gathered while everything is looked at.
-struct Findings<'a> {
+pub(crate) struct Findings<'a> {
     app: &'a App<'a>,
     found: Vec<Finding>,
 }
 
 impl Findings<'_> {
+    /// A command of this program.
+    #[cfg(feature = "hospital")]
+    pub(crate) fn command(&self, arguments: &str) -> String {
+        self.app.command(arguments)
+    }
+
     fn of(&mut self, id: TenantId, kind: &'static str, message: impl Into<String>, command: &str) {
         let next = self.app.command(command);
         self.add(Some(id), kind, message, next);
     }
 
-    fn add(
+    pub(crate) fn add(
         &mut self,
         id: Option<TenantId>,
         kind: &'static str,
@@ -105,6 +114,9 @@ impl Doctor {
         tenants(&tenancy, &mut findings)?;
         backups(&tenancy, self.backup_age.0, &mut findings)?;
         ends(&tenancy, &mut findings)?;
+        if let Some(examine) = app.examine() {
+            examine(&tenancy, &mut findings)?;
+        }
         let disk = surroundings(&tenancy, &mut findings)?;
         app.emit(&Examined {
             data: show::path(tenancy.data_directory()),

@@ -6,6 +6,7 @@ mod ends;
 mod errors;
 mod fleet;
 mod health;
+mod hospitals;
 mod lives;
 mod program;
 mod schemas;

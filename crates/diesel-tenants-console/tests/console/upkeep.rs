@@ -7,10 +7,11 @@ use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::shared::hospitals;
 use diesel_tenants::models::shared::accounts::NewHospital;
 use diesel_tenants::models::shared::subscriptions::BillingCycle;
+use diesel_tenants::pool::PoolConfig;
 use diesel_tenants::services::{hospitals as hospitals_service, subscriptions};
 use diesel_tenants::workflow::{Flow, Halt, Workflow};
 use diesel_tenants::{Retention, TenantRecord};
-use diesel_tenants_console::{Limit, Subscription};
+use diesel_tenants_console::{HospitalSubscriptions, Limit, Subscription, Subscriptions};
 
 use super::*;
 
@@ -234,6 +235,10 @@ async fn the_subscription_with_its_limits_and_what_is_used_of_them() {
         .values(&row)
         .execute(shared)
         .unwrap();
+    // Its tenant came back under another uuid, or the row is older than such a thing.
+    site.get("/tenants/NORTH")
+        .await
+        .has("is no tenant, and may be this one");
     let uuid = site.tenancy.handle(&"NORTH".parse().unwrap());
     hospitals_service::bind(shared, row.id, uuid.unwrap().uuid(), now()).unwrap();
     subscriptions::start_trial(shared, row.id, "basic", BillingCycle::Monthly, now()).unwrap();
@@ -244,6 +249,21 @@ async fn the_subscription_with_its_limits_and_what_is_used_of_them() {
         .has("<dt>Days left</dt><dd>30</dd>")
         .has("0 of 500")
         .has("0 of 5<");
+    // Nobody waits for the tenant's connection while they keep one of the shared database: one connection is enough.
+    let narrow = Tenancy::builder(&ROUTES)
+        .sqlite(site.tenancy.data_directory())
+        .shared_migrations(SHARED_MIGRATIONS)
+        .tenant_migrations(TENANT_MIGRATIONS)
+        .pool(PoolConfig::default().with_max_connections(1).unwrap())
+        .open()
+        .unwrap();
+    let record = narrow.handle(&"NORTH".parse().unwrap()).unwrap().record();
+    let found = HospitalSubscriptions.of(&narrow, &record.unwrap()).unwrap();
+    let limits = found.unwrap().limits;
+    assert!(
+        limits.iter().all(|limit| limit.used.is_some()),
+        "{limits:?}"
+    );
     // Of one that is closed the rows cannot be counted; there is a page all the same.
     site.tenancy.suspend(&"NORTH".parse().unwrap()).unwrap();
     site.get("/tenants/NORTH")
