@@ -180,3 +180,24 @@ fn a_session_is_good_where_it_was_begun_and_nowhere_else() {
         }
     }
 }
+
+#[test]
+fn who_runs_the_service_no_longer_begins_anew() {
+    let service = service();
+    let accounts = &service.accounts;
+    let shared = &mut service.shared();
+    let another = NewAccount::new("Sam", "Operator", "sam@example.org").superuser();
+    accounts.create(shared, &another, at(0)).unwrap();
+    let ada = ada(&service);
+    accounts
+        .set_superuser(shared, ada.user, true, at(1))
+        .unwrap();
+    let token = accounts
+        .begin_session(shared, &ada, None, None, None, at(2))
+        .unwrap();
+    accounts
+        .set_superuser(shared, ada.user, false, at(3))
+        .unwrap();
+    let good = accounts.signed_in(shared, &token, None, at(4)).unwrap();
+    assert!(good.is_none());
+}
