@@ -260,6 +260,35 @@ fn the_first_entry_that_was_tampered_with_is_named() {
     );
 }
 
+/// What an application enters looks like what the library enters, and is not it.
+#[test]
+fn only_the_librarys_own_entry_says_that_entries_were_pruned() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    let head = fleet.tenancy.audit_head().unwrap();
+    let hash = head.to_string();
+    let (_, hash) = hash.split_once(':').unwrap();
+    let note = AuditNote::new("test.prune").unwrap();
+    let note = note.with("through", head.seq).with("hash", hash);
+    fleet.tenancy.audit(&note).unwrap();
+    for trigger in ["no_delete", "ends_forward", "ends_stay", "ends_said"] {
+        raw(
+            &fleet.tenancy,
+            &format!("DROP TRIGGER __tenants_audit_{trigger}"),
+        )
+        .unwrap();
+    }
+    let through = head.seq;
+    let sql = format!(
+        "UPDATE __tenants_audit_ends SET pruned_through = {through},
+             pruned_hash = (SELECT hash FROM __tenants_audit WHERE seq = {through});
+         DELETE FROM __tenants_audit WHERE seq <= {through}"
+    );
+    raw(&fleet.tenancy, &sql).unwrap();
+    let fault = fleet.tenancy.verify_audit().unwrap().fault;
+    assert_eq!(fault, Some(AuditFault::Unsaid { through }));
+}
+
 #[test]
 fn the_table_takes_no_change_but_the_next_entry() {
     let fleet = fleet();

@@ -174,6 +174,10 @@ fn a_list_that_was_there_and_is_not_is_found_by_verifying() {
     // What it says to do helps.
     push(tenancy, 3);
     assert_eq!(look("T1"), []);
+    // Neither one that was made since has lost it, nor one whose database is another by now.
+    fleet.create("T3");
+    tenancy.recreate(&id("T2"), "T2").unwrap();
+    assert_eq!((look("T2"), look("T3")), (vec![], vec![]));
 }
 
 #[test]

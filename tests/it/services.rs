@@ -19,8 +19,10 @@ mod closing;
 mod links;
 mod numbers;
 mod onboarding;
+mod permissions;
 mod sessions;
 mod subscriptions;
+mod wholly;
 
 /// A data directory of hospitals, removed when the test ends.
 struct Service {

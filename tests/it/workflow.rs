@@ -16,6 +16,7 @@ use crate::world;
 
 mod admission;
 mod defences;
+mod hands;
 use admission::Refused;
 pub(crate) use admission::{Admission, Onboarding, who, with_trouble};
 

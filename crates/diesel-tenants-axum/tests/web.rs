@@ -25,6 +25,8 @@ mod given_up;
 mod guards;
 #[path = "web/principals.rs"]
 mod principals;
+#[path = "web/turns.rs"]
+mod turns;
 
 diesel::table! { users { id -> Integer, name -> Text, } }
 diesel::table! { patients { id -> Integer, name -> Text, } }

@@ -314,11 +314,36 @@ fn somebody_always_runs_the_service() {
     };
     last(accounts.deactivate(shared, ada, at(1)));
     last(accounts.set_superuser(shared, ada, false, at(1)));
+    // One who is switched off runs nothing.
+    let off = make(&service, "Bea", "Off").user;
+    accounts.set_superuser(shared, off, true, at(1)).unwrap();
+    accounts.deactivate(shared, off, at(1)).unwrap();
+    last(accounts.deactivate(shared, ada, at(1)));
     let grace = make(&service, "Grace", "Hopper").user;
     accounts.set_superuser(shared, grace, true, at(2)).unwrap();
     accounts.set_superuser(shared, ada, false, at(3)).unwrap();
     accounts.deactivate(shared, ada, at(4)).unwrap();
     last(accounts.deactivate(shared, grace, at(5)));
+}
+
+/// Somebody who mistypes now and then is not kept out, in whatever case they type their name.
+#[test]
+fn failures_far_apart_lock_nobody() {
+    let service = service();
+    let made = make(&service, "Ada", "Lovelace");
+    let typed = format!(" {} ", made.username.to_uppercase());
+    for second in [0, 100, 200, 300, 400] {
+        refused(log_in(&service, &typed, "wrong", second));
+    }
+    assert!(log_in(&service, &typed, made.password.reveal(), 401).is_ok());
+    for second in [500, 510, 520, 530, 540] {
+        refused(log_in(&service, &typed, "wrong", second));
+    }
+    let locked = log_in(&service, &made.username, made.password.reveal(), 541);
+    assert!(
+        matches!(locked, Err(LoginError::Locked { .. })),
+        "{locked:?}"
+    );
 }
 
 #[test]
@@ -446,6 +471,44 @@ fn membership_is_the_only_source_of_a_role() {
         (memberships[0].code.as_str(), memberships[0].is_default),
         ("NORTH", true)
     );
+}
+
+#[test]
+fn a_membership_that_ended_is_not_listed_and_is_nobodys_start() {
+    let service = service();
+    let (north, south) = (service.hospital_row("NORTH"), service.hospital_row("SOUTH"));
+    let accounts = &service.accounts;
+    let shared = &mut service.shared();
+    let ada = make(&service, "Ada", "Lovelace").user;
+    accounts
+        .grant(shared, ada, north, Role::Nurse, at(0))
+        .unwrap();
+    accounts.revoke_membership(shared, ada, north).unwrap();
+    assert_eq!(accounts.memberships(shared, ada).unwrap(), []);
+    accounts
+        .grant(shared, ada, south, Role::Nurse, at(1))
+        .unwrap();
+    let starts = accounts.memberships(shared, ada).unwrap();
+    assert!(starts.len() == 1 && starts[0].is_default, "{starts:?}");
+}
+
+#[test]
+fn nothing_is_done_to_an_account_that_is_not_there() {
+    let service = service();
+    let north = service.hospital_row("NORTH");
+    let accounts = &service.accounts;
+    let shared = &mut service.shared();
+    let nobody = diesel_tenants::id::Id::new();
+    for done in [
+        accounts.deactivate(shared, nobody, at(0)),
+        accounts.reactivate(shared, nobody, at(0)),
+        accounts.set_superuser(shared, nobody, true, at(0)),
+        accounts.set_superuser(shared, nobody, false, at(0)),
+        accounts.grant(shared, nobody, north, Role::Nurse, at(0)),
+        accounts.reset_password(shared, nobody, at(0)).map(drop),
+    ] {
+        assert!(matches!(done, Err(AccountError::UnknownUser)), "{done:?}");
+    }
 }
 
 #[test]

@@ -27,6 +27,9 @@ use super::{Service, at, hospital_row, open, quick_accounts, service, today};
 use crate::actors::{Actor, say, told};
 use crate::crashes::{self, Operation, Program};
 
+mod fields;
+mod linked;
+
 const CODE: &str = "DMC001";
 
 fn id() -> TenantId {

@@ -266,3 +266,24 @@ fn a_log_in_that_cannot_be_looked_up_is_no_wrong_password() {
         .get_result::<i64>(&mut service.shared());
     assert_eq!(attempts.unwrap(), 0);
 }
+
+#[test]
+fn who_runs_the_service_no_longer_begins_anew() {
+    let service = service();
+    let accounts = &service.accounts;
+    let shared = &mut service.shared();
+    let another = NewAccount::new("Sam", "Operator", "sam@example.org").superuser();
+    accounts.create(shared, &another, at(0)).unwrap();
+    let ada = ada(&service);
+    accounts
+        .set_superuser(shared, ada.user, true, at(1))
+        .unwrap();
+    let token = accounts
+        .begin_session(shared, &ada, None, None, None, at(2))
+        .unwrap();
+    accounts
+        .set_superuser(shared, ada.user, false, at(3))
+        .unwrap();
+    let good = accounts.signed_in(shared, &token, None, at(4)).unwrap();
+    assert!(good.is_none());
+}

@@ -288,3 +288,66 @@ fn the_limits_of_the_plan_are_kept_where_rows_are_made() {
         "{one_more:?}"
     );
 }
+
+#[test]
+fn what_is_over_begun_tomorrow_or_somebody_elses_does_not_count() {
+    let service = with_plans();
+    let (north, south) = (service.hospital("NORTH"), service.hospital_row("SOUTH"));
+    let (shared, accounts) = (&mut service.shared(), &service.accounts);
+    let monthly = BillingCycle::Monthly;
+    service_of::start_trial(shared, north, "basic", monthly, day(1)).unwrap();
+    // Not before its first day.
+    assert!(service_of::require_active(shared, north, day(0).date()).is_err());
+    assert!(service_of::require_active(shared, north, day(1).date()).is_ok());
+    // However late the daily job comes, the days of grace are first.
+    service_of::activate(shared, north, day(1)).unwrap();
+    assert_eq!(service_of::end_overdue(shared, day(200)).unwrap(), 1);
+    assert_eq!(current(&service, north).state, SubscriptionState::PastDue);
+
+    // Neither members of another hospital nor those who left use up the plan's users.
+    let few = PlanChanges {
+        max_users: Some(Some(1)),
+        active: Some(false),
+        ..Default::default()
+    };
+    diesel::update(plans::table.filter(plans::code.eq("basic")))
+        .set(&few)
+        .execute(shared)
+        .unwrap();
+    let make = |name: &str, hospital| {
+        let new = NewAccount::new(name, "x", format!("{name}@example.org"));
+        let made = accounts.create(
+            &mut service.shared(),
+            &new.member_of(hospital, Role::Nurse),
+            at(0),
+        );
+        made.unwrap().user
+    };
+    make("sue", south);
+    let ada = make("ada", north);
+    // What a member is can be changed where there is no room for another.
+    accounts
+        .grant(shared, ada, north, Role::Doctor, at(1))
+        .unwrap();
+    accounts.reactivate(shared, ada, at(1)).unwrap();
+    accounts.revoke_membership(shared, ada, north).unwrap();
+    let ben = make("ben", north);
+    // A patient who is to work there needs room as everybody else does.
+    let pat = NewAccount::new("pat", "x", "pat@example.org").member_of(north, Role::Patient);
+    let pat = accounts.create(shared, &pat, at(1)).unwrap().user;
+    for stranger in [ada, pat] {
+        let full = accounts.grant(shared, stranger, north, Role::Nurse, at(2));
+        assert!(matches!(full, Err(AccountError::Limit(_))), "{full:?}");
+    }
+    accounts.revoke_membership(shared, ben, north).unwrap();
+    accounts
+        .grant(shared, pat, north, Role::Nurse, at(3))
+        .unwrap();
+
+    // A plan that was taken off the list stays with who has it, and is nobody's next.
+    let gone = service_of::start_trial(shared, south, "basic", monthly, at(0));
+    assert!(
+        matches!(gone, Err(SubscriptionError::UnknownPlan)),
+        "{gone:?}"
+    );
+}

@@ -225,6 +225,25 @@ fn what_lies_beside_the_database_is_named_and_no_hindrance() {
     );
 }
 
+/// What an operation is making, or has fenced, is its own while it is under way.
+#[test]
+fn what_is_under_way_is_no_finding() {
+    use diesel::connection::SimpleConnection;
+    let fleet = fleet();
+    run(&fleet.tenancy, "UPDATE __tenants_identity SET fenced = 1");
+    let file = closed(&fleet);
+    fs::write(file.with_file_name(".new-g2.sqlite3"), "x").unwrap();
+    assert_eq!(verify(&fleet).reasons.len(), 2);
+    let sql = "INSERT INTO __tenants_operations
+               SELECT randomblob(16), uuid, 'compact', zeroblob(16), 'active', 1, 2, 0, NULL, NULL
+               FROM __tenants_tenants";
+    let mut shared = fleet.tenancy.shared().unwrap();
+    shared
+        .unrouted("test", |raw| raw.connection().batch_execute(sql))
+        .unwrap();
+    assert_eq!(verify(&fleet).reasons, []);
+}
+
 #[test]
 fn a_kept_generation_that_is_gone_is_named() {
     use diesel::connection::SimpleConnection;

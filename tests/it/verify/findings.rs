@@ -1,7 +1,7 @@
 //! Each thing that can be wrong with a schema, provoked once: exactly it is found.
 use std::collections::BTreeSet;
 
-use diesel_tenants::verify::Health;
+use diesel_tenants::verify::{Finding, Health};
 
 use super::{fleet, lines, rewrite, run, verify};
 
@@ -226,4 +226,21 @@ fn each_thing_that_is_wrong_is_found_and_nothing_else() {
     }
     println!("{kinds:?}");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Beside all else that goes with a table that was made anew by hand.
+#[test]
+fn a_unique_constraint_that_is_gone_is_found() {
+    let fleet = fleet();
+    run(
+        &fleet.tenancy,
+        "ALTER TABLE visits RENAME TO o; CREATE TABLE visits (id INTEGER PRIMARY KEY NOT NULL, code TEXT NOT NULL);
+         DROP TABLE o",
+    );
+    let gone = Finding::MissingUnique {
+        table: "visits".to_owned(),
+        columns: vec!["code".to_owned()],
+    };
+    let found = verify(&fleet);
+    assert!(found.reasons.contains(&gone), "{found}");
 }

@@ -122,10 +122,42 @@ fn what_was_found_is_kept_until_the_database_is_another() {
         .unwrap();
     assert_eq!(kept.status, Health::Incomplete);
     assert_eq!(kept.findings[0].kind, "missing_view");
+    assert_eq!(fleet.tenancy.health_of_all().unwrap().len(), 1);
     fleet.tenancy.compact(&id()).unwrap();
+    assert_eq!(fleet.tenancy.health_of_all().unwrap().len(), 0);
     assert_eq!(
         fleet.tenancy.health(&id()).unwrap(),
         None,
         "it was another file"
     );
+}
+
+#[test]
+fn a_fleet_is_ready_when_all_of_it_is() {
+    use diesel::connection::SimpleConnection;
+    let fleet = fleet();
+    let ready = || {
+        let options = VerifyOptions::default();
+        let verified = fleet.tenancy.verify_fleet(&options, |_| {});
+        verified.unwrap().is_ready()
+    };
+    let in_shared = |sql: &str| {
+        let mut shared = fleet.tenancy.shared().unwrap();
+        let done = shared.unrouted("test", |raw| raw.connection().batch_execute(sql));
+        done.unwrap();
+    };
+    assert!(ready());
+    run(&fleet.tenancy, "CREATE TABLE extra (x)");
+    assert!(!ready(), "one tenant is not");
+    run(&fleet.tenancy, "DROP TABLE extra");
+    assert!(ready());
+    in_shared("CREATE TABLE extra (x)");
+    assert!(!ready(), "the shared database is not");
+    in_shared("DROP TABLE extra");
+    assert!(ready());
+    in_shared(
+        "UPDATE __tenants_tenants SET status = 'failed', change_seq = change_seq + 1000;
+         UPDATE __tenants_catalog SET change_seq = change_seq + 1000",
+    );
+    assert!(!ready(), "one cannot be looked into");
 }

@@ -1,6 +1,7 @@
 //! The binary `tenants` as its users run it: one process for each command, its output, its exit code.
 mod audit;
 mod copies;
+mod doctor;
 mod embedding;
 mod ends;
 mod errors;

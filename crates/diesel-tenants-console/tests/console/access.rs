@@ -126,6 +126,13 @@ async fn a_password_that_was_made_up_must_be_changed_first() {
     // The session that knew the old password is over.
     site.cookies = old;
     assert_eq!(site.get("/tenants").await.location(), "/ops/console/login");
+    assert_eq!(entered(&site, "console.new-password"), 1);
+}
+
+/// How often it was entered into the audit log.
+fn entered(site: &Site, action: &str) -> usize {
+    let filter = diesel_tenants::audit::AuditFilter::all().action(action);
+    site.tenancy.audit_entries(&filter, 100).unwrap().len()
 }
 
 #[tokio::test]
@@ -195,6 +202,12 @@ async fn a_form_without_the_sessions_token_does_nothing() {
     ];
     let answer = site
         .ask(Method::POST, "/login", "", Some(form(&fields)))
+        .await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    // Nor one whose token is of another visit's page: who it is sent by has seen that page, and not who sends it.
+    let own = site.ask(Method::GET, "/login", "", None).await;
+    let answer = site
+        .ask(Method::POST, "/login", &own.cookie(), Some(form(&fields)))
         .await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
 }
@@ -323,6 +336,7 @@ async fn logging_out_ends_the_session() {
     let answer = site.post("/logout", &[]).await;
     assert_eq!(answer.location(), "/ops/console/login");
     assert_eq!(site.get("/tenants").await.location(), "/ops/console/login");
+    assert_eq!(entered(&site, "console.log-out"), 1);
 }
 
 #[tokio::test]
