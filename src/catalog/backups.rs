@@ -32,7 +32,7 @@ pub enum BackupReason {
     BeforeRestore,
     /// Before the database was made anew and empty.
     BeforeRecreate,
-    /// The last one, before the tenant was deleted.
+    /// The last one, before the tenant was purged.
     Final,
 }
 
