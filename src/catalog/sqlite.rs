@@ -14,6 +14,8 @@ mod backups_queries;
 mod health_queries;
 #[path = "queries.rs"]
 mod queries;
+#[path = "reconcile_queries.rs"]
+mod reconcile_queries;
 #[path = "reference_queries.rs"]
 mod reference_queries;
 #[path = "reservation_queries.rs"]

@@ -18,6 +18,7 @@ use crate::crashes::{self, Operation};
 use crate::world;
 
 mod faults;
+mod found;
 mod recipes;
 mod refused;
 mod shared;
