@@ -18,12 +18,15 @@ struct Directory<C: Backend> {
 }
 
 /// Makes the backups and sets that are there those that the catalogue knows, all or none, and returns how many backups it
-/// had not known. `own` is the data directory's own directory of backups.
+/// had not known. `own` is the data directory's own directory of backups, `beside` that of the backup it was restored from,
+/// where that is another one.
 ///
+/// All directories that the catalogue knows of are looked into as well: what was put there since is not in it.
 /// The backup it was restored from was still being made when it was copied: the next recovery would remove it.
 pub(crate) fn reconcile<C: Backend>(
     conn: &mut C,
     own: &Path,
+    beside: Option<PathBuf>,
     catalog: Uuid,
     by: &Principal,
 ) -> Result<usize, BackupError> {
@@ -31,7 +34,10 @@ pub(crate) fn reconcile<C: Backend>(
     let good = conn.backup_list(BackupsOf::Everything).map_err(failed)?;
     let unfinished = conn.backup_unfinished().map_err(failed)?;
     let sets = conn.set_list().map_err(failed)?;
-    let directories = directories::<C>(own, &unfinished)?;
+    let of_backups = good.iter().chain(&unfinished).map(|known| &known.directory);
+    let named = of_backups.chain(sets.iter().map(|known| &known.directory));
+    let named: BTreeSet<PathBuf> = named.flatten().cloned().collect();
+    let directories = directories::<C>(own, named.into_iter().chain(beside))?;
 
     let known = good.iter().chain(&unfinished);
     let known: HashMap<Uuid, &StoredBackup> = known.map(|stored| (stored.id, stored)).collect();
@@ -71,17 +77,16 @@ pub(crate) fn reconcile<C: Backend>(
     Ok(unknown)
 }
 
-/// The data directory's own, and those where backups were being made.
+/// The data directory's own, and of the others those that are there now.
 fn directories<C: Backend>(
     own: &Path,
-    unfinished: &[StoredBackup],
+    others: impl Iterator<Item = PathBuf>,
 ) -> Result<Vec<Directory<C>>, BackupError> {
     let mut directories = vec![Directory {
         path: None,
         listed: Backups::at(own)?,
     }];
-    let named = unfinished.iter().filter_map(|b| b.directory.clone());
-    for path in named.collect::<BTreeSet<_>>() {
+    for path in others {
         if let Ok(listed) = Backups::at(&path) {
             let path = Some(path);
             directories.push(Directory { path, listed });

@@ -50,7 +50,8 @@ pub struct SharedRestored {
     /// Databases of tenants the catalogue does not know: created after the backup. Nothing was done to them;
     /// [`Tenancy::reclaim_orphan`](crate::Tenancy::reclaim_orphan) takes one back.
     pub orphans: Vec<TenantKey>,
-    /// Backups on this disk that were taken after this one, and are in the catalogue now.
+    /// Backups that were taken after this one and are in the catalogue now: those in the data directory's own directory of
+    /// backups, in that of this backup, and in every one that the catalogue names.
     pub backups: usize,
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn restore_shared(
     if let Some(begun) = place.unfinished()? {
         place.refuse_in_use()?;
         // Whatever was asked for now, the one that was begun comes first; asked for again, it is done.
-        if let Some(finished) = finish(&place, &begun, by)?
+        if let Some(finished) = finish(&place, &begun, &path, by)?
             && manifest().is_ok_and(|manifest| manifest.id == begun.backup)
         {
             return Ok(finished);
@@ -103,7 +104,7 @@ pub(crate) fn restore_shared(
             Ok(place.begin(manifest.id, identity.catalog)?)
         });
     match staged {
-        Ok(begun) => finish(&place, &begun, by)?.ok_or(RestoreError::NothingReplaced {
+        Ok(begun) => finish(&place, &begun, &path, by)?.ok_or(RestoreError::NothingReplaced {
             backup: begun.backup,
         }),
         Err(error) => {
@@ -119,6 +120,7 @@ pub(crate) fn restore_shared(
 fn finish(
     place: &SharedRestore,
     begun: &Marker,
+    path: &Path,
     by: &Principal,
 ) -> Result<Option<SharedRestored>, RestoreError> {
     // The log is replaced with the rest. What is set aside says by whom and by what; what comes in its place says it, too.
@@ -142,7 +144,8 @@ fn finish(
             by,
         )
         .map_err(catalog)?;
-    let backups = backup::reconcile(&mut conn, &place.backups(), begun.catalog, by)?;
+    let beside = place.beside(path);
+    let backups = backup::reconcile(&mut conn, &place.backups(), beside, begun.catalog, by)?;
     drop(conn);
     hit("restore-shared.reconciled");
     let mut unreadable = unreadable(&found, &report);

@@ -89,6 +89,13 @@ impl SharedRestore {
         self.root.backups()
     }
 
+    /// The directory a backup is in, where that is one that backups may be put into, and not the data directory's own.
+    pub(crate) fn beside(&self, backup: &Path) -> Option<PathBuf> {
+        let directory = backup.parent()?.canonicalize().ok()?;
+        let is_other = directory != self.backups() && self.root.check_outside(&directory).is_ok();
+        is_other.then_some(directory)
+    }
+
     /// One that was begun and not finished.
     pub(crate) fn unfinished(&self) -> Result<Option<Marker>, StorageError> {
         const LIMIT: u64 = 4096;

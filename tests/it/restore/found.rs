@@ -48,3 +48,39 @@ fn all_are_found_or_none() {
     let tenancy = world::check(&root);
     assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), 5);
 }
+
+/// Backups that were put elsewhere since: beside the one that is restored, and where one of before is.
+#[test]
+fn those_in_other_directories_are_found_too() {
+    let (fleet, tenant, _backup) = backed_up();
+    let dir = tempfile::tempdir().unwrap();
+    let [beside, named] = ["beside", "named"].map(|name| dir.path().join(name));
+    let take = |directory: &Path| {
+        let to = BackupOptions::new().directory(directory);
+        fleet.tenancy.backup(&id(), &to).unwrap().id
+    };
+    for directory in [&beside, &named] {
+        fs::create_dir(directory).unwrap();
+    }
+    take(&named);
+    let to = BackupOptions::new().directory(&beside);
+    let shared = fleet.tenancy.backup_shared(&to).unwrap();
+    let mut since = [take(&beside), take(&named)];
+    since.sort();
+    drop(tenant);
+    let Fleet {
+        tenancy,
+        root,
+        _dir,
+    } = fleet;
+    drop(tenancy);
+    let restored = builder(&root).restore_shared(&shared.path).unwrap();
+    assert_eq!(restored.backups, 2);
+    let tenancy = world::check(&root);
+    for backup in since {
+        tenancy.verify_backup(&BackupRef::id(backup)).unwrap();
+        // It is where the catalogue says, and is removed from there.
+        tenancy.remove_backup(backup).unwrap();
+    }
+    assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), 3);
+}
