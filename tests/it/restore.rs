@@ -19,6 +19,7 @@ use crate::world;
 
 mod faults;
 mod found;
+mod kept;
 mod recipes;
 mod refused;
 mod shared;

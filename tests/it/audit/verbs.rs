@@ -294,7 +294,12 @@ fn copies(day: &mut Day) {
         let _open = t.tenant(&one).unwrap();
         t.undo(&one, "TH001").unwrap_err()
     });
-    let discarded = ["generation.discard", "generation.discard"];
+    let oldest = day.tenancy.old_generations(&one).unwrap();
+    let oldest = oldest.last().unwrap().generation;
+    day.leaves("undo_to", &["undo.begin", "undo.commit"], |t| {
+        t.undo_to(&one, oldest, "TH001").unwrap()
+    });
+    let discarded = ["generation.discard"; 3];
     day.leaves("discard_old_generations", &discarded, |t| {
         t.discard_old_generations(&one, Duration::ZERO).unwrap()
     });

@@ -33,7 +33,7 @@ fn a_backup_is_taken_listed_and_restored_and_the_restore_undone() {
     assert_eq!(place.patients("TH001"), 1);
     assert_eq!(
         stable(place.run(["generations", "TH001"]).done()),
-        "TH001 is on generation 2\nKEPT REPLACED BY WHEN\n 1 restore AGO\n"
+        "TH001 is on generation 2\nKEPT SIZE REPLACED BY WHEN\n 1 SIZE restore AGO\n"
     );
 
     let undone = place.run(["undo", "TH001", "--yes-i-mean", "TH001"]);
@@ -42,6 +42,12 @@ fn a_backup_is_taken_listed_and_restored_and_the_restore_undone() {
         "TH001 has the data of generation 1 again, as generation 3; generation 2 is kept\n"
     );
     assert_eq!(place.patients("TH001"), 2);
+    let undo_to = |n| place.run(["undo", "TH001", "--generation", n, "--yes-i-mean", "TH001"]);
+    undo_to("2").done();
+    assert_eq!(place.patients("TH001"), 1);
+    undo_to("1").done();
+    assert_eq!(place.patients("TH001"), 2);
+    undo_to("7").refused(4);
 
     let (document, _) = place.json(["backups", "TH001"]);
     let reasons = document["backups"].as_array().expect("a list").iter();
