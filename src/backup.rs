@@ -458,8 +458,14 @@ pub(crate) fn find<C: Backend>(
     }
 }
 
-fn read_manifest<C: Backend>(path: &Path) -> Result<Manifest, InvalidBackup> {
-    Manifest::read(&C::Storage::backup_manifest(path)?, path)
+/// Reads the manifest of the backup at `path`.
+pub(crate) fn read_manifest<C: Backend>(path: &Path) -> Result<Manifest, InvalidBackup> {
+    let bytes = C::Storage::backup_manifest(path)?;
+    Manifest::read(&bytes, path).map_err(|error| {
+        let members = listing::members::<C>(&bytes, path);
+        let path = path.to_owned();
+        members.map_or(error, |members| InvalidBackup::Set { path, members })
+    })
 }
 
 impl<C: Backend> Tenancy<C> {

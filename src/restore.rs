@@ -274,7 +274,10 @@ fn restore<C: Backend>(
         return Err(RestoreError::NotConfirmed { id: record.id });
     }
     refuse_deleted(&record)?;
-    let found = backup::find(registry, backup)?;
+    let found = backup::find(registry, backup).map_err(|error| match error {
+        BackupError::Invalid(invalid) => invalid.of_set(Some(record.uuid)).into(),
+        other => other,
+    })?;
     let is = owner(registry, &found, record.id, false)?;
     if is.uuid != record.uuid {
         return Err(RestoreError::WrongTenantBackup {

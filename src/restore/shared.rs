@@ -66,7 +66,8 @@ pub(crate) fn restore_shared(
     let place = SharedRestore::open(settings)?;
     let path = std::path::absolute(path).unwrap_or(path.to_owned());
     let manifest = || -> Result<Manifest, RestoreError> {
-        Ok(Manifest::read(&S::backup_manifest(&path)?, &path)?)
+        let read = backup::read_manifest::<SqliteConnection>(&path);
+        Ok(read.map_err(|error| error.of_set(None))?)
     };
     if let Some(begun) = place.unfinished()? {
         place.refuse_in_use()?;

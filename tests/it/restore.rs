@@ -20,6 +20,7 @@ use crate::world;
 mod faults;
 mod found;
 mod kept;
+mod named;
 mod recipes;
 mod refused;
 mod shared;

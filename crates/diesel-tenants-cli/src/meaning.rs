@@ -211,6 +211,14 @@ impl From<BackupError> for Failure {
             {
                 Kind::NotFound
             }
+            BackupError::Invalid(invalid)
+                if matches!(
+                    **invalid,
+                    InvalidBackup::Set { .. } | InvalidBackup::NotADirectory { .. }
+                ) =>
+            {
+                Kind::Usage
+            }
             BackupError::NoDatabase { .. } | BackupError::Pinned { .. } => Kind::Refused,
             _ => Kind::Failed,
         };

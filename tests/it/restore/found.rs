@@ -76,7 +76,7 @@ fn those_in_other_directories_are_found_too() {
     drop(tenancy);
     let restored = builder(&root).restore_shared(&shared.path).unwrap();
     assert_eq!(restored.backups, 2);
-    let tenancy = world::check(&root);
+    let tenancy = builder(&root).open().unwrap();
     for backup in since {
         tenancy.verify_backup(&BackupRef::id(backup)).unwrap();
         // It is where the catalogue says, and is removed from there.

@@ -242,7 +242,19 @@ fn a_set_has_everything_with_the_shared_database_last() {
         .map(|it| it["tenant"].as_str())
         .collect();
     assert_eq!(of, [Some("TH001"), None]);
-    assert!(std::path::Path::new(set["set_path"].as_str().expect("a path")).is_dir());
+    let path = set["set_path"].as_str().expect("a path");
+    assert!(std::path::Path::new(path).is_dir());
+    // Which is none itself, whoever wants a backup.
+    let member = |number: usize| set["backups"][number]["path"].as_str().expect("a path");
+    let yes = ["--yes-i-mean", "TH001"];
+    let refused = place.run(["restore", "TH001", path].into_iter().chain(yes));
+    assert!(refused.refused(2).contains(member(0)), "{refused:?}");
+    assert!(place.run(["drill", path]).refused(2).contains(member(1)));
+    let shared = place.run(["restore-shared", path, "--yes-i-mean", "shared"]);
+    assert!(shared.refused(2).contains(member(1)), "{shared:?}");
+    let file = format!("{}/db.sqlite3", member(1));
+    let shared = place.run(["restore-shared", &file, "--yes-i-mean", "shared"]);
+    assert!(shared.refused(2).contains("is a file"), "{shared:?}");
     let text = stable(place.run(["backup", "--all"]).done());
     assert!(text.contains("\na set, in data/backups/"), "{text}");
 }
