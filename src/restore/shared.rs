@@ -21,7 +21,7 @@ use super::{RestoreError, accept_schema};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::backend::sqlite::{Marker, Replaced, Settings, SharedRestore, SharedRestoreError};
-use crate::backend::{Backend, BackupStorage, OnDisk, TenantKey, UnreadableDatabase};
+use crate::backend::{OnDisk, TenantKey, UnreadableDatabase};
 use crate::backup::{self, Manifest};
 use crate::catalog::audit::Draft;
 use crate::catalog::backups::{BackupStore, OnDiskReport};
@@ -61,8 +61,6 @@ pub(crate) fn restore_shared(
     path: &Path,
     by: &Principal,
 ) -> Result<SharedRestored, RestoreError> {
-    type S = <SqliteConnection as Backend>::Storage;
-
     let place = SharedRestore::open(settings)?;
     let path = std::path::absolute(path).unwrap_or(path.to_owned());
     let manifest = || -> Result<Manifest, RestoreError> {

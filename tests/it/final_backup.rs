@@ -189,9 +189,25 @@ fn the_certificate_names_it_and_retention_ends_it() {
     assert_eq!(end(Some(Duration::ZERO)), 1);
     // Nobody asked for one.
     let fleet = one_due();
+    let take = |reason| {
+        let options = BackupOptions::new().reason(reason);
+        fleet.tenancy.backup(&id(), &options).unwrap()
+    };
+    // Somebody else took one since.
+    let last = take(BackupReason::Final);
+    let (gone, newer) = (take(BackupReason::Manual), take(BackupReason::Manual));
     let certificate = fleet.tenancy.purge(&id(), "TH001").unwrap();
     assert_eq!(certificate.final_backup, None);
-    assert!(backups(&fleet.tenancy).is_empty());
+    let one = RetentionPolicy {
+        keep_last: 1,
+        daily: 0,
+        weekly: 0,
+        monthly: 0,
+        after_purge: None,
+    };
+    let pruned = fleet.tenancy.prune_backups(&one, false).unwrap();
+    assert_eq!(pruned.removed, [gone]);
+    assert_eq!(backups(&fleet.tenancy), [newer, last]);
 }
 
 #[test]

@@ -74,8 +74,11 @@ fn those_in_other_directories_are_found_too() {
         _dir,
     } = fleet;
     drop(tenancy);
-    let restored = builder(&root).restore_shared(&shared.path).unwrap();
-    assert_eq!(restored.backups, 2);
+    // Carried away, so that it is not where its catalogue says.
+    let carried = dir.path().join("carried");
+    fs::rename(&beside, &carried).unwrap();
+    let restored = builder(&root).restore_shared(shared_in(&carried)).unwrap();
+    assert_eq!((restored.backup, restored.backups), (shared.id, 2));
     let tenancy = builder(&root).open().unwrap();
     for backup in since {
         tenancy.verify_backup(&BackupRef::id(backup)).unwrap();

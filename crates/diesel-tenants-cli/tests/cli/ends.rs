@@ -229,8 +229,8 @@ fn a_final_backup_is_taken_where_it_is_asked_for_and_named() {
     place.run(delete.into_iter().chain(yes)).done();
     place.run(["purge", "TH001", "--to", "x"]).refused(2);
     let nowhere = ["purge", "TH001", "--final-backup", "--to", "nowhere"];
-    let refused = place.run(nowhere.into_iter().chain(yes)).refused(1);
-    assert!(refused.contains("nothing was removed"), "{refused}");
+    let refused = place.run(nowhere.into_iter().chain(yes));
+    assert!(refused.refused(1).contains("nothing was removed"));
     let purge = ["purge", "TH001", "--with-backups", "--final-backup"];
     let purged = place.json(purge.into_iter().chain(yes)).0;
     let listed = place.json(["backups"]).0;
