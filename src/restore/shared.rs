@@ -25,6 +25,7 @@ use crate::backend::{OnDisk, TenantKey, UnreadableDatabase};
 use crate::backup::{self, Manifest};
 use crate::catalog::audit::Draft;
 use crate::catalog::backups::{BackupStore, OnDiskReport};
+use crate::catalog::{CatalogStore, Changed, RetentionStore};
 use crate::error::CatalogError;
 use crate::failpoint::hit;
 use crate::migrate::MigrationSet;
@@ -47,6 +48,8 @@ pub struct SharedRestored {
     /// Tenants that were deleted, by the backup, and whose date was taken back: whether a legal hold was laid on one
     /// since, or the deletion was taken back, it cannot know. None is due until it is deleted again.
     pub undated: Vec<TenantKey>,
+    /// Tenants that are under a legal hold again, which was laid after the backup and is kept beside it.
+    pub held: Vec<TenantKey>,
     /// Databases of tenants the catalogue does not know: created after the backup. Nothing was done to them;
     /// [`Tenancy::reclaim_orphan`](crate::Tenancy::reclaim_orphan) takes one back.
     pub orphans: Vec<TenantKey>,
@@ -143,6 +146,7 @@ fn finish(
             by,
         )
         .map_err(catalog)?;
+    let held = lay_holds(&place.holds()?, &mut conn, by).map_err(catalog)?;
     let beside = place.beside(path);
     let backups = backup::reconcile(&mut conn, &place.backups(), beside, begun.catalog, by)?;
     drop(conn);
@@ -168,9 +172,30 @@ fn finish(
         missing: report.missing,
         unreadable,
         undated: report.undated,
+        held,
         orphans: report.orphans,
         backups,
     }))
+}
+
+/// Lays the holds that were found beside the catalogue and are not in it.
+fn lay_holds(
+    holds: &[(Uuid, String)],
+    conn: &mut SqliteConnection,
+    by: &Principal,
+) -> diesel::QueryResult<Vec<TenantKey>> {
+    let mut held = Vec::new();
+    for (tenant, reason) in holds {
+        match conn.catalog_tenant(*tenant)? {
+            Some(record) if record.legal_hold.is_none() => {
+                if let Changed::Done = conn.retention_hold(*tenant, Some(reason), by)? {
+                    held.push(record.key());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(held)
 }
 
 fn file(directory: &str, generation: u64) -> String {

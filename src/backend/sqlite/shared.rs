@@ -20,7 +20,7 @@ use super::leftovers::{self, Entry};
 use super::lock::DirLock;
 use super::root::{Root, RootError, RootOptions};
 use super::storage::{Settings, query};
-use super::{artefact, connect, fence, instance, schema, tombstones};
+use super::{artefact, connect, fence, holds, instance, schema, tombstones};
 use crate::backend::{
     ArtefactFacts, ConnectError, InvalidBackup, Newest, OnDisk, StorageError, TenantKey, Whose,
 };
@@ -94,6 +94,11 @@ impl SharedRestore {
         let directory = backup.parent()?.canonicalize().ok()?;
         let is_other = directory != self.backups() && self.root.check_outside(&directory).is_ok();
         is_other.then_some(directory)
+    }
+
+    /// The tenants that are under a legal hold, whatever the catalogue knows of it, and why.
+    pub(crate) fn holds(&self) -> Result<Vec<(Uuid, String)>, StorageError> {
+        holds::all(&self.root)
     }
 
     /// One that was begun and not finished.
