@@ -20,14 +20,11 @@
 //!
 //! No other operation is kept waiting, and none keeps a backup waiting: it is not in the journal of operations, so that
 //! operations may take one on the way.
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use uuid::Uuid;
 
-#[cfg(feature = "sqlite")]
-use crate::access::Principal;
 use crate::backend::{
     Backend, BackupOf, BackupPlace, BackupSource, BackupStorage, ConnectError, InvalidBackup,
     Storage, StorageError, TenantKey,
@@ -45,12 +42,16 @@ use crate::tenant_id::TenantId;
 mod error;
 mod listing;
 mod manifest;
+#[cfg(feature = "sqlite")]
+mod reconcile;
 mod retention;
 mod sets;
 
 pub use error::BackupError;
 pub use listing::{Backups, ListedBackup, ListedSet};
 pub(crate) use manifest::Manifest;
+#[cfg(feature = "sqlite")]
+pub(crate) use reconcile::reconcile;
 pub use retention::{PruneReport, RetentionPolicy};
 pub use sets::{BackupProgress, BackupSet, BackupSetOptions};
 
@@ -422,70 +423,6 @@ pub(crate) fn out_of_reach<C: Backend>(
     Ok(found)
 }
 
-/// Brings what a restored catalogue says of backups in line with those in `directory`, the data directory's own, and
-/// returns how many it had not known.
-///
-/// The backup it was restored from was still being made when it was copied: the next recovery would remove it.
-#[cfg(feature = "sqlite")]
-pub(crate) fn reconcile<C: Backend>(
-    conn: &mut C,
-    directory: &Path,
-    catalog: Uuid,
-    by: &Principal,
-) -> Result<usize, BackupError> {
-    let failed = |error| BackupError::Catalog(CatalogError::Query(error));
-    let listed = Backups::<C>::at(directory)?;
-    let mut unknown = 0;
-    for backup in listed.list().iter().filter(|b| b.catalog == catalog) {
-        let found = conn.backup_find(backup.id).map_err(failed)?;
-        let is_making = |found: &StoredBackup| found.state == BackupState::Making;
-        if !found.as_ref().is_none_or(is_making) {
-            continue;
-        }
-        unknown += usize::from(found.is_none());
-        let manifest = read_manifest::<C>(&backup.path)?;
-        let stored = StoredBackup {
-            id: backup.id,
-            set: backup.set,
-            tenant: backup.tenant,
-            state: BackupState::Making,
-            reason: backup.reason,
-            instance: Uuid::nil(),
-            directory: None,
-            began_at: backup.taken_at,
-            pinned: false,
-            facts: None,
-        };
-        conn.backup_adopt(&stored, &manifest.facts(), by)
-            .map_err(failed)?;
-    }
-    let there: HashSet<Uuid> = listed.list().iter().map(|backup| backup.id).collect();
-    for stored in conn.backup_list(BackupsOf::Everything).map_err(failed)? {
-        // Elsewhere it may be on a disk that is not mounted now.
-        if stored.directory.is_none() && !there.contains(&stored.id) {
-            conn.backup_forget(stored.id, by).map_err(failed)?;
-        }
-    }
-    // One that was put elsewhere counts if it is there.
-    for stored in conn.backup_unfinished().map_err(failed)? {
-        let Some(elsewhere) = &stored.directory else {
-            continue;
-        };
-        let there = Backups::<C>::at(elsewhere).ok();
-        let there = there.as_ref().map_or(&[][..], |there| there.list());
-        let found = there
-            .iter()
-            .find(|b| b.id == stored.id && b.catalog == catalog);
-        if let (Some(backup), BackupState::Making) = (found, stored.state) {
-            let manifest = read_manifest::<C>(&backup.path)?;
-            conn.backup_adopt(&stored, &manifest.facts(), by)
-                .map_err(failed)?;
-        }
-    }
-    sets::reconcile(conn, &listed, catalog, by).map_err(failed)?;
-    Ok(unknown)
-}
-
 /// A backup that was found and read, and not yet looked into.
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
@@ -521,8 +458,14 @@ pub(crate) fn find<C: Backend>(
     }
 }
 
-fn read_manifest<C: Backend>(path: &Path) -> Result<Manifest, InvalidBackup> {
-    Manifest::read(&C::Storage::backup_manifest(path)?, path)
+/// Reads the manifest of the backup at `path`.
+pub(crate) fn read_manifest<C: Backend>(path: &Path) -> Result<Manifest, InvalidBackup> {
+    let bytes = C::Storage::backup_manifest(path)?;
+    Manifest::read(&bytes, path).map_err(|error| {
+        let members = listing::members::<C>(&bytes, path);
+        let path = path.to_owned();
+        members.map_or(error, |members| InvalidBackup::Set { path, members })
+    })
 }
 
 impl<C: Backend> Tenancy<C> {

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | compact, and whatever makes a new generation | those of [`generation`], with `fence.raised` and the steps of staging: `copy.staged` · `copy.copied` · `copy.verified` | the catalogue names the new generation |
 //! | recreate | those of [`generation`], with `stage.directory` · `stage.cloned` · `stage.stamped` | the catalogue names the new generation |
-//! | purge | those of [`purge`] | the status `deleting`: from there on it is finished |
+//! | purge | those of [`final_backup`], if one is taken, and of [`purge`] | the status `deleting`: from there on it is finished |
 //! | delete, undelete, hold, rename, quota | none: one transaction on the catalogue | that transaction |
 //! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` | each migration's own |
 use std::time::Instant;
@@ -25,6 +25,7 @@ use crate::migrate::{self, Applied, MigrateOptions};
 use crate::registry::{Registry, Tenant, Writer};
 use crate::tenant_id::TenantId;
 
+mod final_backup;
 mod generation;
 mod purge;
 mod quota;
@@ -38,6 +39,7 @@ pub(crate) use purge::{bury, purge_unannounced};
 pub use quota::Usage;
 pub use recreate::{RecreateOptions, Recreated};
 pub use rename::Rename;
+pub(crate) use retention::keep_holds;
 
 /// What [`Tenancy::compact`](crate::Tenancy::compact) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -434,6 +436,9 @@ pub(crate) fn settle<C: Backend>(
         | OperationKind::Recreate
         | OperationKind::Undo => {
             generation::settle(registry, operation, &record)?;
+        }
+        OperationKind::Purge if record.status == Status::Restoring => {
+            final_backup::undo(registry, &record, operation)?;
         }
         OperationKind::Purge => return purge::finish(registry, &record, operation).map(drop),
         // Its transaction is committed or it is not; the database is asked, be it fenced or not.

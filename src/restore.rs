@@ -44,6 +44,7 @@ mod drill;
 mod error;
 #[cfg(feature = "sqlite")]
 mod shared;
+mod undo;
 
 pub use drill::{DrillReport, Drilled};
 pub use error::{BackupOwner, RestoreError};
@@ -51,6 +52,7 @@ pub use error::{BackupOwner, RestoreError};
 pub use shared::SharedRestored;
 #[cfg(feature = "sqlite")]
 pub(crate) use shared::restore_shared;
+pub use undo::Undone;
 
 /// How a backup is restored over a tenant.
 #[derive(Clone, Debug)]
@@ -142,18 +144,6 @@ pub struct Restored {
     pub kept: Option<u64>,
     /// The migrations it was brought up with.
     pub migrated: Vec<Applied>,
-}
-
-/// What [`Tenancy::undo`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Undone {
-    /// The generation in use now.
-    pub generation: u64,
-    /// The old one it is a copy of, which stays.
-    pub copy_of: u64,
-    /// The one it replaced, kept in turn.
-    pub kept: Option<u64>,
 }
 
 /// The statuses in which a tenant's database can be replaced. It has the same again afterwards.
@@ -284,7 +274,10 @@ fn restore<C: Backend>(
         return Err(RestoreError::NotConfirmed { id: record.id });
     }
     refuse_deleted(&record)?;
-    let found = backup::find(registry, backup)?;
+    let found = backup::find(registry, backup).map_err(|error| match error {
+        BackupError::Invalid(invalid) => invalid.of_set(Some(record.uuid)).into(),
+        other => other,
+    })?;
     let is = owner(registry, &found, record.id, false)?;
     if is.uuid != record.uuid {
         return Err(RestoreError::WrongTenantBackup {
@@ -396,46 +389,6 @@ fn kept<C: Backend>(
     Ok(old.iter().any(|old| old.generation == from).then_some(from))
 }
 
-fn undo<C: Backend>(
-    registry: &Registry<C>,
-    id: &TenantId,
-    confirmation: &str,
-) -> Result<Undone, RestoreError> {
-    let tenant = registry.tenant(id)?;
-    let record = tenant.record();
-    if confirmation != record.id.as_str() {
-        return Err(RestoreError::NotConfirmed { id: record.id });
-    }
-    refuse_deleted(&record)?;
-    let nothing = || RestoreError::NothingToUndo { id: record.id };
-    let newest = || -> Result<u64, RestoreError> {
-        let old = registry.ask(|c| c.catalog_generations(record.uuid))?;
-        Ok(old.first().ok_or_else(nothing)?.generation)
-    };
-    // Asked before anybody is turned away, and again under the operation.
-    newest()?;
-    let next = Next {
-        kind: OperationKind::Undo,
-        from: &REPLACEABLE,
-        old: Old::Keep,
-        over_lost: true,
-    };
-    let mut copy_of = 0;
-    let operation = next_generation(registry, &tenant, &next, |operation| {
-        copy_of = newest()?;
-        let storage = &registry.common.storage;
-        let schema = storage.stage_kept(&record.key(), copy_of, operation.to_generation)?;
-        Ok::<_, RestoreError>(Staged {
-            schema: Some(schema),
-        })
-    })?;
-    Ok(Undone {
-        generation: operation.to_generation,
-        copy_of,
-        kept: kept(registry, &record, &operation)?,
-    })
-}
-
 fn discard_old<C: Backend>(
     registry: &Registry<C>,
     id: &TenantId,
@@ -545,18 +498,6 @@ impl<C: Backend> Tenancy<C> {
         options: &RestoreOptions,
     ) -> Result<Restored, RestoreError> {
         restore(&self.registry, id, backup, options)
-    }
-
-    /// Makes a copy of the newest old generation the tenant's database, and keeps the present one in turn: undoing
-    /// twice changes nothing.
-    ///
-    /// `confirmation` is the tenant's id: what was written since is not in the copy. The schema is that of the old
-    /// generation.
-    ///
-    /// # Errors
-    /// See [`RestoreError`]; the tenant then goes on with the database it had.
-    pub fn undo(&self, id: &TenantId, confirmation: &str) -> Result<Undone, RestoreError> {
-        undo(&self.registry, id, confirmation)
     }
 
     /// The tenant's databases that are in use no more and were kept, newest first.

@@ -529,6 +529,8 @@ fn open_with<C: Backend, S>(
     // Before anything is recovered: what an old catalogue wants done to a purged tenant is not to be done.
     let buried = lifecycle::bury(&registry)?;
     let _ = registry.buried.set(buried);
+    // What cannot be written now is in the catalogue all the same.
+    let _ = lifecycle::keep_holds(&registry);
     let registry = Arc::new(registry);
     // What cannot be recovered is one tenant's trouble: it stays in its status, and the others must be reachable.
     let _ = lifecycle::recover(&registry);

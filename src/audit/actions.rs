@@ -119,6 +119,15 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "in the transaction from which on there is no way back, before anything is removed",
     ),
     ("purge.commit", "when everything is gone"),
+    (
+        "purge.prepare",
+        "before the final backup is taken, if one is; the tenant is closed and fenced meanwhile",
+    ),
+    ("purge.settled", "see above"),
+    (
+        "purge.undo",
+        "the final backup could not be taken, or a hold came in between",
+    ),
     ("recreate.begin", "see above"),
     ("recreate.commit", "see above"),
     ("recreate.settled", "see above"),

@@ -312,6 +312,24 @@ pub enum InvalidBackup {
         /// The directory given.
         path: PathBuf,
     },
+    /// It is a set: what says which backups were taken together, and has no database.
+    #[error(
+        "{path:?} is a set of backups; give the directory of one of them{}",
+        Members(members)
+    )]
+    Set {
+        /// The directory given.
+        path: PathBuf,
+        /// Those of its members that are beside it, and whose each is; `None` for the shared database. Where only that of
+        /// one database will do, only that one.
+        members: Vec<(Option<TenantKey>, PathBuf)>,
+    },
+    /// It is a file.
+    #[error("{path:?} is a file; give the directory it is in, if that is the one of a backup")]
+    NotADirectory {
+        /// The file given.
+        path: PathBuf,
+    },
     /// Larger than any manifest.
     #[error("the manifest in {path:?} has {bytes} bytes, at most {limit} are read; it is not ours")]
     ManifestTooBig {
@@ -455,5 +473,38 @@ impl std::fmt::Display for ManifestFault {
 impl From<crate::backend::sqlite::files::FileError> for InvalidBackup {
     fn from(error: crate::backend::sqlite::files::FileError) -> Self {
         Self::Storage(error.into())
+    }
+}
+
+impl InvalidBackup {
+    /// Of a set, the member that will do: that of this tenant, or of the shared database. All, where it has none such.
+    pub(crate) fn of_set(mut self, tenant: Option<Uuid>) -> Self {
+        if let Self::Set { members, .. } = &mut self {
+            let will_do = |of: &Option<TenantKey>| of.map(|key| key.uuid) == tenant;
+            if members.iter().any(|(of, _)| will_do(of)) {
+                members.retain(|(of, _)| will_do(of));
+            }
+        }
+        self
+    }
+}
+
+/// Which directories could be given.
+struct Members<'a>(&'a [(Option<TenantKey>, PathBuf)]);
+
+impl std::fmt::Display for Members<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const NAMED: usize = 3;
+        for (number, (tenant, path)) in self.0.iter().take(NAMED).enumerate() {
+            f.write_str(if number == 0 { ": " } else { ", " })?;
+            match tenant {
+                Some(tenant) => write!(f, "{path:?} of tenant `{}`", tenant.id)?,
+                None => write!(f, "{path:?} of the shared database")?,
+            }
+        }
+        match self.0.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, ", or of {more} more"),
+        }
     }
 }

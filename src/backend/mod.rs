@@ -238,6 +238,10 @@ pub trait Storage:
     fn certificate(&self, tenant: Uuid) -> Result<Option<Certificate>, StorageError>;
     /// Writes the tombstone, in place of the one that may be there, and waits until it is safe.
     fn write_tombstone(&self, certificate: &Certificate) -> Result<(), StorageError>;
+    /// Writes down beside the catalogue that a tenant is under a legal hold, and waits until that is safe.
+    fn write_hold(&self, tenant: Uuid, reason: &str) -> Result<(), StorageError>;
+    fn has_hold(&self, tenant: Uuid) -> Result<bool, StorageError>;
+    fn remove_hold(&self, tenant: Uuid) -> Result<(), StorageError>;
     /// The generations and bytes that are there of a tenant, be they damaged. `None` where nothing is.
     fn inventory(
         &self,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::manifest::{self, Manifest};
 use super::sets::SetManifest;
-use super::{BackupError, BackupReason};
+use super::{BackupError, BackupReason, read_manifest};
 use crate::backend::{Backend, BackupStorage, DefaultConnection, InvalidBackup, TenantKey};
 use crate::catalog::from_millis;
 
@@ -157,10 +157,25 @@ impl<C: Backend> Backups<C> {
     /// [`BackupError::Invalid`]; [`BackupError::Storage`].
     pub fn verify(&self, path: impl AsRef<Path>) -> Result<(), BackupError> {
         let path = path.as_ref();
-        let manifest = Manifest::read(&C::Storage::backup_manifest(path)?, path)?;
+        let manifest = read_manifest::<C>(path)?;
         let found = C::Storage::backup_check(path, manifest.bytes, &manifest.sha256, None)?;
         Ok(manifest.check(&found, path)?)
     }
+}
+
+/// The members of a set that are beside it; `None` where the bytes are not those of a set's manifest.
+pub(super) fn members<C: Backend>(
+    manifest: &[u8],
+    path: &Path,
+) -> Option<Vec<(Option<TenantKey>, PathBuf)>> {
+    let set = manifest::unsealed::<SetManifest>(manifest, path).ok()?;
+    let beside = path
+        .parent()
+        .and_then(|beside| Backups::<C>::at(beside).ok());
+    let beside = beside.map_or(Vec::new(), |beside| beside.backups);
+    let ids: HashSet<Uuid> = set.members.iter().map(|member| member.backup).collect();
+    let members = beside.into_iter().filter(|it| ids.contains(&it.id));
+    Some(members.map(|it| (it.tenant, it.path)).collect())
 }
 
 enum Read {

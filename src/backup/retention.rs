@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{BackupError, BackupFilter, BackupRecord, BackupRef, find, remove, sets};
+use super::{BackupError, BackupFilter, BackupReason, BackupRecord, BackupRef, find, remove, sets};
 use crate::backend::{Backend, BackupStorage, Storage};
+use crate::catalog::{Status, TenantRecord};
 use crate::error::CatalogError;
 use crate::registry::Registry;
 use crate::tenancy::Tenancy;
@@ -153,7 +154,8 @@ fn prune<C: Backend>(
     }
     let mut report = PruneReport::default();
     for (database, backups) in by_database {
-        if is_on_hold(registry, database)? {
+        let of = tenant_of(registry, database)?;
+        if of.as_ref().is_some_and(|of| of.legal_hold.is_some()) {
             report.kept.extend(backups);
             continue;
         }
@@ -174,8 +176,12 @@ fn prune<C: Backend>(
             .iter()
             .map(|backup| (backup.taken_at, backup.reason.is_asked_for()))
             .collect();
+        let is_purged =
+            of.is_some_and(|of| matches!(of.status, Status::Deleting | Status::Deleted));
         for (backup, keep) in free.into_iter().zip(policy.keeps(&times)) {
-            if keep && !is_over {
+            // What was taken to outlive the purge need not be the newest: somebody else may have taken one meanwhile.
+            let is_last = is_purged && backup.reason == BackupReason::Final;
+            if (keep || is_last) && !is_over {
                 report.kept.push(backup);
             } else if dry_run {
                 report.removed.push(backup);
@@ -197,16 +203,15 @@ fn prune<C: Backend>(
     Ok(report)
 }
 
-/// Whether the tenant is under a legal hold, which keeps all of its backups.
-fn is_on_hold<C: Backend>(
+/// The tenant as the catalogue has it, if it is a tenant's database.
+fn tenant_of<C: Backend>(
     registry: &Registry<C>,
     tenant: Option<Uuid>,
-) -> Result<bool, CatalogError> {
-    let Some(tenant) = tenant else {
-        return Ok(false);
-    };
-    let record = registry.ask(|c| c.catalog_tenant(tenant))?;
-    Ok(record.is_some_and(|record| record.legal_hold.is_some()))
+) -> Result<Option<TenantRecord>, CatalogError> {
+    match tenant {
+        Some(tenant) => registry.ask(|c| c.catalog_tenant(tenant)),
+        None => Ok(None),
+    }
 }
 
 /// Whether the tenant was purged, and that long ago.
@@ -245,7 +250,8 @@ impl<C: Backend> Tenancy<C> {
     /// Removes the backups that `policy` does not keep, of every tenant, of deleted ones too, and of the shared database.
     /// With `dry_run` it only says which those are.
     ///
-    /// The newest backup of a database stays, and so do all pinned ones and those of a tenant under a legal hold. Where the
+    /// The newest backup of a database stays, and so do all pinned ones, those of a tenant under a legal hold, and, until
+    /// [`after_purge`](RetentionPolicy::after_purge), the [final](crate::PurgeOptions::final_backup) one of a purged tenant. Where the
     /// newest is not there as it should be, no backup of that database is removed, and none that is out of reach is
     /// forgotten: it is in [`PruneReport::failed`].
     ///

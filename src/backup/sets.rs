@@ -3,7 +3,7 @@
 //! Each database is copied as it is at a moment of its own; a set is not one moment. What holds is an order: **the shared
 //! database comes last**. References lead from tenants to shared rows, so what a tenant's copy refers to is in the shared
 //! copy, unless it was deleted in between; and the catalogue, which is in the shared copy, knows every tenant of the set.
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -16,8 +16,6 @@ use super::{
     BackupError, BackupFilter, BackupOptions, BackupRecord, find, has_database, manifest, take,
     take_of, write,
 };
-#[cfg(feature = "sqlite")]
-use crate::access::Principal;
 use crate::backend::{
     Backend, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, Storage,
     StorageError, TenantKey,
@@ -353,37 +351,6 @@ pub(super) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Backu
         }
     }
     first_error.map_or(Ok(count), Err)
-}
-
-/// Makes the sets that are there those that a restored catalogue knows.
-#[cfg(feature = "sqlite")]
-pub(super) fn reconcile<C: Backend>(
-    conn: &mut C,
-    listed: &super::Backups<C>,
-    catalog: Uuid,
-    by: &Principal,
-) -> diesel::QueryResult<()> {
-    let known = conn.set_list()?;
-    let known_by: HashMap<Uuid, &StoredSet> = known.iter().map(|set| (set.id, set)).collect();
-    let there: HashSet<Uuid> = listed.sets().iter().map(|set| set.id).collect();
-    for set in listed.sets().iter().filter(|set| set.catalog == catalog) {
-        let elsewhere = known_by.get(&set.id);
-        let found = StoredSet {
-            id: set.id,
-            instance: Uuid::nil(),
-            directory: elsewhere.and_then(|known| known.directory.clone()),
-            began_at: set.began_at,
-            ended_at: Some(set.ended_at),
-            complete: set.complete,
-        };
-        conn.set_adopt(&found, by)?;
-    }
-    for known in known.iter().filter(|known| known.directory.is_none()) {
-        if !there.contains(&known.id) {
-            conn.set_forget(known.id, by)?;
-        }
-    }
-    Ok(())
 }
 
 /// Takes out the sets none of whose members is left.

@@ -32,7 +32,7 @@ pub enum BackupReason {
     BeforeRestore,
     /// Before the database was made anew and empty.
     BeforeRecreate,
-    /// The last one, before the tenant was deleted.
+    /// The last one, before the tenant was purged.
     Final,
 }
 
@@ -187,6 +187,20 @@ pub struct OnDiskReport {
     pub directories: HashMap<String, TenantKey>,
 }
 
+/// What a restored catalogue has to learn of the backups on the disk.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct BackupsFound {
+    /// Those that are there and do not count: they are not known, or were being made.
+    pub adopted: Vec<(StoredBackup, StoredFacts)>,
+    /// Those that count and are gone.
+    pub gone: Vec<Uuid>,
+    /// The sets that are there.
+    pub sets: Vec<StoredSet>,
+    /// Sets that are gone.
+    pub sets_gone: Vec<Uuid>,
+}
+
 /// What became of an attempt to let a backup count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(hidden)]
@@ -257,17 +271,10 @@ pub trait BackupStore {
         found: &OnDisk,
         by: &Principal,
     ) -> QueryResult<Inserted>;
-    /// Inserts a backup that counts, or lets one count that was being made.
-    fn backup_adopt(
-        &mut self,
-        backup: &StoredBackup,
-        facts: &StoredFacts,
-        by: &Principal,
-    ) -> QueryResult<()>;
+    /// Brings it in line with the backups that were found.
+    fn backups_reconcile(&mut self, found: &BackupsFound, by: &Principal) -> QueryResult<()>;
 
     fn set_begin(&mut self, set: &StoredSet, by: &Principal) -> QueryResult<()>;
-    /// Inserts a set that was found on the disk, or ends one that was being made.
-    fn set_adopt(&mut self, set: &StoredSet, by: &Principal) -> QueryResult<()>;
     /// The commit point of a set. False where it is not being made any more.
     fn set_end(
         &mut self,

@@ -8,23 +8,22 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::audit_queries::note;
-use super::queries::{
-    about, all_tenants, close, close_quietly, forget_tenant, insert_tenant, now, number,
-    open_operation, set_status, tenant, unreadable, uuid,
-};
+use super::queries::{about, all_tenants, close, insert_tenant, number, tenant, unreadable, uuid};
+use super::reconcile_queries::{adopt, adopt_set, keep_numbers, reconcile_tenant};
 use super::retention_queries::{comes_too_late, is_on_hold};
 use super::{Conn, write};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::backend::{OnDisk, TenantKey};
 use crate::catalog::backups::{
-    BackupCommitted, BackupState, BackupStore, BackupsOf, GivenUp, OnDiskReport, StoredBackup,
-    StoredFacts, StoredSet, backup_sets, backups, discards,
+    BackupCommitted, BackupState, BackupStore, BackupsFound, BackupsOf, GivenUp, OnDiskReport,
+    StoredBackup, StoredFacts, StoredSet, backup_sets, backups, discards,
 };
 use crate::catalog::{
-    Inserted, Operation, OperationKind, Status, TenantRecord, from_millis, generations, operations,
-    tenants, to_millis,
+    Inserted, Operation, OperationKind, Status, TenantRecord, from_millis, generations, tenants,
+    to_millis,
 };
+use crate::failpoint::hit;
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = backups)]
@@ -119,140 +118,7 @@ fn read(rows: Vec<BackupRow>) -> QueryResult<Vec<StoredBackup>> {
     rows.into_iter().map(BackupRow::read).collect()
 }
 
-/// Brings one tenant in line with what was found of it. What an old catalogue says is being done ended long ago.
-fn reconcile_tenant(
-    conn: &mut Conn,
-    record: &TenantRecord,
-    found: Option<&OnDisk>,
-    report: &mut OnDiskReport,
-    by: &Principal,
-) -> QueryResult<()> {
-    // These had reached their commit point, and are finished by whoever opens the library.
-    if matches!(record.status, Status::Deleting | Status::Deleted) {
-        return Ok(());
-    }
-    if record.delete_after.is_some() {
-        diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
-            .set(tenants::delete_after.eq(None::<i64>))
-            .execute(conn)?;
-        report.undated.push(record.key());
-        note(conn, by, &about(record, "tenant.undelete"))?;
-    }
-    let operation = open_operation(conn, record.uuid)?;
-    if let Some(operation) = &operation {
-        close_quietly(conn, operation, "the catalogue was restored")?;
-    }
-    let is_empty = |found: &OnDisk| found.generations.is_empty();
-    // A directory that cannot be listed may have anything in it.
-    if found.is_some_and(|found| is_empty(found) && !found.unreadable.is_empty()) {
-        return set_settled(conn, record, operation.as_ref());
-    }
-    let Some(found) = found.filter(|found| !is_empty(found)) else {
-        return match record.status {
-            Status::Reserved => Ok(()),
-            Status::Provisioning | Status::Failed => forget_tenant(conn, record.uuid, by),
-            _ => {
-                report.missing.push(record.key());
-                set_settled(conn, record, operation.as_ref())
-            }
-        };
-    };
-    let generation = match found.usable() {
-        Some(newest) => {
-            diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
-                .set((
-                    tenants::schema_version.eq(&newest.version),
-                    tenants::schema_fingerprint.eq(&newest.fingerprint),
-                    tenants::ledger_digest.eq(None::<String>),
-                ))
-                .execute(conn)?;
-            if newest.fenced {
-                report.fenced.push((record.key(), newest.generation));
-            }
-            newest.generation
-        }
-        // What cannot be read now is the newest all the same: an older one must not be taken for it.
-        None => highest(found),
-    };
-    diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
-        .set(tenants::generation.eq(generation as i64))
-        .execute(conn)?;
-    if generation != record.generation {
-        let moved = (record.key(), record.generation, generation);
-        report.moved.push(moved);
-        let found = about(record, "tenant.found").with("to_generation", generation);
-        note(conn, by, &found)?;
-    }
-    set_settled(conn, record, operation.as_ref())?;
-    keep_numbers(conn, record, generation, found)
-}
-
-fn highest(found: &OnDisk) -> u64 {
-    found.generations.iter().max().copied().unwrap_or_default()
-}
-
-/// Gives a tenant that was in the middle of something the status it had before.
-fn set_settled(
-    conn: &mut Conn,
-    record: &TenantRecord,
-    operation: Option<&Operation>,
-) -> QueryResult<()> {
-    let status = match record.status {
-        Status::Restoring => operation.map_or(Status::Active, |open| open.prior_status),
-        Status::Reserved | Status::Provisioning | Status::Failed => Status::Active,
-        settled => settled,
-    };
-    set_status(conn, record.uuid, status)
-}
-
-/// Makes the old generations that were found those that are kept, and sees that no number is used twice.
-fn keep_numbers(
-    conn: &mut Conn,
-    record: &TenantRecord,
-    current: u64,
-    found: &OnDisk,
-) -> QueryResult<()> {
-    let id = record.uuid.as_bytes().as_slice();
-    let old = found
-        .generations
-        .iter()
-        .filter(|generation| **generation != current);
-    let old: Vec<i64> = old.map(|generation| *generation as i64).collect();
-    let gone = generations::tenant_uuid
-        .eq(id)
-        .and(generations::generation.ne_all(&old));
-    diesel::delete(generations::table.filter(gone)).execute(conn)?;
-    diesel::delete(discards::table.filter(discards::tenant_uuid.eq(id))).execute(conn)?;
-    for generation in old {
-        diesel::insert_into(generations::table)
-            .values((
-                generations::tenant_uuid.eq(id),
-                generations::generation.eq(generation),
-                generations::replaced_by.eq(OperationKind::Restore.as_str()),
-                generations::replaced_at.eq(now()),
-            ))
-            .on_conflict_do_nothing()
-            .execute(conn)?;
-    }
-    // Its file may be lost, too, and its number must not be handed out again.
-    diesel::insert_into(operations::table)
-        .values((
-            operations::id.eq(Uuid::now_v7().as_bytes().to_vec()),
-            operations::tenant_uuid.eq(id),
-            operations::kind.eq(OperationKind::Restore.as_str()),
-            operations::instance.eq(Uuid::nil().as_bytes().to_vec()),
-            operations::prior_status.eq(record.status.as_str()),
-            operations::from_generation.eq(record.generation as i64),
-            operations::to_generation.eq(current as i64),
-            operations::started_at.eq(now()),
-            operations::finished_at.eq(now()),
-            operations::outcome.eq("found on the disk"),
-        ))
-        .execute(conn)
-        .map(drop)
-}
-
-fn insert_backup(conn: &mut Conn, backup: &StoredBackup) -> QueryResult<()> {
+pub(super) fn insert_backup(conn: &mut Conn, backup: &StoredBackup) -> QueryResult<()> {
     diesel::insert_into(backups::table)
         .values(BackupRow::write(backup))
         .execute(conn)
@@ -274,7 +140,7 @@ fn in_use(conn: &mut Conn, backup: Uuid) -> QueryResult<Option<u64>> {
     generation.map(number).transpose()
 }
 
-fn insert_set(conn: &mut Conn, set: &StoredSet) -> QueryResult<()> {
+pub(super) fn insert_set(conn: &mut Conn, set: &StoredSet) -> QueryResult<()> {
     diesel::insert_into(backup_sets::table)
         .values((
             backup_sets::id.eq(set.id.as_bytes().as_slice()),
@@ -289,7 +155,11 @@ fn insert_set(conn: &mut Conn, set: &StoredSet) -> QueryResult<()> {
 }
 
 /// Lets a backup that is being made count, within a transaction. `None` where it may not.
-fn let_count(conn: &mut Conn, id: Uuid, facts: &StoredFacts) -> QueryResult<Option<StoredBackup>> {
+pub(super) fn let_count(
+    conn: &mut Conn,
+    id: Uuid,
+    facts: &StoredFacts,
+) -> QueryResult<Option<StoredBackup>> {
     if comes_too_late(conn, id)? {
         return Ok(None);
     }
@@ -312,12 +182,37 @@ fn let_count(conn: &mut Conn, id: Uuid, facts: &StoredFacts) -> QueryResult<Opti
 }
 
 /// What is done to a backup, for the audit log.
-fn about_backup(backup: &StoredBackup, action: &'static str) -> AuditNote {
+pub(super) fn about_backup(backup: &StoredBackup, action: &'static str) -> AuditNote {
     let it = AuditNote::of_library(action).subject(backup.id);
     match backup.tenant {
         Some(tenant) => it.about(tenant),
         None => it,
     }
+}
+
+/// Takes a backup out, within a transaction. That one is removed was entered when that began.
+fn forget(conn: &mut Conn, id: Uuid, by: &Principal) -> QueryResult<()> {
+    if let Some(backup) = conn.backup_find(id)?
+        && backup.state == BackupState::Making
+    {
+        note(conn, by, &about_backup(&backup, "backup.undo"))?;
+    }
+    diesel::delete(backups::table.find(id.as_bytes().as_slice()))
+        .execute(conn)
+        .map(drop)
+}
+
+/// Takes a set out, within a transaction.
+fn forget_set(conn: &mut Conn, id: Uuid, by: &Principal) -> QueryResult<()> {
+    let row = backup_sets::table.find(id.as_bytes().as_slice());
+    let making = backup_sets::ended_at
+        .is_null()
+        .and(backup_sets::complete.eq(false));
+    if diesel::delete(row.filter(making)).execute(conn)? == 1 {
+        let undone = AuditNote::of_library("backup-set.undo").subject(id);
+        return note(conn, by, &undone);
+    }
+    diesel::delete(row).execute(conn).map(drop)
 }
 
 impl BackupStore for Conn {
@@ -351,17 +246,7 @@ impl BackupStore for Conn {
     }
 
     fn backup_forget(&mut self, id: Uuid, by: &Principal) -> QueryResult<()> {
-        write(self, |conn| {
-            // That one is removed was entered when that began.
-            if let Some(backup) = conn.backup_find(id)?
-                && backup.state == BackupState::Making
-            {
-                note(conn, by, &about_backup(&backup, "backup.undo"))?;
-            }
-            diesel::delete(backups::table.find(id.as_bytes().as_slice()))
-                .execute(conn)
-                .map(drop)
-        })
+        write(self, |conn| forget(conn, id, by))
     }
 
     fn backup_find(&mut self, id: Uuid) -> QueryResult<Option<StoredBackup>> {
@@ -513,21 +398,22 @@ impl BackupStore for Conn {
         })
     }
 
-    fn backup_adopt(
-        &mut self,
-        backup: &StoredBackup,
-        facts: &StoredFacts,
-        by: &Principal,
-    ) -> QueryResult<()> {
+    fn backups_reconcile(&mut self, found: &BackupsFound, by: &Principal) -> QueryResult<()> {
         write(self, |conn| {
-            if conn.backup_find(backup.id)?.is_none() {
-                insert_backup(conn, backup)?;
+            for (backup, facts) in &found.adopted {
+                adopt(conn, backup, facts, by)?;
+                hit("restore-shared.adopted");
             }
-            // Of which generation it is does not matter: it is one of before.
-            match let_count(conn, backup.id, facts)? {
-                Some(backup) => note(conn, by, &about_backup(&backup, "backup.found")),
-                None => Ok(()),
+            for backup in &found.gone {
+                forget(conn, *backup, by)?;
             }
+            for set in &found.sets {
+                adopt_set(conn, set, by)?;
+            }
+            for set in &found.sets_gone {
+                forget_set(conn, *set, by)?;
+            }
+            Ok(())
         })
     }
 
@@ -536,21 +422,6 @@ impl BackupStore for Conn {
             insert_set(conn, set)?;
             let begun = AuditNote::of_library("backup-set.begin").subject(set.id);
             note(conn, by, &begun)
-        })
-    }
-
-    fn set_adopt(&mut self, set: &StoredSet, by: &Principal) -> QueryResult<()> {
-        let row = backup_sets::table.find(set.id.as_bytes().as_slice());
-        write(self, |conn| {
-            let known = row.select(backup_sets::ended_at);
-            match known.get_result::<Option<i64>>(conn).optional()? {
-                Some(Some(_)) => return Ok(()),
-                Some(None) => diesel::delete(row).execute(conn).map(drop)?,
-                None => {}
-            }
-            insert_set(conn, set)?;
-            let found = AuditNote::of_library("backup-set.found").subject(set.id);
-            note(conn, by, &found)
         })
     }
 
@@ -597,17 +468,7 @@ impl BackupStore for Conn {
     }
 
     fn set_forget(&mut self, id: Uuid, by: &Principal) -> QueryResult<()> {
-        let row = backup_sets::table.find(id.as_bytes().as_slice());
-        write(self, |conn| {
-            let making = backup_sets::ended_at
-                .is_null()
-                .and(backup_sets::complete.eq(false));
-            if diesel::delete(row.filter(making)).execute(conn)? == 1 {
-                let undone = AuditNote::of_library("backup-set.undo").subject(id);
-                return note(conn, by, &undone);
-            }
-            diesel::delete(row).execute(conn).map(drop)
-        })
+        write(self, |conn| forget_set(conn, id, by))
     }
 
     fn set_list(&mut self) -> QueryResult<Vec<StoredSet>> {

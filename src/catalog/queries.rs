@@ -40,6 +40,7 @@ pub(super) struct TenantRow {
     quota_bytes: Option<i64>,
     backups_on_purge: Option<String>,
     ledger_digest: Option<String>,
+    final_backup: Option<Vec<u8>>,
 }
 
 #[derive(Queryable, Insertable)]
@@ -119,6 +120,7 @@ impl TenantRow {
             quota_bytes: record.quota.map(|bytes| bytes as i64),
             backups_on_purge: None,
             ledger_digest: record.ledger_digest.clone(),
+            final_backup: None,
         }
     }
 }
@@ -267,8 +269,10 @@ fn transition_word(from: Status, to: Status) -> &'static str {
 
 /// How an operation ended, for the audit log: one that makes a generation and ends on the one it came from was undone.
 fn outcome_word(operation: &Operation, outcome: &Outcome) -> &'static str {
-    let undone =
-        operation.kind.makes_generation() && outcome.generation == operation.from_generation;
+    let undone = match operation.kind {
+        OperationKind::Purge => outcome.status != Status::Deleted,
+        kind => kind.makes_generation() && outcome.generation == operation.from_generation,
+    };
     match outcome.status {
         Status::Failed => "fail",
         _ if undone => "undo",

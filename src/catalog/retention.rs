@@ -127,6 +127,11 @@ pub struct Certificate {
     /// [`remove_backup`](crate::Tenancy::remove_backup) removes each once its directory is there.
     #[serde(default)]
     pub backups_left: Vec<Uuid>,
+    /// The [final backup](crate::PurgeOptions::final_backup) that was taken before, if that was asked for. It is there
+    /// whatever became of the others, until somebody removes it or
+    /// [`RetentionPolicy::after_purge`](crate::RetentionPolicy::after_purge) does.
+    #[serde(default)]
+    pub final_backup: Option<Uuid>,
     /// When the removal began; Unix milliseconds where it is written down.
     #[serde(with = "millis")]
     pub begun_at: SystemTime,
@@ -190,6 +195,8 @@ pub enum PurgeBegun {
     Not(Changed),
     NotScheduled,
     OnHold,
+    /// The final backup does not count any more.
+    BackupGone(Uuid),
     /// So many backups that are to be removed are pinned.
     Pinned(u64),
     NotYet(SystemTime),
@@ -249,15 +256,28 @@ pub trait RetentionStore {
         reason: Option<&str>,
         by: &Principal,
     ) -> QueryResult<Changed>;
-    /// Begins a purge, if nothing stands in the way at this moment.
+    /// Begins a purge, if nothing stands in the way at this moment. There is no way back from it where the status
+    /// while it is under way is `deleting`; else it is committed once its final backup is taken.
     fn retention_begin_purge(
         &mut self,
         intent: &Intent<'_>,
         asked: &PurgeAsked,
         by: &Principal,
     ) -> QueryResult<PurgeBegun>;
-    /// What was asked for when the purge began.
-    fn retention_backups_on_purge(&mut self, tenant: Uuid) -> QueryResult<BackupsOnPurge>;
+    /// The commit point of a purge that was begun with a final backup, if nothing stands in the way at this moment
+    /// either, and that backup counts.
+    fn retention_commit_purge(
+        &mut self,
+        operation: &Operation,
+        asked: &PurgeAsked,
+        final_backup: Uuid,
+        by: &Principal,
+    ) -> QueryResult<PurgeBegun>;
+    /// What was asked for when the purge began, and its final backup.
+    fn retention_backups_on_purge(
+        &mut self,
+        tenant: Uuid,
+    ) -> QueryResult<(BackupsOnPurge, Option<Uuid>)>;
     /// Sets tenants that have a tombstone to deleted, and closes what an older catalogue says is being done to them.
     /// Returns them as they were.
     fn retention_bury(
@@ -304,6 +324,7 @@ mod tests {
             backups: BackupsOnPurge::Remove,
             backups_removed: 2,
             backups_left: vec![Uuid::now_v7()],
+            final_backup: Some(Uuid::now_v7()),
             begun_at,
             completed_at: None,
         };

@@ -5,12 +5,12 @@ use uuid::Uuid;
 use super::Conn;
 use super::audit_queries::note;
 use super::queries::{
-    OperationRow, TenantRow, about, idle_tenant, next_seq, now, see_clock, set_status,
-    subdomain_owner, tenant, unreadable,
+    OperationRow, TenantRow, about, idle_tenant, next_seq, now, open_operation, see_clock,
+    set_status, subdomain_owner, tenant, unreadable, uuid,
 };
 use super::write;
 use crate::access::Principal;
-use crate::catalog::backups::backups;
+use crate::catalog::backups::{BackupState, BackupStore, backups};
 use crate::catalog::retention::{BELIEVED_AHEAD, Until};
 use crate::catalog::{
     BackupsOnPurge, Changed, Intent, NewNames, Operation, PurgeAsked, PurgeBegun, Renamed,
@@ -93,6 +93,77 @@ pub(super) fn comes_too_late(conn: &mut Conn, backup: Uuid) -> QueryResult<bool>
 
 fn clock_seen(conn: &mut Conn) -> QueryResult<i64> {
     catalog::table.select(catalog::clock_seen).get_result(conn)
+}
+
+/// What stands in the way of a purge at this moment. Of the backups that are to be removed none may be pinned, but for
+/// the final one, which is not.
+fn forbids_purge(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    asked: &PurgeAsked,
+    final_backup: Option<Uuid>,
+) -> QueryResult<Option<PurgeBegun>> {
+    if record.legal_hold.is_some() {
+        return Ok(Some(PurgeBegun::OnHold));
+    }
+    let delete_after = match record.delete_after {
+        Some(date) => to_millis(date),
+        None if asked.unannounced => i64::MIN,
+        None => return Ok(Some(PurgeBegun::NotScheduled)),
+    };
+    if asked.backups == BackupsOnPurge::Remove {
+        let of_it = backups::tenant_uuid.eq(record.uuid.as_bytes().as_slice());
+        let last = final_backup.unwrap_or_default();
+        let pinned = backups::table
+            .filter(of_it)
+            .filter(backups::pinned)
+            .filter(backups::id.ne(last.as_bytes().as_slice()))
+            .count()
+            .get_result::<i64>(conn)?;
+        if pinned > 0 {
+            return Ok(Some(PurgeBegun::Pinned(pinned.unsigned_abs())));
+        }
+    }
+    let (now, seen) = (now(), clock_seen(conn)?);
+    if now < delete_after && !asked.unannounced {
+        return Ok(Some(PurgeBegun::NotYet(from_millis(delete_after))));
+    }
+    if asked.clock_checked {
+        diesel::update(catalog::table)
+            .set(catalog::clock_seen.eq(now))
+            .execute(conn)?;
+    } else if now > seen.saturating_add(BELIEVED_AHEAD.as_millis() as i64) && !asked.unannounced {
+        let (last_seen, now) = (from_millis(seen), from_millis(now));
+        return Ok(Some(PurgeBegun::ClockJump { last_seen, now }));
+    }
+    Ok(None)
+}
+
+/// The commit point of a purge, within a transaction.
+fn be_deleting(
+    conn: &mut Conn,
+    record: &TenantRecord,
+    operation: &Operation,
+    asked: &PurgeAsked,
+    final_backup: Option<Uuid>,
+    by: &Principal,
+) -> QueryResult<()> {
+    diesel::update(tenants::table.find(record.uuid.as_bytes().as_slice()))
+        .set((
+            tenants::backups_on_purge.eq(asked.backups.as_str()),
+            tenants::final_backup.eq(final_backup.map(|backup| backup.as_bytes().to_vec())),
+        ))
+        .execute(conn)?;
+    set_status(conn, record.uuid, Status::Deleting)?;
+    let begun = about(record, "purge.begin")
+        .subject(operation.id)
+        .with("backups", asked.backups.as_str())
+        .with("clock_checked", asked.clock_checked);
+    let begun = match final_backup {
+        Some(backup) => begun.with("final_backup", backup.to_string()),
+        None => begun,
+    };
+    note(conn, by, &begun)
 }
 
 impl RetentionStore for Conn {
@@ -186,37 +257,8 @@ impl RetentionStore for Conn {
                 Ok(record) => record,
                 Err(refused) => return Ok(PurgeBegun::Not(refused)),
             };
-            if record.legal_hold.is_some() {
-                return Ok(PurgeBegun::OnHold);
-            }
-            let delete_after = match record.delete_after {
-                Some(date) => to_millis(date),
-                None if asked.unannounced => i64::MIN,
-                None => return Ok(PurgeBegun::NotScheduled),
-            };
-            if asked.backups == BackupsOnPurge::Remove {
-                let pinned = backups::table
-                    .filter(backups::tenant_uuid.eq(id.as_bytes().as_slice()))
-                    .filter(backups::pinned)
-                    .count()
-                    .get_result::<i64>(conn)?;
-                if pinned > 0 {
-                    return Ok(PurgeBegun::Pinned(pinned.unsigned_abs()));
-                }
-            }
-            let (now, seen) = (now(), clock_seen(conn)?);
-            if now < delete_after && !asked.unannounced {
-                return Ok(PurgeBegun::NotYet(from_millis(delete_after)));
-            }
-            if asked.clock_checked {
-                diesel::update(catalog::table)
-                    .set(catalog::clock_seen.eq(now))
-                    .execute(conn)?;
-            } else if now > seen.saturating_add(BELIEVED_AHEAD.as_millis() as i64)
-                && !asked.unannounced
-            {
-                let (last_seen, now) = (from_millis(seen), from_millis(now));
-                return Ok(PurgeBegun::ClockJump { last_seen, now });
+            if let Some(refused) = forbids_purge(conn, &record, asked, None)? {
+                return Ok(refused);
             }
             let operation = Operation {
                 id: intent.id,
@@ -228,30 +270,62 @@ impl RetentionStore for Conn {
                 to_generation: record.generation,
             };
             diesel::insert_into(operations::table)
-                .values(OperationRow::write(&operation, now))
+                .values(OperationRow::write(&operation, now()))
                 .execute(conn)?;
-            diesel::update(tenants::table.find(id.as_bytes().as_slice()))
-                .set(tenants::backups_on_purge.eq(asked.backups.as_str()))
-                .execute(conn)?;
-            set_status(conn, id, Status::Deleting)?;
-            let begun = about(&record, "purge.begin")
-                .subject(operation.id)
-                .with("backups", asked.backups.as_str())
-                .with("clock_checked", asked.clock_checked);
-            note(conn, by, &begun)?;
+            match intent.during {
+                Some(Status::Deleting) => be_deleting(conn, &record, &operation, asked, None, by)?,
+                during => {
+                    set_status(conn, id, during.unwrap_or(record.status))?;
+                    let prepared = about(&record, "purge.prepare").subject(operation.id);
+                    note(conn, by, &prepared)?;
+                }
+            }
             Ok(PurgeBegun::Done(operation))
         })
     }
 
-    fn retention_backups_on_purge(&mut self, tenant: Uuid) -> QueryResult<BackupsOnPurge> {
-        let word = tenants::table
+    fn retention_commit_purge(
+        &mut self,
+        operation: &Operation,
+        asked: &PurgeAsked,
+        final_backup: Uuid,
+        by: &Principal,
+    ) -> QueryResult<PurgeBegun> {
+        let id = operation.tenant_uuid;
+        write(self, |conn| {
+            let Some(record) = tenant(conn, id)? else {
+                return Ok(PurgeBegun::Not(Changed::Unknown));
+            };
+            // Whoever held this process for dead may have undone it.
+            let is_open = open_operation(conn, id)?.is_some_and(|open| open.id == operation.id);
+            if !is_open || record.status != Status::Restoring {
+                return Ok(PurgeBegun::Not(Changed::WrongStatus(record.status)));
+            }
+            if let Some(refused) = forbids_purge(conn, &record, asked, Some(final_backup))? {
+                return Ok(refused);
+            }
+            let backup = conn.backup_find(final_backup)?;
+            if backup.is_none_or(|backup| backup.state != BackupState::Good) {
+                return Ok(PurgeBegun::BackupGone(final_backup));
+            }
+            be_deleting(conn, &record, operation, asked, Some(final_backup), by)?;
+            Ok(PurgeBegun::Done(operation.clone()))
+        })
+    }
+
+    fn retention_backups_on_purge(
+        &mut self,
+        tenant: Uuid,
+    ) -> QueryResult<(BackupsOnPurge, Option<Uuid>)> {
+        let (word, backup) = tenants::table
             .find(tenant.as_bytes().as_slice())
-            .select(tenants::backups_on_purge)
-            .get_result::<Option<String>>(self)?;
-        match word {
-            None => Ok(BackupsOnPurge::default()),
-            Some(word) => BackupsOnPurge::parse(&word).ok_or_else(|| unreadable(UnknownPolicy)),
-        }
+            .select((tenants::backups_on_purge, tenants::final_backup))
+            .get_result::<(Option<String>, Option<Vec<u8>>)>(self)?;
+        let policy = match word {
+            None => BackupsOnPurge::default(),
+            Some(word) => BackupsOnPurge::parse(&word).ok_or_else(|| unreadable(UnknownPolicy))?,
+        };
+        Ok((policy, backup.as_deref().map(uuid).transpose()?))
     }
 
     fn retention_bury(

@@ -14,6 +14,8 @@ mod backups_queries;
 mod health_queries;
 #[path = "queries.rs"]
 mod queries;
+#[path = "reconcile_queries.rs"]
+mod reconcile_queries;
 #[path = "reference_queries.rs"]
 mod reference_queries;
 #[path = "reservation_queries.rs"]
@@ -39,6 +41,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0010_audit_guard/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0011_operators/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0012_workflow_keys/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0013_copies/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{CatalogError, LifecycleError, OpenError};
 use crate::backend::StorageError;
+use crate::backup::BackupError;
 use crate::tenant_id::TenantId;
 
 /// Why [`Tenancy::purge`](crate::Tenancy::purge) did not remove a tenant.
@@ -68,6 +69,17 @@ pub enum PurgeError {
         /// What the clock says.
         now: SystemTime,
     },
+    /// The final backup that was asked for could not be taken.
+    #[error(
+        "tenant `{id}` was not purged, and is as it was: its final backup could not be taken; mend that, or purge without one"
+    )]
+    FinalBackup {
+        /// The tenant.
+        id: TenantId,
+        /// Why not.
+        #[source]
+        source: Box<BackupError>,
+    },
     /// Nothing of a deleted tenant is there to be removed.
     #[error("tenant `{id}` is deleted and nothing of it is left")]
     NothingLeft {
@@ -79,7 +91,11 @@ pub enum PurgeError {
 impl PurgeError {
     /// Whether the same call may succeed a little later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Lifecycle(error) if error.is_retryable())
+        match self {
+            Self::Lifecycle(error) => error.is_retryable(),
+            Self::FinalBackup { source, .. } => source.is_retryable(),
+            _ => false,
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 //! | step | failpoint after it | killed here, the next open |
 //! |---|---|---|
 //! | contexts of this process drained | `purge.drained` | has nothing to do |
+//! | the [final backup](super::final_backup), if one was asked for | those of that | puts the status back |
 //! | **status `deleting`**, if neither date, hold nor clock forbids it; journal | `purge.begun` | finishes it |
 //! | fence raised | `purge.fenced` | finishes it |
 //! | tombstone written and synced: what is about to go | `tombstone.synced` · `tombstone.published` · `purge.tombstone` | finishes it |
 //! | all generations and their side files removed, directory synced | `purge.removed` | finishes it |
-//! | backups removed, if that was asked for | `backup-remove.…` · `purge.backups` | finishes it |
+//! | backups removed, if that was asked for, but for the final one | `backup-remove.…` · `purge.backups` | finishes it |
 //! | certificate: the tombstone, completed | `tombstone.…` · `purge.certified` | finishes it |
 //! | status `deleted` | `purge.committed` | closes the journal |
 //! | journal closed | `purge.closed` | has nothing to do |
@@ -16,26 +17,27 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use super::{Running, begin, close, drain, refusal, settle_if_dead};
+use super::{Running, begin, close, drain, final_backup, refusal, settle_if_dead};
 use crate::backend::{Backend, ConnectError, Storage, StorageError, Symptom};
-use crate::backup::{self, BackupError};
+use crate::backup::{self, BackupError, BackupOptions};
 use crate::catalog::backups::BackupsOf;
 use crate::catalog::retention::CERTIFICATE_FORMAT;
 use crate::catalog::{
     BackupsOnPurge, Certificate, Changed, Intent, Operation, OperationKind, Outcome, PurgeAsked,
     PurgeBegun, PurgedGeneration, Status, TenantRecord, from_millis, to_millis,
 };
-use crate::error::{LifecycleError, PurgeError};
+use crate::error::{CatalogError, LifecycleError, PurgeError};
 use crate::failpoint::hit;
 use crate::registry::{Registry, Tenant};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
 /// How a tenant is purged.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PurgeOptions {
     backups: BackupsOnPurge,
+    final_backup: Option<BackupOptions>,
     clock_checked: bool,
 }
 
@@ -43,6 +45,22 @@ impl PurgeOptions {
     /// What becomes of its backups. Default: they are kept.
     pub fn backups(mut self, backups: BackupsOnPurge) -> Self {
         self.backups = backups;
+        self
+    }
+
+    /// Takes a last backup of the tenant before anything is removed, and keeps it whatever becomes of the
+    /// [others](Self::backups). Default: none, since a purge that erases is not to leave a copy nobody asked for.
+    ///
+    /// The tenant is fenced meanwhile: everything that was acknowledged is in it. Its reason is
+    /// [`BackupReason::Final`](crate::BackupReason::Final) whatever `options` say. It is in
+    /// [`Certificate::final_backup`], and is kept until it is [removed](Tenancy::remove_backup) or
+    /// [`RetentionPolicy::after_purge`](crate::RetentionPolicy::after_purge) ends that. This catalogue restores nothing
+    /// of what it has purged: it is read with SQLite, or by another one with
+    /// [`CloneOptions::from_any_catalog`](crate::CloneOptions::from_any_catalog).
+    ///
+    /// Where it cannot be taken nothing is removed ([`PurgeError::FinalBackup`]).
+    pub fn final_backup(mut self, options: BackupOptions) -> Self {
+        self.final_backup = Some(options);
         self
     }
 
@@ -302,7 +320,7 @@ fn purge<C: Backend>(
         clock_checked: options.clock_checked,
         unannounced: false,
     };
-    purge_as_asked(registry, &tenant, asked)
+    purge_as_asked(registry, &tenant, asked, options.final_backup.as_ref())
 }
 
 /// Removes an archived tenant that was created by what is being undone: nobody was ever told of it, and it has no date.
@@ -317,13 +335,14 @@ pub(crate) fn purge_unannounced<C: Backend>(
         clock_checked: false,
         unannounced: true,
     };
-    purge_as_asked(registry, &tenant, asked).map(drop)
+    purge_as_asked(registry, &tenant, asked, None).map(drop)
 }
 
 fn purge_as_asked<C: Backend>(
     registry: &Registry<C>,
     tenant: &Tenant<C>,
     asked: PurgeAsked,
+    final_backup: Option<&BackupOptions>,
 ) -> Result<Certificate, PurgeError> {
     registry.reload()?;
     let record = tenant.record();
@@ -337,7 +356,11 @@ fn purge_as_asked<C: Backend>(
         drain(registry, tenant)?;
     }
     hit("purge.drained");
-    match begin_purge(registry, tenant, asked) {
+    let begun = match final_backup {
+        Some(options) => final_backup::begin(registry, tenant, asked, options),
+        None => begin_purge(registry, tenant, asked, Status::Deleting),
+    };
+    match begun {
         Ok((operation, _running)) => {
             hit("purge.begun");
             Ok(finish(registry, &tenant.record(), &operation)?)
@@ -356,11 +379,13 @@ fn purge_as_asked<C: Backend>(
     }
 }
 
-/// The commit point. Settles what a dead process left open on the tenant first.
-fn begin_purge<'a, C: Backend>(
+/// Begins a purge, after settling what a dead process left open on the tenant: `during` is `deleting`, which is the commit
+/// point, or the status while the final backup is taken.
+pub(super) fn begin_purge<'a, C: Backend>(
     registry: &'a Registry<C>,
     tenant: &Tenant<C>,
     asked: PurgeAsked,
+    during: Status,
 ) -> Result<(Operation, Running<'a, C>), PurgeError> {
     let record = tenant.record();
     let id = record.id;
@@ -371,30 +396,38 @@ fn begin_purge<'a, C: Backend>(
         tenant_uuid: record.uuid,
         instance: registry.common.storage.instance(),
         from: &[Status::Archived],
-        during: Some(Status::Deleting),
+        during: Some(during),
         new_generation: false,
         above: 0,
     };
     let mut settled = false;
     loop {
-        return Err(
-            match registry.change(|c| c.retention_begin_purge(&intent, &asked))? {
-                PurgeBegun::Done(operation) => return Ok((operation, running)),
-                PurgeBegun::Not(Changed::InProgress(operation)) if !settled => {
-                    settled = true;
-                    settle_if_dead(registry, &operation)?;
-                    continue;
-                }
-                PurgeBegun::Not(refused) => refusal(id, intent.during, refused).into(),
-                PurgeBegun::NotScheduled => PurgeError::NotScheduled { id },
-                PurgeBegun::Pinned(count) => PurgeError::PinnedBackups { id, count },
-                PurgeBegun::OnHold => PurgeError::OnHold { id },
-                PurgeBegun::NotYet(delete_after) => PurgeError::NotYet { id, delete_after },
-                PurgeBegun::ClockJump { last_seen, now } => {
-                    PurgeError::ClockJump { id, last_seen, now }
-                }
-            },
-        );
+        match registry.change(|c| c.retention_begin_purge(&intent, &asked))? {
+            PurgeBegun::Done(operation) => return Ok((operation, running)),
+            PurgeBegun::Not(Changed::InProgress(operation)) if !settled => {
+                settled = true;
+                settle_if_dead(registry, &operation)?;
+            }
+            refused => return Err(not_begun(id, refused)),
+        }
+    }
+}
+
+/// What stood in the way of a purge.
+pub(super) fn not_begun(id: TenantId, refused: PurgeBegun) -> PurgeError {
+    let during = Some(Status::Deleting);
+    match refused {
+        PurgeBegun::Done(_) => refusal(id, during, Changed::Done).into(),
+        PurgeBegun::Not(refused) => refusal(id, during, refused).into(),
+        PurgeBegun::NotScheduled => PurgeError::NotScheduled { id },
+        PurgeBegun::Pinned(count) => PurgeError::PinnedBackups { id, count },
+        PurgeBegun::OnHold => PurgeError::OnHold { id },
+        PurgeBegun::NotYet(delete_after) => PurgeError::NotYet { id, delete_after },
+        PurgeBegun::ClockJump { last_seen, now } => PurgeError::ClockJump { id, last_seen, now },
+        PurgeBegun::BackupGone(backup) => PurgeError::FinalBackup {
+            id,
+            source: Box::new(BackupError::GivenUp { id: backup }),
+        },
     }
 }
 
@@ -419,11 +452,13 @@ pub(super) fn finish<C: Backend>(
     hit("purge.removed");
     // One that is complete has this behind it.
     if certificate.backups == BackupsOnPurge::Remove && certificate.completed_at.is_none() {
-        remove_backups(registry, record)?;
+        let last = certificate.final_backup;
+        remove_backups(registry, record, last)?;
         certificate.backups_left = backup::out_of_reach(registry, record.uuid)?;
-        let there = registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))?;
+        certificate.backups_left.retain(|left| Some(*left) != last);
         let removed = certificate.backups_removed;
-        certificate.backups_removed = removed.saturating_sub(there.len() as u64);
+        let there = removable(registry, record.uuid, last)?.len() as u64;
+        certificate.backups_removed = removed.saturating_sub(there);
     }
     hit("purge.backups");
     certificate.completed_at = Some(now());
@@ -462,16 +497,17 @@ fn needs_no_fence<C: Backend>(error: &StorageError) -> bool {
 fn remove_backups<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
+    final_backup: Option<Uuid>,
 ) -> Result<(), LifecycleError> {
     // What dead processes left half made, or half removed.
     match backup::recover(registry) {
         Err(error) if !error.is_out_of_reach() => return Err(error.into()),
         _ => {}
     }
-    for stored in registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))? {
+    for backup in removable(registry, record.uuid, final_backup)? {
         // None was when the purge began.
-        registry.change(|c| c.backup_pin(stored.id, false))?;
-        match backup::remove(registry, stored.id) {
+        registry.change(|c| c.backup_pin(backup, false))?;
+        match backup::remove(registry, backup) {
             // Somebody else removes it.
             Err(BackupError::Unknown { .. }) => {}
             // It stays in the catalogue, and the certificate names it.
@@ -480,6 +516,17 @@ fn remove_backups<C: Backend>(
         }
     }
     Ok(())
+}
+
+/// The backups of a tenant but its final one.
+fn removable<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Uuid,
+    final_backup: Option<Uuid>,
+) -> Result<Vec<Uuid>, CatalogError> {
+    let all = registry.ask(|c| c.backup_list(BackupsOf::Tenant(tenant)))?;
+    let ids = all.into_iter().map(|backup| backup.id);
+    Ok(ids.filter(|id| Some(*id) != final_backup).collect())
 }
 
 /// As precise as it is written down.
@@ -515,6 +562,7 @@ fn tombstone<C: Backend>(
             backups: BackupsOnPurge::Keep,
             backups_removed: 0,
             backups_left: Vec::new(),
+            final_backup: None,
             begun_at: now(),
             completed_at: None,
         },
@@ -522,10 +570,12 @@ fn tombstone<C: Backend>(
     certificate.operation = operation.id;
     certificate.completed_at = None;
     certificate.backups_left.clear();
-    certificate.backups = registry.ask(|c| c.retention_backups_on_purge(record.uuid))?;
-    if certificate.backups == BackupsOnPurge::Remove {
-        let backups = registry.ask(|c| c.backup_list(BackupsOf::Tenant(record.uuid)))?;
-        certificate.backups_removed += backups.len() as u64;
+    let (backups, final_backup) = registry.ask(|c| c.retention_backups_on_purge(record.uuid))?;
+    certificate.backups = backups;
+    certificate.final_backup = final_backup.or(certificate.final_backup);
+    if backups == BackupsOnPurge::Remove {
+        let removable = removable(registry, record.uuid, certificate.final_backup)?;
+        certificate.backups_removed += removable.len() as u64;
     }
     certificate.generations.extend(found);
     certificate.bytes += bytes;

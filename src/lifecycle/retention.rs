@@ -4,10 +4,11 @@
 use std::time::SystemTime;
 
 use super::settling;
-use crate::backend::Backend;
+use crate::backend::{Backend, Storage};
 use crate::catalog::Retention;
 use crate::display_name::DisplayName;
-use crate::error::RetentionError;
+use crate::error::{LifecycleError, RetentionError};
+use crate::registry::Registry;
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
@@ -96,9 +97,17 @@ impl<C: Backend> Tenancy<C> {
         let reason: DisplayName = reason
             .parse()
             .map_err(|source| RetentionError::HoldReason { id, source })?;
-        Ok(settling(&self.registry, id, None, |c| {
+        let storage = &self.registry.common.storage;
+        // Beside the catalogue first: an older one that is put in its place some day knows nothing of it.
+        let written = storage.write_hold(uuid, reason.as_str());
+        written.map_err(LifecycleError::from)?;
+        let laid = settling(&self.registry, id, None, |c| {
             c.retention_hold(uuid, Some(reason.as_str()))
-        })?)
+        });
+        if laid.is_err() && record.legal_hold.is_none() {
+            let _ = storage.remove_hold(uuid);
+        }
+        Ok(laid?)
     }
 
     /// Lifts a legal hold. Nothing to do where there is none.
@@ -108,8 +117,24 @@ impl<C: Backend> Tenancy<C> {
     pub fn release_hold(&self, id: &TenantId) -> Result<(), RetentionError> {
         let record = self.registry.tenant(id)?.record();
         let uuid = record.uuid;
-        Ok(settling(&self.registry, record.id, None, |c| {
+        settling(&self.registry, record.id, None, |c| {
             c.retention_hold(uuid, None)
-        })?)
+        })?;
+        let removed = self.registry.common.storage.remove_hold(uuid);
+        Ok(removed.map_err(LifecycleError::from)?)
     }
+}
+
+/// Writes down beside the catalogue what holds are in it and not there: those of an older build, or where one was laid and
+/// lifted at the same moment.
+pub(crate) fn keep_holds<C: Backend>(registry: &Registry<C>) -> Result<(), LifecycleError> {
+    let storage = &registry.common.storage;
+    for record in registry.tenants()? {
+        if let Some(reason) = &record.legal_hold
+            && !storage.has_hold(record.uuid)?
+        {
+            storage.write_hold(record.uuid, reason)?;
+        }
+    }
+    Ok(())
 }

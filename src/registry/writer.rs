@@ -143,6 +143,16 @@ impl<C: Backend> Writer<'_, C> {
         self.conn.retention_begin_purge(intent, asked, self.by)
     }
 
+    pub(crate) fn retention_commit_purge(
+        &mut self,
+        operation: &Operation,
+        asked: &PurgeAsked,
+        final_backup: Uuid,
+    ) -> QueryResult<PurgeBegun> {
+        self.conn
+            .retention_commit_purge(operation, asked, final_backup, self.by)
+    }
+
     pub(crate) fn retention_bury(&mut self, tombstoned: &[Uuid]) -> QueryResult<Vec<TenantRecord>> {
         self.conn.retention_bury(tombstoned, self.by)
     }

@@ -116,6 +116,16 @@ pub enum RestoreError {
         /// The tenant.
         id: TenantId,
     },
+    /// The generation that was asked for is not one of those that were kept.
+    #[error(
+        "generation {generation} of tenant `{id}` was not kept; `old_generations` lists those that were"
+    )]
+    NotKept {
+        /// The tenant.
+        id: TenantId,
+        /// The generation asked for.
+        generation: u64,
+    },
     /// The backup is not one of the shared database.
     #[error("the backup is that of {is}, need one of the shared database")]
     NotShared {

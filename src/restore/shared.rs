@@ -21,10 +21,11 @@ use super::{RestoreError, accept_schema};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::backend::sqlite::{Marker, Replaced, Settings, SharedRestore, SharedRestoreError};
-use crate::backend::{Backend, BackupStorage, OnDisk, TenantKey, UnreadableDatabase};
+use crate::backend::{OnDisk, TenantKey, UnreadableDatabase};
 use crate::backup::{self, Manifest};
 use crate::catalog::audit::Draft;
 use crate::catalog::backups::{BackupStore, OnDiskReport};
+use crate::catalog::{CatalogStore, Changed, RetentionStore};
 use crate::error::CatalogError;
 use crate::failpoint::hit;
 use crate::migrate::MigrationSet;
@@ -47,10 +48,13 @@ pub struct SharedRestored {
     /// Tenants that were deleted, by the backup, and whose date was taken back: whether a legal hold was laid on one
     /// since, or the deletion was taken back, it cannot know. None is due until it is deleted again.
     pub undated: Vec<TenantKey>,
+    /// Tenants that are under a legal hold again, which was laid after the backup and is kept beside it.
+    pub held: Vec<TenantKey>,
     /// Databases of tenants the catalogue does not know: created after the backup. Nothing was done to them;
     /// [`Tenancy::reclaim_orphan`](crate::Tenancy::reclaim_orphan) takes one back.
     pub orphans: Vec<TenantKey>,
-    /// Backups on this disk that were taken after this one, and are in the catalogue now.
+    /// Backups that were taken after this one and are in the catalogue now: those in the data directory's own directory of
+    /// backups, in that of this backup, and in every one that the catalogue names.
     pub backups: usize,
 }
 
@@ -60,17 +64,16 @@ pub(crate) fn restore_shared(
     path: &Path,
     by: &Principal,
 ) -> Result<SharedRestored, RestoreError> {
-    type S = <SqliteConnection as Backend>::Storage;
-
     let place = SharedRestore::open(settings)?;
     let path = std::path::absolute(path).unwrap_or(path.to_owned());
     let manifest = || -> Result<Manifest, RestoreError> {
-        Ok(Manifest::read(&S::backup_manifest(&path)?, &path)?)
+        let read = backup::read_manifest::<SqliteConnection>(&path);
+        Ok(read.map_err(|error| error.of_set(None))?)
     };
     if let Some(begun) = place.unfinished()? {
         place.refuse_in_use()?;
         // Whatever was asked for now, the one that was begun comes first; asked for again, it is done.
-        if let Some(finished) = finish(&place, &begun, by)?
+        if let Some(finished) = finish(&place, &begun, &path, by)?
             && manifest().is_ok_and(|manifest| manifest.id == begun.backup)
         {
             return Ok(finished);
@@ -103,7 +106,7 @@ pub(crate) fn restore_shared(
             Ok(place.begin(manifest.id, identity.catalog)?)
         });
     match staged {
-        Ok(begun) => finish(&place, &begun, by)?.ok_or(RestoreError::NothingReplaced {
+        Ok(begun) => finish(&place, &begun, &path, by)?.ok_or(RestoreError::NothingReplaced {
             backup: begun.backup,
         }),
         Err(error) => {
@@ -119,6 +122,7 @@ pub(crate) fn restore_shared(
 fn finish(
     place: &SharedRestore,
     begun: &Marker,
+    path: &Path,
     by: &Principal,
 ) -> Result<Option<SharedRestored>, RestoreError> {
     // The log is replaced with the rest. What is set aside says by whom and by what; what comes in its place says it, too.
@@ -143,7 +147,9 @@ fn finish(
             by,
         )
         .map_err(catalog)?;
-    let backups = backup::reconcile(&mut conn, &place.backups(), begun.catalog, by)?;
+    let held = lay_holds(&place.holds()?, &mut conn, by).map_err(catalog)?;
+    let beside = place.beside(path);
+    let backups = backup::reconcile(&mut conn, &place.backups(), beside, begun.catalog, by)?;
     drop(conn);
     hit("restore-shared.reconciled");
     let mut unreadable = unreadable(&found, &report);
@@ -167,9 +173,30 @@ fn finish(
         missing: report.missing,
         unreadable,
         undated: report.undated,
+        held,
         orphans: report.orphans,
         backups,
     }))
+}
+
+/// Lays the holds that were found beside the catalogue and are not in it.
+fn lay_holds(
+    holds: &[(Uuid, String)],
+    conn: &mut SqliteConnection,
+    by: &Principal,
+) -> diesel::QueryResult<Vec<TenantKey>> {
+    let mut held = Vec::new();
+    for (tenant, reason) in holds {
+        match conn.catalog_tenant(*tenant)? {
+            Some(record) if record.legal_hold.is_none() => {
+                if let Changed::Done = conn.retention_hold(*tenant, Some(reason), by)? {
+                    held.push(record.key());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(held)
 }
 
 fn file(directory: &str, generation: u64) -> String {

@@ -23,6 +23,7 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::canary::play,
     crate::export::play,
     crate::fanout::play,
+    crate::final_backup::act,
     crate::fleet::play,
     crate::power::play,
     crate::purge::act,

@@ -190,6 +190,11 @@ pub(crate) mod failpoints {
         steps(operation, &USUAL, at_least, (1, step()));
     }
 
+    /// The same for one of many similar operations: of its own points every fourth.
+    pub(crate) fn few_steps(operation: &Operation, at_least: usize) {
+        few_steps_of(&USUAL, operation, at_least);
+    }
+
     /// The same for one of many similar operations, each step of which takes long: of its own points every fourth.
     pub(crate) fn few_steps_of(program: &Program, operation: &Operation, at_least: usize) {
         let every = if step() == 1 { 1 } else { 4 };

@@ -24,6 +24,7 @@ mod export;
 mod fanout;
 mod faults;
 mod files;
+mod final_backup;
 mod fleet;
 mod generations;
 mod hospital;

@@ -18,6 +18,10 @@ use crate::crashes::{self, Operation};
 use crate::world;
 
 mod faults;
+mod found;
+mod held;
+mod kept;
+mod named;
 mod recipes;
 mod refused;
 mod shared;
@@ -134,6 +138,11 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
             say("cloned");
         }
         "restore shared" => shared::play(root),
+        "hold TH001" => builder(root)
+            .open()
+            .unwrap()
+            .hold(&id(), "case 14")
+            .unwrap(),
         "restore shared or fail" => shared::play_or_fail(root),
         "restore shared twice" => shared::play_twice(root),
         other => return faults::play(other, root),

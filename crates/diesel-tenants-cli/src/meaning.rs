@@ -84,6 +84,7 @@ fn kind_of(error: &Error) -> Kind {
         Error::Retention(RetentionError::HoldReason { .. } | RetentionError::TooLong { .. })
         | Error::Audit(AuditError::RetentionTooShort { .. })
         | Error::Quota(QuotaError::OutOfRange(_)) => Kind::Usage,
+        Error::Purge(PurgeError::FinalBackup { .. }) => Kind::Failed,
         // What is left of these says that a rule forbids it.
         Error::Retention(_) | Error::Purge(_) | Error::Rename(_) => Kind::Refused,
         _ => Kind::Failed,
@@ -209,6 +210,14 @@ impl From<BackupError> for Failure {
                 if matches!(**invalid, InvalidBackup::ManifestMissing { .. }) =>
             {
                 Kind::NotFound
+            }
+            BackupError::Invalid(invalid)
+                if matches!(
+                    **invalid,
+                    InvalidBackup::Set { .. } | InvalidBackup::NotADirectory { .. }
+                ) =>
+            {
+                Kind::Usage
             }
             BackupError::NoDatabase { .. } | BackupError::Pinned { .. } => Kind::Refused,
             _ => Kind::Failed,

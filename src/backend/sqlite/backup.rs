@@ -250,6 +250,13 @@ impl BackupStorage for SqliteStorage {
     }
 
     fn backup_manifest(path: &Path) -> Result<Vec<u8>, InvalidBackup> {
+        if lstat(path)
+            .map_err(StorageError::from)?
+            .is_some_and(|found| found.is_file())
+        {
+            let path = path.to_owned();
+            return Err(InvalidBackup::NotADirectory { path });
+        }
         let (manifest, path) = (path.join(MANIFEST), path.to_owned());
         if artefact::length(&manifest)?.is_none() {
             return Err(InvalidBackup::ManifestMissing { path });

@@ -15,6 +15,7 @@ mod fence;
 mod file_error;
 pub mod files;
 mod foreign;
+mod holds;
 mod identity;
 mod inspect;
 pub mod instance;

@@ -9,6 +9,7 @@
 //! <root>/backups/
 //! <root>/exports/
 //! <root>/tombstones/  one record per purged tenant
+//! <root>/holds/       one record per tenant under a legal hold
 //! ```
 //!
 //! Naming rule: a path is made from a folded id, a uuid, a number or a digest, never from text that was not
@@ -27,7 +28,7 @@ use super::files::{self, FileAction, FileError, FileKind, LONGEST_DATABASE_PATH,
 pub use super::root_error::{BackupDirError, FoundInstead, InvalidRoot, NotFolded, RootError};
 
 /// The directories of the layout.
-const DIRECTORIES: [&str; 7] = [
+const DIRECTORIES: [&str; 8] = [
     "tenants",
     "templates",
     "instances",
@@ -35,6 +36,7 @@ const DIRECTORIES: [&str; 7] = [
     "backups",
     "exports",
     "tombstones",
+    "holds",
 ];
 
 /// The longest folded tenant id that becomes a directory name, in bytes.
@@ -282,6 +284,11 @@ impl Root {
     /// not come back.
     pub fn tombstones(&self) -> PathBuf {
         self.path.join("tombstones")
+    }
+
+    /// The directory of legal holds. To be kept when the rest is restored from a backup, as the tombstones.
+    pub fn holds(&self) -> PathBuf {
+        self.path.join("holds")
     }
 
     /// Where backups go unless told otherwise.

@@ -19,7 +19,7 @@ use super::leftovers::{self, Entry};
 use super::lock::DirLock;
 use super::root::{Root, RootError, RootOptions};
 use super::storage::{Settings, query};
-use super::{artefact, connect, fence, instance, schema, tombstones};
+use super::{artefact, connect, fence, holds, instance, schema, tombstones};
 use crate::backend::{
     ArtefactFacts, ConnectError, InvalidBackup, Newest, OnDisk, StorageError, TenantKey, Whose,
 };
@@ -86,6 +86,18 @@ impl SharedRestore {
 
     pub(crate) fn backups(&self) -> PathBuf {
         self.root.backups()
+    }
+
+    /// The directory a backup is in, where that is one that backups may be put into, and not the data directory's own.
+    pub(crate) fn beside(&self, backup: &Path) -> Option<PathBuf> {
+        let directory = backup.parent()?.canonicalize().ok()?;
+        let is_other = directory != self.backups() && self.root.check_outside(&directory).is_ok();
+        is_other.then_some(directory)
+    }
+
+    /// The tenants that are under a legal hold, whatever the catalogue knows of it, and why.
+    pub(crate) fn holds(&self) -> Result<Vec<(Uuid, String)>, StorageError> {
+        holds::all(&self.root)
     }
 
     /// One that was begun and not finished.

@@ -12,7 +12,7 @@ use super::identity::{self, Identity};
 use super::instance::{self, Instance};
 use super::lock::DirLock;
 use super::root::{Root, RootOptions};
-use super::{connect, fence, inspect, leftovers, maker, quota, schema, tombstones};
+use super::{connect, fence, holds, inspect, leftovers, maker, quota, schema, tombstones};
 use crate::backend::error::{ConnectError, StorageError, Whose};
 use crate::backend::{DatabasePages, Opened, SchemaFacts, Storage, TenantKey};
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration};
@@ -458,6 +458,18 @@ impl Storage for SqliteStorage {
 
     fn write_tombstone(&self, certificate: &Certificate) -> Result<(), StorageError> {
         tombstones::write(&self.root, certificate)
+    }
+
+    fn write_hold(&self, tenant: Uuid, reason: &str) -> Result<(), StorageError> {
+        holds::write(&self.root, tenant, reason, self.instance())
+    }
+
+    fn has_hold(&self, tenant: Uuid) -> Result<bool, StorageError> {
+        holds::stands(&self.root, tenant)
+    }
+
+    fn remove_hold(&self, tenant: Uuid) -> Result<(), StorageError> {
+        holds::remove(&self.root, tenant)
     }
 
     fn inventory(

@@ -54,17 +54,26 @@ impl Tenancy<SqliteConnection> {
     /// # Errors
     /// [`OpenError::UnknownTenant`](crate::OpenError::UnknownTenant); the file cannot be inspected.
     pub fn database_file(&self, id: &TenantId) -> Result<DatabaseFile, LifecycleError> {
-        let record = self
-            .registry
-            .tenant(id)
-            .map_err(LifecycleError::from)?
-            .record();
-        let storage = &self.registry.common.storage;
-        let path = storage.path(&record.key(), record.generation);
-        let bytes = match storage.exists(&record.key(), record.generation)? {
-            true => Some(storage.size(&record.key(), record.generation)?),
+        let tenant = self.registry.tenant(id).map_err(LifecycleError::from)?;
+        self.generation_file(id, tenant.record().generation)
+    }
+
+    /// The file of one of a tenant's generations, such as one of its [old ones](Tenancy::old_generations). Opens nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::UnknownTenant`](crate::OpenError::UnknownTenant); the file cannot be inspected.
+    pub fn generation_file(
+        &self,
+        id: &TenantId,
+        generation: u64,
+    ) -> Result<DatabaseFile, LifecycleError> {
+        let tenant = self.registry.tenant(id).map_err(LifecycleError::from)?;
+        let (key, storage) = (tenant.record().key(), &self.registry.common.storage);
+        let bytes = match storage.exists(&key, generation)? {
+            true => Some(storage.size(&key, generation)?),
             false => None,
         };
+        let path = storage.path(&key, generation);
         Ok(DatabaseFile { path, bytes })
     }
 

@@ -199,9 +199,30 @@ fn ends(day: &mut Day) {
     let certificate = day.leaves("purge", &with_another, |t| {
         t.purge(&at("TH011"), "TH011").unwrap()
     });
-    day.leaves("purge_with", &purged, |t| {
-        t.purge_with(&at("TH012"), "TH012", &PurgeOptions::default())
-            .unwrap()
+    let prepared = [
+        "purge.prepare",
+        "backup.begin",
+        "backup.commit",
+        "purge.begin",
+        "purge.commit",
+    ];
+    let options = PurgeOptions::default().final_backup(BackupOptions::default());
+    let failed = [
+        "purge.prepare",
+        "backup.begin",
+        "backup.undo",
+        "purge.undo",
+        "purge.settled",
+    ];
+    day.leaves("purge_with", &failed, |t| {
+        let file = t.database_file(&at("TH012")).unwrap().path;
+        let aside = file.with_extension("aside");
+        std::fs::rename(&file, &aside).unwrap();
+        t.purge_with(&at("TH012"), "TH012", &options).unwrap_err();
+        std::fs::rename(&aside, &file).unwrap();
+    });
+    day.leaves("purge_with", &prepared, |t| {
+        t.purge_with(&at("TH012"), "TH012", &options).unwrap()
     });
     day.leaves("purge_due", &purged, |t| {
         t.purge_due(["TH013"], &PurgeOptions::default(), |_, _| {})
@@ -240,9 +261,9 @@ fn copies(day: &mut Day) {
     day.leaves("drill", &["drill.begin", "drill.end"], |t| {
         t.drill(&named).unwrap()
     });
-    // Of a tenant, of one that was purged, of the shared database.
-    let three = ["drill.begin", "drill.end"].repeat(3);
-    day.leaves("drill_all", &three, |t| t.drill_all().unwrap());
+    // Of a tenant, of two that were purged, of the shared database.
+    let four = ["drill.begin", "drill.end"].repeat(4);
+    day.leaves("drill_all", &four, |t| t.drill_all().unwrap());
     day.leaves("pin_backup", &["backup.pin"], |t| {
         t.pin_backup(backup.id, true).unwrap()
     });
@@ -273,7 +294,12 @@ fn copies(day: &mut Day) {
         let _open = t.tenant(&one).unwrap();
         t.undo(&one, "TH001").unwrap_err()
     });
-    let discarded = ["generation.discard", "generation.discard"];
+    let oldest = day.tenancy.old_generations(&one).unwrap();
+    let oldest = oldest.last().unwrap().generation;
+    day.leaves("undo_to", &["undo.begin", "undo.commit"], |t| {
+        t.undo_to(&one, oldest, "TH001").unwrap()
+    });
+    let discarded = ["generation.discard"; 3];
     day.leaves("discard_old_generations", &discarded, |t| {
         t.discard_old_generations(&one, Duration::ZERO).unwrap()
     });

@@ -581,7 +581,7 @@ fn a_damaged_tenant_does_not_keep_the_others_from_being_found() {
     assert_eq!(names(&mut found.enter().unwrap()), ["only here"]);
 }
 
-/// A hold that was laid after the backup is not in it, and no purge may go by a date from before.
+/// A deletion that was taken back after the backup is in it, and no purge may go by a date from before.
 #[test]
 fn nothing_is_due_after_a_restore_until_somebody_decides_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -590,7 +590,7 @@ fn nothing_is_due_after_a_restore_until_somebody_decides_again() {
     tenancy.create(&id(), NewTenant::named("x")).unwrap();
     crate::app::delete_at_once(&tenancy, &id());
     let backup = tenancy.backup_shared(&BackupOptions::new()).unwrap();
-    tenancy.hold(&id(), "case 12").unwrap();
+    tenancy.undelete(&id()).unwrap();
     drop(tenancy);
     let restored = builder(&root).restore_shared(&backup.path).unwrap();
     assert_eq!(restored.undated.len(), 1, "{restored:?}");

@@ -12,7 +12,7 @@ use crate::show;
 use crate::table::{Table, left, right};
 use crate::value::{OnlyOne, Span, text};
 
-/// List a tenant's old databases, which are kept for `undo`, or give old ones up
+/// List a tenant's old databases, which are kept for `undo [--generation N]`, or give old ones up
 #[derive(Args, Debug)]
 pub struct Generations {
     #[command(flatten)]
@@ -39,6 +39,8 @@ pub(crate) struct Generation {
     replaced_by: String,
     /// RFC 3339, UTC.
     replaced_at: String,
+    /// Bytes on disk; null where its file is gone.
+    bytes: Option<u64>,
     #[serde(skip)]
     at: Option<std::time::SystemTime>,
 }
@@ -54,18 +56,20 @@ impl Generations {
             discarded = tenancy.discard_old_generations(&id, age)?;
         }
         let kept = tenancy.old_generations(&id)?;
+        let kept = kept.iter().map(|old| -> Result<_, Failure> {
+            Ok(Generation {
+                generation: old.generation,
+                replaced_by: old.replaced_by.to_string(),
+                replaced_at: show::iso(old.replaced_at),
+                bytes: tenancy.generation_file(&id, old.generation)?.bytes,
+                at: Some(old.replaced_at),
+            })
+        });
+        let kept: Vec<Generation> = kept.collect::<Result<_, _>>()?;
         app.emit(&Kept {
             id: record.id.to_string(),
             current: tenancy.handle(&id)?.record()?.generation,
-            kept: kept
-                .iter()
-                .map(|old| Generation {
-                    generation: old.generation,
-                    replaced_by: old.replaced_by.to_string(),
-                    replaced_at: show::iso(old.replaced_at),
-                    at: Some(old.replaced_at),
-                })
-                .collect(),
+            kept,
             discarded,
         })
     }
@@ -83,10 +87,16 @@ impl Document for Kept {
         if self.kept.is_empty() {
             return writeln!(f, "no old one is kept");
         }
-        let mut table = Table::new([right("KEPT"), left("REPLACED BY"), left("WHEN")]);
+        let mut table = Table::new([
+            right("KEPT"),
+            right("SIZE"),
+            left("REPLACED BY"),
+            left("WHEN"),
+        ]);
         for old in &self.kept {
             table.row([
                 old.generation.to_string(),
+                old.bytes.map_or("gone".to_owned(), show::bytes),
                 old.replaced_by.clone(),
                 old.at.map(show::ago).unwrap_or_default(),
             ]);

@@ -1,8 +1,9 @@
 //! `purge`, `due`
 use std::fmt;
+use std::path::PathBuf;
 
 use clap::Args;
-use diesel_tenants::{BackupsOnPurge, Certificate, PurgeError, PurgeOptions};
+use diesel_tenants::{BackupOptions, BackupsOnPurge, Certificate, PurgeError, PurgeOptions};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -28,6 +29,12 @@ pub struct Purge {
     /// Remove its backups too, instead of leaving them to `prune --after-purge`
     #[arg(long)]
     with_backups: bool,
+    /// Take a last backup before, which outlives the purge; none where this is not given
+    #[arg(long, conflicts_with = "uuid")]
+    final_backup: bool,
+    /// Put the final backup into this directory instead of the data directory's own
+    #[arg(long, value_name = "DIR", requires = "final_backup")]
+    to: Option<PathBuf>,
     /// Believe a clock that is more than a week ahead of what the catalogue last saw
     #[arg(long)]
     i_checked_the_clock: bool,
@@ -48,6 +55,8 @@ pub(crate) struct Purged {
     /// Those that were to be removed, and whose directory is out of reach.
     backups_left: Vec<String>,
     backups_kept: bool,
+    /// The last one, where one was taken.
+    final_backup: Option<String>,
     /// RFC 3339, UTC.
     completed_at: Option<String>,
 }
@@ -84,6 +93,13 @@ impl Purge {
         if self.with_backups {
             options = options.backups(BackupsOnPurge::Remove);
         }
+        if self.final_backup {
+            let backup = match &self.to {
+                Some(directory) => BackupOptions::new().directory(directory),
+                None => BackupOptions::new(),
+            };
+            options = options.final_backup(backup);
+        }
         if self.i_checked_the_clock {
             options = options.i_checked_the_clock();
         }
@@ -105,6 +121,9 @@ fn explain(app: &App<'_>, error: PurgeError) -> Failure {
         )),
         PurgeError::ClockJump { .. } => {
             Some("look at the clock, then add `--i-checked-the-clock`".to_owned())
+        }
+        PurgeError::FinalBackup { .. } => {
+            Some("mend that, or leave `--final-backup` away; nothing was removed".to_owned())
         }
         _ => None,
     };
@@ -133,6 +152,7 @@ impl Purged {
                 .map(Uuid::to_string)
                 .collect(),
             backups_kept: certificate.backups == BackupsOnPurge::Keep,
+            final_backup: certificate.final_backup.map(|id| id.to_string()),
             completed_at: certificate.completed_at.map(show::iso),
         }
     }
@@ -171,6 +191,7 @@ impl Document for Purged {
             .with("generations", generations.join(", "))
             .with("size", show::bytes(self.bytes))
             .with("backups", backups)
+            .with_some("final backup", self.final_backup.as_ref())
             .with_some("completed", self.completed_at.as_ref());
         write!(f, "{fields}")?;
         if !self.backups_left.is_empty() {

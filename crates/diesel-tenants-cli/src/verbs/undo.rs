@@ -19,6 +19,9 @@ use crate::value::OnlyOne;
 pub struct Undo {
     #[command(flatten)]
     tenant: OnlyOne,
+    /// Bring this old generation back instead of the newest; `generations` lists them
+    #[arg(long, value_name = "N")]
+    generation: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -39,17 +42,23 @@ impl Undo {
         let tenancy = app.open()?;
         let record = tenancy.handle(&id)?.record()?;
         let old = tenancy.old_generations(&id)?;
-        let Some(newest) = old.first() else {
-            return Err(RestoreError::NothingToUndo { id: record.id }.into());
+        let id = record.id;
+        let wanted = match (self.generation, old.as_slice()) {
+            (_, []) => return Err(RestoreError::NothingToUndo { id }.into()),
+            (None, [newest, ..]) => newest,
+            (Some(generation), old) => old
+                .iter()
+                .find(|old| old.generation == generation)
+                .ok_or(RestoreError::NotKept { id, generation })?,
         };
         let what = format!(
             "brings back generation {}, of before a {}, to",
-            newest.generation, newest.replaced_by
+            wanted.generation, wanted.replaced_by
         );
         let confirmation = app.confirm(&record, &what)?;
-        let done = tenancy.undo(&id, &confirmation)?;
+        let done = tenancy.undo_to(&id, wanted.generation, &confirmation)?;
         app.emit(&Undone {
-            id: record.id.to_string(),
+            id: id.to_string(),
             generation: done.generation,
             copy_of: done.copy_of,
             kept_generation: done.kept,

@@ -33,7 +33,7 @@ fn a_backup_is_taken_listed_and_restored_and_the_restore_undone() {
     assert_eq!(place.patients("TH001"), 1);
     assert_eq!(
         stable(place.run(["generations", "TH001"]).done()),
-        "TH001 is on generation 2\nKEPT REPLACED BY WHEN\n 1 restore AGO\n"
+        "TH001 is on generation 2\nKEPT SIZE REPLACED BY WHEN\n 1 SIZE restore AGO\n"
     );
 
     let undone = place.run(["undo", "TH001", "--yes-i-mean", "TH001"]);
@@ -42,6 +42,12 @@ fn a_backup_is_taken_listed_and_restored_and_the_restore_undone() {
         "TH001 has the data of generation 1 again, as generation 3; generation 2 is kept\n"
     );
     assert_eq!(place.patients("TH001"), 2);
+    let undo_to = |n| place.run(["undo", "TH001", "--generation", n, "--yes-i-mean", "TH001"]);
+    undo_to("2").done();
+    assert_eq!(place.patients("TH001"), 1);
+    undo_to("1").done();
+    assert_eq!(place.patients("TH001"), 2);
+    undo_to("7").refused(4);
 
     let (document, _) = place.json(["backups", "TH001"]);
     let reasons = document["backups"].as_array().expect("a list").iter();
@@ -236,7 +242,19 @@ fn a_set_has_everything_with_the_shared_database_last() {
         .map(|it| it["tenant"].as_str())
         .collect();
     assert_eq!(of, [Some("TH001"), None]);
-    assert!(std::path::Path::new(set["set_path"].as_str().expect("a path")).is_dir());
+    let path = set["set_path"].as_str().expect("a path");
+    assert!(std::path::Path::new(path).is_dir());
+    // Which is none itself, whoever wants a backup.
+    let member = |number: usize| set["backups"][number]["path"].as_str().expect("a path");
+    let yes = ["--yes-i-mean", "TH001"];
+    let refused = place.run(["restore", "TH001", path].into_iter().chain(yes));
+    assert!(refused.refused(2).contains(member(0)), "{refused:?}");
+    assert!(place.run(["drill", path]).refused(2).contains(member(1)));
+    let shared = place.run(["restore-shared", path, "--yes-i-mean", "shared"]);
+    assert!(shared.refused(2).contains(member(1)), "{shared:?}");
+    let file = format!("{}/db.sqlite3", member(1));
+    let shared = place.run(["restore-shared", &file, "--yes-i-mean", "shared"]);
+    assert!(shared.refused(2).contains("is a file"), "{shared:?}");
     let text = stable(place.run(["backup", "--all"]).done());
     assert!(text.contains("\na set, in data/backups/"), "{text}");
 }

@@ -221,6 +221,24 @@ fn the_backups_of_a_purged_tenant_end_by_themselves_or_by_command() {
 }
 
 #[test]
+fn a_final_backup_is_taken_where_it_is_asked_for_and_named() {
+    let place = Place::new();
+    archived(&place, "TH001");
+    let yes = ["--yes-i-mean", "TH001"];
+    let delete = ["delete", "TH001", "--retain-days", "0"];
+    place.run(delete.into_iter().chain(yes)).done();
+    place.run(["purge", "TH001", "--to", "x"]).refused(2);
+    let nowhere = ["purge", "TH001", "--final-backup", "--to", "nowhere"];
+    let refused = place.run(nowhere.into_iter().chain(yes));
+    assert!(refused.refused(1).contains("nothing was removed"));
+    let purge = ["purge", "TH001", "--with-backups", "--final-backup"];
+    let purged = place.json(purge.into_iter().chain(yes)).0;
+    let listed = place.json(["backups"]).0;
+    assert_eq!(purged["final_backup"], listed["backups"][0]["id"]);
+    assert_eq!(listed["backups"][0]["reason"], "final");
+}
+
+#[test]
 fn what_was_put_back_of_a_purged_tenant_is_found_and_removed() {
     let place = Place::new();
     archived(&place, "TH001");

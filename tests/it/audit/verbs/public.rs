@@ -25,6 +25,7 @@ pub(super) const QUIET: &[&str] = &[
     "due",
     "fleet_run",
     "fleet_runs",
+    "generation_file",
     "freshness",
     "handle",
     "handle_at",

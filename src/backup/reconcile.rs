@@ -1,0 +1,122 @@
+//! What a restored catalogue says of backups and sets, brought in line with those that are on the disk.
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::{BackupError, Backups, ListedBackup, ListedSet, read_manifest};
+use crate::access::Principal;
+use crate::backend::Backend;
+use crate::catalog::backups::{BackupState, BackupsFound, BackupsOf, StoredBackup, StoredSet};
+use crate::error::CatalogError;
+
+/// A directory of backups that can be read now.
+struct Directory<C: Backend> {
+    /// As in the catalogue: `None` for that of the data directory.
+    path: Option<PathBuf>,
+    listed: Backups<C>,
+}
+
+/// Makes the backups and sets that are there those that the catalogue knows, all or none, and returns how many backups it
+/// had not known. `own` is the data directory's own directory of backups, `beside` that of the backup it was restored from,
+/// where that is another one.
+///
+/// All directories that the catalogue knows of are looked into as well: what was put there since is not in it.
+/// The backup it was restored from was still being made when it was copied: the next recovery would remove it.
+pub(crate) fn reconcile<C: Backend>(
+    conn: &mut C,
+    own: &Path,
+    beside: Option<PathBuf>,
+    catalog: Uuid,
+    by: &Principal,
+) -> Result<usize, BackupError> {
+    let failed = |error| BackupError::Catalog(CatalogError::Query(error));
+    let good = conn.backup_list(BackupsOf::Everything).map_err(failed)?;
+    let unfinished = conn.backup_unfinished().map_err(failed)?;
+    let sets = conn.set_list().map_err(failed)?;
+    let of_backups = good.iter().chain(&unfinished).map(|known| &known.directory);
+    let named = of_backups.chain(sets.iter().map(|known| &known.directory));
+    let named: BTreeSet<PathBuf> = named.flatten().cloned().collect();
+    let directories = directories::<C>(own, named.into_iter().chain(beside))?;
+
+    let known = good.iter().chain(&unfinished);
+    let known: HashMap<Uuid, &StoredBackup> = known.map(|stored| (stored.id, stored)).collect();
+    let mut found = BackupsFound::default();
+    let (mut unknown, mut seen) = (0, HashSet::new());
+    for directory in &directories {
+        for backup in directory.listed.list() {
+            let known = known.get(&backup.id).copied();
+            let counts_or_goes = known.is_some_and(|known| known.state != BackupState::Making);
+            // The same may have been carried to more than one place.
+            if backup.catalog != catalog || counts_or_goes || !seen.insert(backup.id) {
+                continue;
+            }
+            unknown += usize::from(known.is_none());
+            let facts = read_manifest::<C>(&backup.path)?.facts();
+            let mut stored = stored(backup, directory.path.clone());
+            stored.pinned = known.is_some_and(|known| known.pinned);
+            found.adopted.push((stored, facts));
+        }
+        for set in directory.listed.sets() {
+            if set.catalog == catalog {
+                found.sets.push(stored_set(set, directory.path.clone()));
+            }
+        }
+    }
+    // Elsewhere they may be on a disk that is not mounted now.
+    let own = &directories[0].listed;
+    let there: HashSet<Uuid> = own.list().iter().map(|backup| backup.id).collect();
+    let gone = good.iter().filter(|stored| stored.directory.is_none());
+    let gone = gone.filter(|stored| !there.contains(&stored.id));
+    found.gone = gone.map(|stored| stored.id).collect();
+    let there: HashSet<Uuid> = own.sets().iter().map(|set| set.id).collect();
+    let gone = sets.iter().filter(|stored| stored.directory.is_none());
+    let gone = gone.filter(|stored| !there.contains(&stored.id));
+    found.sets_gone = gone.map(|stored| stored.id).collect();
+    conn.backups_reconcile(&found, by).map_err(failed)?;
+    Ok(unknown)
+}
+
+/// The data directory's own, and of the others those that are there now.
+fn directories<C: Backend>(
+    own: &Path,
+    others: impl Iterator<Item = PathBuf>,
+) -> Result<Vec<Directory<C>>, BackupError> {
+    let mut directories = vec![Directory {
+        path: None,
+        listed: Backups::at(own)?,
+    }];
+    for path in others {
+        if let Ok(listed) = Backups::at(&path) {
+            let path = Some(path);
+            directories.push(Directory { path, listed });
+        }
+    }
+    Ok(directories)
+}
+
+fn stored(backup: &ListedBackup, directory: Option<PathBuf>) -> StoredBackup {
+    StoredBackup {
+        id: backup.id,
+        set: backup.set,
+        tenant: backup.tenant,
+        state: BackupState::Making,
+        reason: backup.reason,
+        instance: Uuid::nil(),
+        directory,
+        began_at: backup.taken_at,
+        pinned: false,
+        facts: None,
+    }
+}
+
+fn stored_set(set: &ListedSet, directory: Option<PathBuf>) -> StoredSet {
+    StoredSet {
+        id: set.id,
+        instance: Uuid::nil(),
+        directory,
+        began_at: set.began_at,
+        ended_at: Some(set.ended_at),
+        complete: set.complete,
+    }
+}

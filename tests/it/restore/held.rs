@@ -1,0 +1,76 @@
+//! Legal holds outlive the catalogue they were laid in.
+use super::*;
+use diesel_tenants::{PurgeError, RetentionPolicy};
+
+/// Laid after the backup of the shared database, or lifted.
+#[test]
+fn a_hold_that_was_laid_since_is_laid_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let other: TenantId = "TH002".parse().unwrap();
+    let tenancy = builder(&root).open().unwrap();
+    for id in [id(), other] {
+        tenancy.create(&id, NewTenant::named("x")).unwrap();
+        for _ in 0..2 {
+            tenancy.backup(&id, &BackupOptions::new()).unwrap();
+        }
+        crate::app::delete_at_once(&tenancy, &id);
+    }
+    let shared = tenancy.backup_shared(&BackupOptions::new()).unwrap();
+    for id in [id(), other] {
+        tenancy.hold(&id, "case 12").unwrap();
+    }
+    tenancy.release_hold(&other).unwrap();
+    drop(tenancy);
+
+    let restored = builder(&root).restore_shared(&shared.path).unwrap();
+    let held: Vec<TenantId> = restored.held.iter().map(|key| key.id).collect();
+    assert_eq!(held, [id()]);
+    let tenancy = builder(&root).open().unwrap();
+    for (id, reason) in [(id(), Some("case 12")), (other, None)] {
+        let record = tenancy.handle(&id).unwrap().record().unwrap();
+        assert_eq!(record.legal_hold.as_deref(), reason);
+        tenancy
+            .delete(&id, id.as_str(), diesel_tenants::Retention::NONE)
+            .unwrap();
+    }
+    let refused = tenancy.purge(&id(), "TH001").unwrap_err();
+    assert!(matches!(refused, PurgeError::OnHold { .. }), "{refused:?}");
+    let one = RetentionPolicy {
+        keep_last: 1,
+        daily: 0,
+        weekly: 0,
+        monthly: 0,
+        after_purge: None,
+    };
+    let report = tenancy.prune_backups(&one, false).unwrap();
+    let removed = report.removed.iter().filter_map(|b| b.tenant);
+    assert!(removed.map(|key| key.id).eq([other]));
+
+    // Lifted, it does not come back. One that an older build laid has no file until the library is opened.
+    let files = || fs::read_dir(root.join("holds")).unwrap().count();
+    tenancy.release_hold(&id()).unwrap();
+    assert_eq!(files(), 0);
+    tenancy.hold(&other, "case 13").unwrap();
+    drop(tenancy);
+    fs::remove_dir_all(root.join("holds")).unwrap();
+    drop(builder(&root).open().unwrap());
+    assert_eq!(files(), 1);
+}
+
+/// Killed after it is written down and before the catalogue knows: nobody was told, and it can be lifted.
+#[cfg(feature = "failpoints")]
+#[test]
+fn killed_on_the_way_a_hold_is_laid_or_can_be_lifted() {
+    let (fleet, tenant, _backup) = backed_up();
+    let mut command = crate::actors::command("hold TH001", &fleet.root);
+    command.env("DIESEL_TENANTS_FAILPOINT", "hold.written=kill");
+    assert!(crashes::run(command));
+    let files = || fs::read_dir(fleet.root.join("holds")).unwrap().count();
+    assert_eq!(
+        (files(), tenant.record().unwrap().legal_hold.clone()),
+        (1, None)
+    );
+    fleet.tenancy.release_hold(&id()).unwrap();
+    assert_eq!(files(), 0);
+}
