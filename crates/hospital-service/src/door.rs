@@ -75,7 +75,7 @@ pub(crate) async fn members_only(
     let Some(session) = session(request.headers(), cookies) else {
         return to_the_door(request.headers());
     };
-    let uuid = tenant.handle().uuid();
+    let uuid = tenant.uuid();
     let role = shared.run(move |shared| {
         let accounts = Accounts::default();
         let Some(hospital) = hospitals::of_tenant(shared, uuid)? else {
@@ -173,7 +173,7 @@ pub(crate) async fn log_in(
     let username = given.username.clone();
     let browser = headers.get(USER_AGENT);
     let browser = browser.and_then(|name| Some(name.to_str().ok()?.to_owned()));
-    let uuid = tenant.handle().uuid();
+    let uuid = tenant.uuid();
     let session = shared.run(move |shared| {
         let accounts = Accounts::default();
         let hospital = hospitals::of_tenant(shared, uuid).map_err(AccountError::from)?;
