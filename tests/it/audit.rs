@@ -14,6 +14,7 @@ use crate::app::{builder, fleet, fleet_with};
 use crate::crashes::{self, Operation};
 
 mod guard;
+mod idle;
 mod verbs;
 
 fn id() -> TenantId {
@@ -61,6 +62,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 say(opened);
             }
         }
+        "rest after openings" => idle::play(root),
         _ => match part.strip_prefix("by ") {
             Some(verb) => verbs::by_verb(verb, root),
             None => return false,
