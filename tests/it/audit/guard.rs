@@ -1,4 +1,6 @@
 //! The triggers that guard the log, and the databases that were made before there were all of them.
+use diesel_tenants::audit::AuditActionError;
+
 use super::*;
 
 /// Everything that makes another log of it, but by whoever takes the triggers out. Each by each way there is to change a
@@ -79,4 +81,17 @@ fn a_shared_database_of_before_the_newest_guard_comes_back_and_is_guarded() {
     builder(&root).restore_shared(&backup.path).unwrap();
     let tenancy = builder(&root).open().unwrap();
     assert!(tenancy.verify_audit().unwrap().is_intact());
+}
+
+/// A log-in, or a right that nobody was given, would read as if the library had entered it.
+#[test]
+fn nobody_enters_what_the_services_and_the_console_do() {
+    for action in ["account.superuser", "account.x", "console.log-in"] {
+        let refused = AuditNote::new(action).unwrap_err();
+        assert!(
+            matches!(refused, AuditActionError::Reserved { .. }),
+            "{action}"
+        );
+    }
+    assert!(AuditNote::new("accounts.closed").is_ok());
 }
