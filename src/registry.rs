@@ -27,6 +27,7 @@ use crate::tenancy::SchemaPolicy;
 use crate::tenant_id::{FoldedTenantId, TenantId};
 
 mod handle;
+mod time;
 mod writer;
 
 pub use handle::TenantHandle;

@@ -232,6 +232,8 @@ pub struct NewNames {
 pub trait RetentionStore {
     /// Moves the newest time that was seen to now, if now can be believed.
     fn retention_see_clock(&mut self) -> QueryResult<()>;
+    /// The newest time that was seen.
+    fn retention_clock_seen(&mut self) -> QueryResult<i64>;
     /// Sets the date from which an archived tenant may be purged.
     fn retention_schedule(
         &mut self,

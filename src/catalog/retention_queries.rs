@@ -100,6 +100,10 @@ impl RetentionStore for Conn {
         see_clock(self)
     }
 
+    fn retention_clock_seen(&mut self) -> QueryResult<i64> {
+        clock_seen(self)
+    }
+
     fn retention_schedule(
         &mut self,
         tenant: Uuid,
