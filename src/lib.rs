@@ -527,7 +527,8 @@ pub use fanout::{Aggregate, FanOut, FanOutReport, TenantResult, VisitOutcome};
 pub use fleet::{FleetError, FleetReport, MigrateFleet};
 pub use inventory::Unfinished;
 pub use lifecycle::{
-    Compacted, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead, Usage,
+    Compacted, Leftover, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead,
+    Usage,
 };
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};

@@ -26,6 +26,7 @@ use crate::registry::{Registry, Tenant, Writer};
 use crate::tenant_id::TenantId;
 
 mod generation;
+mod leftovers;
 mod purge;
 mod quota;
 mod recreate;
@@ -33,6 +34,7 @@ mod rename;
 mod retention;
 
 pub(crate) use generation::{Next, Old, Staged, next_generation};
+pub use leftovers::Leftover;
 pub use purge::{PurgeOptions, PurgeReport, Undead};
 pub(crate) use purge::{bury, purge_unannounced};
 pub use quota::Usage;

@@ -30,6 +30,7 @@ mod generations;
 mod hospital;
 mod instances;
 mod inventory;
+mod leftovers;
 mod lifecycle;
 mod migrate;
 mod models;

@@ -120,3 +120,26 @@ fn a_backup_of_a_time_to_come_is_not_taken_for_the_latest() {
     let of = BackupFilter::tenant(&"TH001".parse().expect("an id"));
     assert_eq!(tenancy.backups(&of).expect("they are listed").len(), 2);
 }
+
+/// A file that an operation had been making stayed for ever, and nothing said so.
+#[test]
+fn what_an_operation_that_is_no_more_has_left_is_named_and_removed() {
+    let place = Place::new();
+    place.create("TH001");
+    place.run(["backup", "--all"]).done();
+    let (shown, _) = place.json(["show", "TH001"]);
+    let file = place.path().join(shown["path"].as_str().expect("a path"));
+    let left = file.with_file_name(".new-g2.sqlite3");
+    std::fs::write(&left, "x").expect("a file");
+    let (found, code) = place.json(["doctor"]);
+    assert_eq!(
+        (&found["findings"][0]["kind"], code),
+        (&"leftover".into(), 3),
+        "{found}"
+    );
+    assert!(left.exists());
+    let next = found["findings"][0]["next"].as_str().expect("a command");
+    assert_eq!(next, "tenants doctor --fix");
+    place.run(["doctor", "--fix"]).done();
+    assert!(!left.exists() && file.exists());
+}
