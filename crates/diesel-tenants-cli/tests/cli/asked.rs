@@ -143,3 +143,39 @@ fn what_an_operation_that_is_no_more_has_left_is_named_and_removed() {
     place.run(["doctor", "--fix"]).done();
     assert!(!left.exists() && file.exists());
 }
+
+/// The restore of the shared database, and what opening the library does, named the process alone.
+#[test]
+fn who_restores_the_shared_database_is_named_in_both() {
+    use diesel::{Connection, RunQueryDsl};
+
+    let place = Place::new();
+    place.create("TH001");
+    let (document, _) = place.json(["backup", "--shared"]);
+    let path = document["backups"][0]["path"]
+        .as_str()
+        .expect("a path")
+        .to_owned();
+    let restore = ["restore-shared", &path, "--yes-i-mean", "shared"];
+    let named = ["--as", "user:41", "--because", "ticket 1293, lost"];
+    let (restored, code) = place.json(restore.iter().chain(&named));
+    assert_eq!(code, 0, "{restored}");
+    let (log, _) = place.json(["audit", "list", "--action", "catalog.restore"]);
+    let entry = &log["entries"][0];
+    assert_eq!(
+        (&entry["actor"], &entry["role"]),
+        (&"user:41".into(), &"operator".into())
+    );
+    assert_eq!(entry["reason"], "ticket 1293, lost");
+    let aside = place
+        .path()
+        .join(restored["aside"].as_str().expect("a path"));
+    let mut conn =
+        diesel::SqliteConnection::establish(aside.to_str().expect("a path")).expect("it opens");
+    let by: String = diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(
+        "(SELECT actor FROM __tenants_audit WHERE action = 'catalog.replace')",
+    ))
+    .get_result(&mut conn)
+    .expect("an entry");
+    assert_eq!(by, "user:41");
+}
