@@ -41,12 +41,14 @@ use crate::tenancy::{Builder, Tenancy};
 mod actions;
 mod buffer;
 mod entry;
+mod keeper;
 mod note;
 mod verify;
 
 pub use actions::ACTIONS;
 pub(crate) use buffer::Buffer;
 pub use entry::{AuditEntry, AuditFilter, AuditHead, AuditHeadError};
+pub(crate) use keeper::Keeper;
 pub(crate) use note::PRUNE;
 pub use note::{AuditActionError, AuditNote};
 pub use verify::{AuditFault, AuditVerification};
@@ -65,11 +67,15 @@ pub enum AuditPolicy {
     /// The same, and all others, in batches: [`Tenancy::tenant`] and
     /// [`TenantHandle::enter`](crate::TenantHandle::enter) too.
     ///
-    /// A batch waits in memory until there are so many entries or the oldest has waited so long, and is then written by
-    /// whoever opens the next context; also by [`Tenancy::flush_audit`], and when the library is closed. No thread and no
-    /// timer does it: in a process that opens nothing more the last openings go on waiting, however old they are. A killed
-    /// process loses one less than a batch; while the shared database could not be written, up to four batches. Where the
-    /// age matters, call `flush_audit` from a timer of your own. See [`Builder::audit_batch`].
+    /// A batch waits in memory until there are so many entries or the oldest has waited so long ([`Builder::audit_batch`]),
+    /// and is then written by whoever opens the next context. Where nobody does, a thread writes it: one for each open
+    /// library, begun by its first such opening, asleep while nothing is due, ended when the library is closed. Where the
+    /// system gives no thread, what waits is written by the next opening alone. [`Tenancy::flush_audit`] writes it at any
+    /// time, and so does closing the library.
+    ///
+    /// A killed process loses openings of about that time, and less than two batches of them: what waits, and what was being
+    /// written at that moment. While the shared database cannot be written they wait longer, up to four batches and one more
+    /// for each thread that opens a context at that moment.
     All,
 }
 
@@ -110,8 +116,8 @@ impl<C: Backend, S> Builder<C, S> {
         self
     }
 
-    /// How many ordinary openings wait in memory at most, and after how long the next opening writes them together.
-    /// Default: 256 (at least 1), and 5 s. Without a next opening they wait longer: see [`AuditPolicy::All`].
+    /// How many ordinary openings wait in memory at most, and how long the oldest waits before they are written together.
+    /// Default: 256 (at least 1), and 5 s. See [`AuditPolicy::All`].
     ///
     /// While the shared database cannot be written four times as many may wait. Then no context is opened any more until
     /// it can: nothing is dropped.
@@ -316,7 +322,13 @@ impl<C: Backend> Registry<C> {
         let settings = &self.hooks.audit;
         self.openings.add(draft, settings, |batch| {
             self.write(|conn| conn.audit_append(batch))
-        })
+        })?;
+        self.keeper.begin(|| {
+            let (openings, delay) = (Arc::clone(&self.openings), settings.delay);
+            let writer = Arc::clone(&self.writer);
+            move || openings.keep(delay, |batch| writer.lock().audit_append(batch))
+        });
+        Ok(())
     }
 }
 

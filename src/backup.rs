@@ -32,7 +32,7 @@ use crate::backend::{
 use crate::catalog::Status;
 pub use crate::catalog::backups::BackupReason;
 use crate::catalog::backups::{BackupCommitted, BackupState, BackupsOf, StoredBackup, StoredFacts};
-use crate::error::CatalogError;
+use crate::error::{CatalogError, OpenError};
 use crate::failpoint::hit;
 use crate::lifecycle::Running;
 use crate::registry::{Registry, Tenant, Writer};
@@ -182,7 +182,7 @@ impl BackupFilter {
         Self::default()
     }
 
-    /// Those of one tenant.
+    /// Those of one tenant. Of an id that no tenant has any more, those that are kept of whoever had it.
     pub fn tenant(id: &TenantId) -> Self {
         Self {
             of: Some(Some(*id)),
@@ -506,7 +506,19 @@ impl<C: Backend> Tenancy<C> {
         let of = match &filter.of {
             None => BackupsOf::Everything,
             Some(None) => BackupsOf::Shared,
-            Some(Some(id)) => BackupsOf::Tenant(self.registry.tenant(id)?.record().uuid),
+            Some(Some(id)) => match self.registry.tenant(id) {
+                Ok(tenant) => BackupsOf::Tenant(tenant.record().uuid),
+                Err(unknown @ OpenError::UnknownTenant { .. }) => {
+                    let mut kept = self.backups(&BackupFilter::all())?;
+                    let had = |tenant: TenantKey| tenant.id.folded() == id.folded();
+                    kept.retain(|backup| backup.tenant.is_some_and(had));
+                    return match kept.is_empty() {
+                        true => Err(unknown.into()),
+                        false => Ok(kept),
+                    };
+                }
+                Err(other) => return Err(other.into()),
+            },
         };
         let stored = self.registry.ask(|c| c.backup_list(of))?;
         let storage = &self.registry.common.storage;

@@ -103,6 +103,11 @@ impl<C: Backend> Tenancy<C> {
 /// Checks everything that can be checked before a tenant is made.
 fn check<C: Backend>(common: &Common<C>, directory: &Path) -> Result<Manifest, ImportError> {
     let path = directory.join(MANIFEST);
+    if path.try_exists().is_ok_and(|there| !there) {
+        return Err(ImportError::NoManifest {
+            path: directory.to_owned(),
+        });
+    }
     let Some(json) = directory::read(&path, LONGEST_MANIFEST)? else {
         return Err(ImportError::Manifest { source: None });
     };

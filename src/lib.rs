@@ -125,7 +125,8 @@
 //! [`Tenancy::builder`] takes the routing table, the place of the databases and the migrations of both scopes.
 //! [`open`](Builder::open) checks the data directory, migrates the shared database, reads the catalogue of tenants, and
 //! finishes or undoes what processes that died have left half done. The result is cheap to clone, `Send` and `Sync`, and
-//! has no thread of its own. One per process is enough.
+//! has no thread of its own, but for one that [`AuditPolicy::All`](audit::AuditPolicy::All) asks for. One per process is
+//! enough.
 //!
 //! The data directory must be on a local disk, belong to the user, and have mode 0700. Opening never creates it unless
 //! [`init`](Builder::init) was called: a disk that is not mounted is an error, not a new and empty fleet. All settings
@@ -526,7 +527,8 @@ pub use fanout::{Aggregate, FanOut, FanOutReport, TenantResult, VisitOutcome};
 pub use fleet::{FleetError, FleetReport, MigrateFleet};
 pub use inventory::Unfinished;
 pub use lifecycle::{
-    Compacted, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead, Usage,
+    Compacted, Leftover, PurgeOptions, PurgeReport, RecreateOptions, Recreated, Rename, Undead,
+    Usage,
 };
 pub use migrate::{MigrationScript, MigrationSet};
 pub use pool::{Overflow, PoolConfig, PoolStats};

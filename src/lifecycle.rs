@@ -27,6 +27,7 @@ use crate::tenant_id::TenantId;
 
 mod final_backup;
 mod generation;
+mod leftovers;
 mod purge;
 mod quota;
 mod recreate;
@@ -34,6 +35,7 @@ mod rename;
 mod retention;
 
 pub(crate) use generation::{Next, Old, Staged, next_generation};
+pub use leftovers::Leftover;
 pub use purge::{PurgeOptions, PurgeReport, Undead};
 pub(crate) use purge::{bury, purge_unannounced};
 pub use quota::Usage;

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::audit::{AuditPolicy, Buffer};
+use crate::audit::{AuditPolicy, Buffer, Keeper};
 use crate::backend::{Backend, ConnectError, Storage, Whose};
 use crate::catalog::{Status, TenantRecord};
 use crate::clock::Coarse;
@@ -27,6 +27,7 @@ use crate::tenancy::SchemaPolicy;
 use crate::tenant_id::{FoldedTenantId, TenantId};
 
 mod handle;
+mod time;
 mod writer;
 
 pub use handle::TenantHandle;
@@ -54,7 +55,8 @@ pub(crate) struct Core<C: Backend> {
     pub(crate) settings: Settings,
     /// Reads the catalogue for the cache. Apart from `writer`, so that nobody who only enters waits for an operation.
     reader: Mutex<Reader<C>>,
-    writer: Mutex<C>,
+    /// Shared with the keeper of `openings`, which must not keep everything else.
+    pub(crate) writer: Arc<Mutex<C>>,
     /// When the cache was last known to be right: nanoseconds after `started`, on the coarse clock.
     checked_at: AtomicU64,
     started: Coarse,
@@ -65,12 +67,16 @@ pub(crate) struct Core<C: Backend> {
     pub(crate) buried: OnceLock<Vec<TenantRecord>>,
     pub(crate) hooks: Hooks<C>,
     /// Openings that are not in the audit log yet.
-    pub(crate) openings: Buffer,
+    pub(crate) openings: Arc<Buffer>,
+    /// Sees to it that they get there.
+    pub(crate) keeper: Keeper,
 }
 
 /// The library is closed: what waits in memory is written. Nobody is left to tell if that fails.
 impl<C: Backend> Drop for Core<C> {
     fn drop(&mut self) {
+        self.openings.close();
+        self.keeper.end();
         let writer = &self.writer;
         let _ = self
             .openings
@@ -143,7 +149,7 @@ impl<C: Backend> Registry<C> {
             shared,
             settings,
             reader: Mutex::new(Reader { conn, seen: 0 }),
-            writer: Mutex::new(writer),
+            writer: Arc::new(Mutex::new(writer)),
             checked_at: AtomicU64::new(0),
             started,
             known: RwLock::new(Known {
@@ -155,7 +161,8 @@ impl<C: Backend> Registry<C> {
             running: Mutex::new(HashSet::new()),
             buried: OnceLock::new(),
             hooks,
-            openings: Buffer::default(),
+            openings: Arc::default(),
+            keeper: Keeper::default(),
         };
         let registry = Self {
             core: Arc::new(core),

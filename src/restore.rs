@@ -18,7 +18,7 @@
 //! Giving up an old generation: **catalogue moves it to those that are being removed** (`discard.begun`), its files go
 //! (`discard.removed`), then the row (`discard.forgotten`).
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -395,7 +395,7 @@ fn discard_old<C: Backend>(
     older_than: Duration,
 ) -> Result<Vec<u64>, RestoreError> {
     let record = registry.tenant(id)?.record();
-    let now = SystemTime::now();
+    let now = registry.believed_now()?;
     let mut discarded = Vec::new();
     for old in registry.ask(|c| c.catalog_generations(record.uuid))? {
         // One that was replaced in the future (the clock was set back) has no age.
@@ -513,7 +513,8 @@ impl<C: Backend> Tenancy<C> {
     }
 
     /// Removes the old generations that were replaced at least this long ago, and returns their numbers. There is no way
-    /// back: what they alone have is gone.
+    /// back: what they alone have is gone. A clock that has jumped ahead is believed a week beyond what the catalogue has
+    /// seen, and no more.
     ///
     /// # Errors
     /// See [`RestoreError`]. Once begun it is finished, if need be when the library is opened next.

@@ -27,7 +27,7 @@ use crate::workflow;
 /// The library, opened: the shared database, the catalogue of tenants and the pools of all of them.
 ///
 /// Cheap to clone, `Send` and `Sync`; one per process and data directory is enough. Nothing runs in the background:
-/// it has no thread of its own.
+/// it has no thread of its own, but for the one that [`AuditPolicy::All`](crate::audit::AuditPolicy::All) asks for.
 ///
 /// # Example
 /// ```

@@ -129,7 +129,7 @@ pub enum AdoptError {
     #[error(
         "not adoptable: {}{}",
         inspection.reasons.first().map(ToString::to_string).unwrap_or_default(),
-        match inspection.reasons.len() { 0 | 1 => String::new(), n => format!(" (and {} more reasons)", n - 1) }
+        match inspection.reasons.len() { 0 | 1 => String::new(), 2 => " (and 1 more reason)".to_owned(), n => format!(" (and {} more reasons)", n - 1) }
     )]
     NotAdoptable {
         /// Everything that was found.

@@ -105,6 +105,10 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "before an old database of a tenant is removed",
     ),
     ("generation.forget", "an old database went with its tenant"),
+    (
+        "leftover.remove",
+        "before what an operation that is no more was making is removed",
+    ),
     ("migrate.begin", "see above"),
     ("migrate.commit", "see above"),
     ("migrate.settled", "see above"),

@@ -1,7 +1,7 @@
 //! Ordinary openings wait here, in memory, until there are enough of them or the oldest has waited long enough.
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::AuditSettings;
 use crate::catalog::audit::Draft;
@@ -18,13 +18,18 @@ pub(crate) struct Buffer {
     waiting: Mutex<Waiting>,
     /// Held while a batch is written, so that who asks for a flush gets what others are just writing.
     writing: Mutex<()>,
+    /// Something waits that nothing waited beside, or nothing more will come.
+    changed: Condvar,
 }
 
 #[derive(Default)]
 struct Waiting {
     drafts: Vec<Draft>,
+    /// How many are being written just now, and wait again if they cannot be.
+    in_flight: usize,
     oldest: Option<Coarse>,
     failed: Option<Coarse>,
+    closed: bool,
 }
 
 impl Buffer {
@@ -43,7 +48,10 @@ impl Buffer {
             let mut waiting = self.waiting.lock();
             waiting.drafts.push(draft);
             let now = Coarse::now();
-            let oldest = *waiting.oldest.get_or_insert(now);
+            let oldest = *waiting.oldest.get_or_insert_with(|| {
+                self.changed.notify_one();
+                now
+            });
             // While it cannot be written, not everybody who comes waits for that.
             let just_failed = waiting.failed.is_some_and(|at| now.since(at) < RETRY);
             let due = waiting.drafts.len() >= settings.batch || now.since(oldest) >= settings.delay;
@@ -62,6 +70,7 @@ impl Buffer {
         let batch = {
             let mut waiting = self.waiting.lock();
             waiting.oldest = None;
+            waiting.in_flight = waiting.drafts.len();
             std::mem::take(&mut waiting.drafts)
         };
         if batch.is_empty() {
@@ -70,17 +79,49 @@ impl Buffer {
         let written = write(&batch);
         let mut waiting = self.waiting.lock();
         waiting.failed = None;
+        waiting.in_flight = 0;
         if written.is_err() {
             let now = Coarse::now();
             waiting.oldest = Some(now);
             waiting.failed = Some(now);
             waiting.drafts.splice(0..0, batch);
+            self.changed.notify_one();
         }
         written
     }
 
     /// How many wait.
-    pub(super) fn len(&self) -> usize {
-        self.waiting.lock().drafts.len()
+    fn len(&self) -> usize {
+        let waiting = self.waiting.lock();
+        waiting.drafts.len() + waiting.in_flight
+    }
+
+    /// Writes what waits whenever the oldest has waited for `delay`, until the buffer is [closed](Self::close): for a
+    /// thread of its own, which sleeps for the rest of the time. What cannot be written is tried again after as long, and
+    /// not more often than others try it.
+    pub(super) fn keep<E>(&self, delay: Duration, write: impl Fn(&[Draft]) -> Result<(), E>) {
+        let mut waiting = self.waiting.lock();
+        while !waiting.closed {
+            let Some(oldest) = waiting.oldest else {
+                self.changed.wait(&mut waiting);
+                continue;
+            };
+            let delay = match waiting.failed {
+                Some(_) => delay.max(RETRY),
+                None => delay,
+            };
+            let left = delay.saturating_sub(Coarse::now().since(oldest));
+            if left.is_zero() {
+                MutexGuard::unlocked(&mut waiting, || drop(self.flush(&write)));
+            } else {
+                self.changed.wait_for(&mut waiting, left);
+            }
+        }
+    }
+
+    /// Lets who [keeps](Self::keep) it go. What waits goes on waiting.
+    pub(crate) fn close(&self) {
+        self.waiting.lock().closed = true;
+        self.changed.notify_all();
     }
 }

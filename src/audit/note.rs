@@ -11,6 +11,10 @@ use crate::tenant_id::TenantId;
 /// That retention took the oldest entries away.
 pub(crate) const PRUNE: &str = "audit.prune";
 
+/// What the actions of this project's services and of its console begin with. They are in no list of the engine's, since
+/// it knows neither.
+const OF_SISTERS: [&str; 2] = ["account", "console"];
+
 /// Something that was done, or is about to be, for the audit log. Who did it is added by the
 /// [`Tenancy`](crate::Tenancy) it is given to.
 ///
@@ -39,7 +43,8 @@ pub struct AuditNote {
 impl AuditNote {
     /// An action of the application: lower-case words of letters, digits, `-` and `_`, at least two, with `.` between
     /// them (`patients.export`); at most 64 characters. The first is none that the library's [own](super::ACTIONS) begin
-    /// with: nobody enters a purge that was none.
+    /// with, nor `account` or `console`, as those of its services and its console do: nobody enters a purge that was none, or
+    /// a right that nobody was given.
     ///
     /// # Errors
     /// [`AuditActionError`] for anything else.
@@ -58,7 +63,8 @@ impl AuditNote {
         }
         let mut ours = super::ACTIONS
             .iter()
-            .filter_map(|(ours, _)| ours.split('.').next());
+            .filter_map(|(ours, _)| ours.split('.').next())
+            .chain(OF_SISTERS);
         match ours.find(|word| action.split('.').next() == Some(word)) {
             Some(word) => Err(AuditActionError::Reserved { word }),
             None => Ok(Self::of(action.into())),
@@ -73,6 +79,17 @@ impl AuditNote {
             "`{action}` is not in the list of actions"
         );
         Self::of(action)
+    }
+
+    /// An action of this project's services (`account.…`) or of its console (`console.…`), for them alone.
+    #[doc(hidden)]
+    pub fn of_sister(action: &'static str) -> Self {
+        let word = action.split('.').next();
+        debug_assert!(
+            word.is_some_and(|word| OF_SISTERS.contains(&word)),
+            "`{action}` does not begin as those of the services and the console do"
+        );
+        Self::of(action.into())
     }
 
     fn of(action: Cow<'static, str>) -> Self {
@@ -167,7 +184,15 @@ mod tests {
                 assert_eq!(refused, AuditActionError::Reserved { word });
             }
         }
+        for (word, forged) in [
+            ("account", "account.superuser"),
+            ("console", "console.log-in"),
+        ] {
+            let refused = AuditNote::new(forged).unwrap_err();
+            assert_eq!(refused, AuditActionError::Reserved { word });
+        }
         let _ours = AuditNote::new("purges.asked").unwrap();
+        let _ours = AuditNote::new("accounts.closed").unwrap();
         let malformed = AuditNote::new("purge").unwrap_err();
         assert_eq!(malformed, AuditActionError::Malformed);
     }

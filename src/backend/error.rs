@@ -86,6 +86,15 @@ pub enum ConnectError {
         /// Whose it is.
         whose: Whose,
     },
+    /// Opening a database needs a little room on its disk, and there is none.
+    #[error("the disk with the database of {whose} is full; free some room on it and try again")]
+    DiskFull {
+        /// Whose it is.
+        whose: Whose,
+        /// Diesel's error.
+        #[source]
+        source: diesel::result::Error,
+    },
     /// The linked SQLite has the WAL-reset bug, which can corrupt a database with two writers.
     #[error(
         "SQLite {found} is linked, {wanted} or newer is needed (earlier ones can corrupt a WAL database)"
@@ -336,6 +345,7 @@ impl StorageError {
             }
             #[cfg(feature = "sqlite")]
             Self::Query { source, .. } => crate::backend::sqlite::is_disk_full(source),
+            Self::Connect(ConnectError::DiskFull { .. }) => true,
             _ => false,
         }
     }

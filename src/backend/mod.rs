@@ -173,6 +173,9 @@ pub trait Storage:
         generation: u64,
         kept: &[u64],
     ) -> Result<Leftovers, StorageError>;
+    /// The names of what is being made in a tenant's directory, or was. The second removes them.
+    fn staged(&self, key: &TenantKey) -> Result<Vec<String>, StorageError>;
+    fn remove_staged(&self, key: &TenantKey) -> Result<Vec<String>, StorageError>;
     /// The names of all tenants' directories, and the name of one tenant's.
     fn tenant_directories(&self) -> Result<Vec<String>, StorageError>;
     fn directory_name(&self, key: &TenantKey) -> String;

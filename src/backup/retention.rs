@@ -56,6 +56,15 @@ impl Default for RetentionPolicy {
 }
 
 impl RetentionPolicy {
+    /// As [`keeps`](Self::keeps), by this clock. One of a time that is still to come is kept and counts for none of the
+    /// numbers: it would be the newest for as long, and those that are taken meanwhile would go.
+    fn keeps_at(&self, clock: SystemTime, newest_first: &[(SystemTime, bool)]) -> Vec<bool> {
+        let ahead = newest_first.partition_point(|(at, _)| *at > clock);
+        let mut keep = vec![true; ahead];
+        keep.extend(self.keeps(&newest_first[ahead..]));
+        keep
+    }
+
     /// For times in descending order and whether each backup was asked for, whether it is kept.
     fn keeps(&self, newest_first: &[(SystemTime, bool)]) -> Vec<bool> {
         let dates: Vec<_> = newest_first
@@ -153,6 +162,7 @@ fn prune<C: Backend>(
         by_database.entry(database).or_default().push(backup);
     }
     let mut report = PruneReport::default();
+    let (clock, now) = (SystemTime::now(), registry.believed_now()?);
     for (database, backups) in by_database {
         let of = tenant_of(registry, database)?;
         if of.as_ref().is_some_and(|of| of.legal_hold.is_some()) {
@@ -160,7 +170,7 @@ fn prune<C: Backend>(
             continue;
         }
         // Of a tenant that is no more nothing is held back for somebody who may have to restore it.
-        let is_over = is_past(registry, database, policy.after_purge)?;
+        let is_over = is_past(registry, database, policy.after_purge, now)?;
         if let Some(newest) = backups.first()
             && !is_over
             && let Err(error) = is_there(registry, newest)
@@ -178,7 +188,7 @@ fn prune<C: Backend>(
             .collect();
         let is_purged =
             of.is_some_and(|of| matches!(of.status, Status::Deleting | Status::Deleted));
-        for (backup, keep) in free.into_iter().zip(policy.keeps(&times)) {
+        for (backup, keep) in free.into_iter().zip(policy.keeps_at(clock, &times)) {
             // What was taken to outlive the purge need not be the newest: somebody else may have taken one meanwhile.
             let is_last = is_purged && backup.reason == BackupReason::Final;
             if (keep || is_last) && !is_over {
@@ -219,13 +229,14 @@ fn is_past<C: Backend>(
     registry: &Registry<C>,
     tenant: Option<Uuid>,
     after_purge: Option<Duration>,
+    now: SystemTime,
 ) -> Result<bool, BackupError> {
     let (Some(tenant), Some(wait)) = (tenant, after_purge) else {
         return Ok(false);
     };
     let certificate = registry.common.storage.certificate(tenant)?;
     let purged = certificate.and_then(|certificate| certificate.completed_at);
-    Ok(purged.is_some_and(|at| at.elapsed().is_ok_and(|age| age >= wait)))
+    Ok(purged.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age >= wait)))
 }
 
 /// Whether a backup is where the catalogue says, with its manifest and its length. Its bytes are not read.
@@ -250,8 +261,9 @@ impl<C: Backend> Tenancy<C> {
     /// Removes the backups that `policy` does not keep, of every tenant, of deleted ones too, and of the shared database.
     /// With `dry_run` it only says which those are.
     ///
-    /// The newest backup of a database stays, and so do all pinned ones, those of a tenant under a legal hold, and, until
-    /// [`after_purge`](RetentionPolicy::after_purge), the [final](crate::PurgeOptions::final_backup) one of a purged tenant. Where the
+    /// The newest backup of a database stays, and so do all pinned ones, those of a tenant under a legal hold, until
+    /// [`after_purge`](RetentionPolicy::after_purge) the [final](crate::PurgeOptions::final_backup) one of a purged tenant, and
+    /// those of a time that is still to come, as a clock that was wrong leaves them; they count for none of the numbers. Where the
     /// newest is not there as it should be, no backup of that database is removed, and none that is out of reach is
     /// forgotten: it is in [`PruneReport::failed`].
     ///
@@ -296,6 +308,22 @@ mod tests {
         monthly: 0,
         after_purge: None,
     };
+
+    /// Those that were taken while the clock was years ahead were the newest for years, and each new one went.
+    #[test]
+    fn one_of_a_time_to_come_is_kept_and_counts_for_nothing() {
+        let times = [
+            "2031-05-01 10",
+            "2031-04-01 10",
+            "2025-01-03 10",
+            "2025-01-02 10",
+        ];
+        let times = times.map(|text| (at(text), true));
+        let keeps = |clock| NONE.keeps_at(at(clock), &times);
+        assert_eq!(keeps("2025-01-04 00"), [true, true, true, false]);
+        assert_eq!(keeps("2032-01-01 00"), [true, false, false, false]);
+        assert_eq!(keeps("1970-01-01 00"), [true; 4]);
+    }
 
     #[test]
     fn each_number_keeps_the_newest_of_its_periods() {

@@ -6,7 +6,7 @@ use diesel::result::QueryResult;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Changed, Intent, Operation, TenantRecord};
+use super::{Changed, Intent, Operation, Status, TenantRecord};
 use crate::access::Principal;
 use crate::display_name::DisplayName;
 use crate::subdomain::Subdomain;
@@ -239,6 +239,15 @@ pub struct NewNames {
 pub trait RetentionStore {
     /// Moves the newest time that was seen to now, if now can be believed.
     fn retention_see_clock(&mut self) -> QueryResult<()>;
+    /// Does something while no operation on the tenant is open or can begin, if its status allows.
+    fn retention_while_idle(
+        &mut self,
+        tenant: Uuid,
+        allowed: &dyn Fn(Status) -> bool,
+        act: &mut dyn FnMut(),
+    ) -> QueryResult<Changed>;
+    /// The newest time that was seen.
+    fn retention_clock_seen(&mut self) -> QueryResult<i64>;
     /// Sets the date from which an archived tenant may be purged.
     fn retention_schedule(
         &mut self,

@@ -171,6 +171,28 @@ impl RetentionStore for Conn {
         see_clock(self)
     }
 
+    fn retention_while_idle(
+        &mut self,
+        tenant: Uuid,
+        allowed: &dyn Fn(Status) -> bool,
+        act: &mut dyn FnMut(),
+    ) -> QueryResult<Changed> {
+        // Whoever begins an operation writes to the catalogue, and waits for this transaction.
+        write(self, |conn| {
+            Ok(match idle_tenant(conn, tenant, allowed)? {
+                Ok(_) => {
+                    act();
+                    Changed::Done
+                }
+                Err(refused) => refused,
+            })
+        })
+    }
+
+    fn retention_clock_seen(&mut self) -> QueryResult<i64> {
+        clock_seen(self)
+    }
+
     fn retention_schedule(
         &mut self,
         tenant: Uuid,

@@ -41,6 +41,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0010_audit_guard/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0011_operators/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0012_workflow_keys/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0013_audit_ends/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0014_copies/up.sql"),
 ];
 

@@ -46,7 +46,10 @@ pub enum PurgeError {
     },
     /// Backups that are to be removed are pinned.
     #[error(
-        "{count} backups of tenant `{id}` are pinned; unpin them, or purge with `BackupsOnPurge::Keep`"
+        "{} of tenant `{id}` {} pinned; unpin {}, or purge with `BackupsOnPurge::Keep`",
+        match count { 1 => "1 backup".to_owned(), n => format!("{n} backups") },
+        if *count == 1 { "is" } else { "are" },
+        if *count == 1 { "it" } else { "them" }
     )]
     PinnedBackups {
         /// The tenant.

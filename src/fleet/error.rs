@@ -269,6 +269,7 @@ impl FailureKind {
             ConnectError::Unsafe { .. } => Self::Unsafe,
             ConnectError::Fenced { .. } => Self::Fenced,
             ConnectError::OutOfDescriptors { .. } => Self::OutOfDescriptors,
+            ConnectError::DiskFull { .. } => Self::DiskFull,
             ConnectError::Setup { source, .. } => of_query::<C>(source).unwrap_or(Self::Other),
             ConnectError::Open { source, .. } => of_connection::<C>(source).unwrap_or(Self::Other),
             _ => Self::Other,

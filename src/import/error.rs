@@ -17,6 +17,12 @@ pub enum ImportError {
     /// A file of the export could not be read.
     #[error(transparent)]
     File(#[from] ExportFileError),
+    /// The directory is none that an export has made.
+    #[error("{} has no `manifest.json`; give the directory that an export has made", path.display())]
+    NoManifest {
+        /// The directory.
+        path: std::path::PathBuf,
+    },
     /// The manifest is no JSON, or not what a manifest is.
     #[error("`manifest.json` cannot be read; export the tenant again")]
     Manifest {

@@ -26,7 +26,7 @@ use crate::catalog::{
     BackupsOnPurge, Certificate, Changed, Intent, Operation, OperationKind, Outcome, PurgeAsked,
     PurgeBegun, PurgedGeneration, Status, TenantRecord, from_millis, to_millis,
 };
-use crate::error::{CatalogError, LifecycleError, PurgeError};
+use crate::error::{CatalogError, LifecycleError, OpenError, PurgeError};
 use crate::failpoint::hit;
 use crate::registry::{Registry, Tenant};
 use crate::tenancy::Tenancy;
@@ -189,15 +189,19 @@ impl<C: Backend> Tenancy<C> {
         };
         for name in names {
             let name = name.as_ref();
-            let known = name
-                .parse()
-                .ok()
-                .filter(|id| self.registry.tenant(id).is_ok());
-            let Some(id) = known else {
+            let Ok(id) = name.parse() else {
                 report.unknown.push(name.to_owned());
                 continue;
             };
-            let result = self.purge_with(&id, name, options);
+            let result = match self.registry.tenant(&id) {
+                Ok(_) => self.purge_with(&id, name, options),
+                Err(OpenError::UnknownTenant { .. }) => {
+                    report.unknown.push(name.to_owned());
+                    continue;
+                }
+                // Nobody could say whether there is one.
+                Err(error) => Err(error.into()),
+            };
             progress(&id, &result);
             match result {
                 Ok(certificate) => report.purged.push(certificate),

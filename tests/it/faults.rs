@@ -1,9 +1,10 @@
 //! What an operation, a context or the library itself does after something has failed under it.
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel_tenants::error::{CreateError, LifecycleError, TenantFenced};
-use diesel_tenants::prelude::*;
+use diesel_tenants::error::{CreateError, LifecycleError, PurgeError, TenantFenced};
+use diesel_tenants::{OpenError, PurgeOptions, prelude::*};
 
 use crate::app::{Fleet, admit, delete_at_once, fleet, fleet_with, names};
 use crate::world;
@@ -34,6 +35,38 @@ pub(crate) fn mend_catalogue(fleet: &Fleet) {
 fn status(fleet: &Fleet, tenant: &TenantHandle) -> Status {
     fleet.tenancy.tenants().unwrap();
     tenant.record().unwrap().status
+}
+
+/// A tenant that could not be looked up counted as one that nobody knows: a name that was mistyped, and nothing to look into.
+#[test]
+fn a_tenant_that_cannot_be_looked_up_is_no_unknown_one() {
+    let fleet = fleet_with(|builder| builder.freshness(Duration::ZERO));
+    fleet.create("A1");
+    let catalogue = |from: &str, to: &str| {
+        let renamed = format!("ALTER TABLE {from} RENAME TO {to}");
+        let mut shared = fleet.tenancy.shared().unwrap();
+        let done = shared.unrouted("test", |raw| raw.connection().batch_execute(&renamed));
+        done.unwrap();
+    };
+    catalogue("__tenants_catalog", "away");
+    let report = fleet
+        .tenancy
+        .purge_due(["A1", "Z9"], &PurgeOptions::default(), |_, _| {
+            catalogue("away", "__tenants_catalog");
+        });
+    let report = report.unwrap();
+    assert_eq!(report.unknown, ["Z9"]);
+    let [(tenant, error)] = &report.failed[..] else {
+        panic!("{report:?}");
+    };
+    assert_eq!(*tenant, id("A1"));
+    assert!(
+        matches!(
+            error,
+            PurgeError::Lifecycle(LifecycleError::Open(OpenError::Catalog(_)))
+        ),
+        "{error:?}"
+    );
 }
 
 /// An operation is known as this process' own before anybody can find it in the journal.

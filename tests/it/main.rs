@@ -15,6 +15,7 @@ mod backup;
 #[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
 mod canary;
 mod child;
+mod clocks;
 mod contexts;
 mod crashes;
 mod damage;
@@ -30,6 +31,7 @@ mod generations;
 mod hospital;
 mod instances;
 mod inventory;
+mod leftovers;
 mod lifecycle;
 mod migrate;
 mod models;

@@ -308,7 +308,7 @@ fn a_pinned_backup_stands_in_the_way_of_a_purge_that_removes_it() {
     let refused = purge().unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "1 backups of tenant `TH001` are pinned; unpin them, or purge with `BackupsOnPurge::Keep`"
+        "1 backup of tenant `TH001` is pinned; unpin it, or purge with `BackupsOnPurge::Keep`"
     );
     assert_eq!(fleet.tenancy.tenants().unwrap()[0].status, Status::Archived);
     fleet.tenancy.pin_backup(pinned.id, false).unwrap();

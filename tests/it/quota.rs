@@ -265,6 +265,18 @@ pub(crate) fn act(part: &str, root: &std::path::Path) -> bool {
         None => format!("{error}"),
         Some(_) => "took it for the quota".to_owned(),
     });
+    // Closed, its log gives some room back; not a page is left after this.
+    drop((tenant, tenancy));
+    let mut rest = std::fs::File::create(root.with_file_name("rest")).unwrap();
+    while std::io::Write::write_all(&mut rest, &[0; 512]).is_ok() {}
+    let error = builder(&root).open().unwrap_err();
+    let mut error: Option<&dyn std::error::Error> = Some(&error);
+    let mut words = Vec::new();
+    while let Some(one) = error {
+        words.push(one.to_string());
+        error = one.source();
+    }
+    say(words.join(": "));
     true
 }
 
@@ -282,4 +294,8 @@ fn a_full_disk_is_told_from_a_quota_that_is_not_reached() {
     mount.args(["sh", "-c", script]).arg(&disk);
     let mut actor = Actor::from(command_under(mount, "fill a small disk", &disk));
     assert_eq!(actor.hear().as_deref(), Some("database or disk is full"));
+    // Opening the library needs room too; without it SQLite speaks of an I/O error.
+    let said = actor.hear().unwrap();
+    let full = "the disk with the database of the shared scope is full; free some room on it and try again";
+    assert!(said.contains(full), "{said}");
 }

@@ -42,10 +42,20 @@ impl TenantDb {
         self.handle.id()
     }
 
-    /// The tenant, for what the blocking pool is not needed for.
+    /// The tenant's own uuid, which no other tenant has ever: an id may become another one's.
     #[must_use]
-    pub fn handle(&self) -> &TenantHandle {
-        &self.handle
+    pub fn uuid(&self) -> uuid::Uuid {
+        self.uuid
+    }
+
+    /// The tenant itself, for requests of nobody: what is entered by it is opened in the name of the process, and asks for
+    /// no membership. `None` where a [`Principal`] is among the request's extensions; they enter by [`run`](Self::run).
+    #[must_use]
+    pub fn handle_of_nobody(&self) -> Option<&TenantHandle> {
+        match self.principal {
+            Some(_) => None,
+            None => Some(&self.handle),
+        }
     }
 
     /// Runs `work` with a context on the tenant's database, on the blocking pool.

@@ -97,7 +97,7 @@ where
                 (Ok(tenant), Ok(shared)) => (tenant, shared),
                 (Err(rejection), _) | (_, Err(rejection)) => return Ok(rejection.into_response()),
             };
-            let uuid = tenant.handle().uuid();
+            let uuid = tenant.uuid();
             let outcome = shared
                 .run(move |shared| allowed(shared, uuid, module))
                 .await;

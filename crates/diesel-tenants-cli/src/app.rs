@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use diesel::SqliteConnection;
-use diesel_tenants::access::Principal;
+use diesel_tenants::access::{ActorId, Principal};
 use diesel_tenants::verify::SharedRefColumn;
 use diesel_tenants::{Builder, DisplayName, RoutingTable, Sqlite, Tenancy, TenantId, TenantRecord};
 
@@ -40,9 +40,14 @@ impl App<'_> {
         })
     }
 
-    /// The application's library on the data directory, to be opened.
+    /// The application's library on the data directory, to be opened in the name of whoever runs this command, if they
+    /// said who they are.
     pub(crate) fn builder(&self) -> Result<Builder<SqliteConnection, Sqlite>, Failure> {
-        Ok((self.configure)(self.data()?).builder)
+        let builder = (self.configure)(self.data()?).builder;
+        Ok(match &self.options.acting_as {
+            Some(actor) => builder.acting_as(self.operator(actor.clone())),
+            None => builder,
+        })
     }
 
     pub(crate) fn open(&self) -> Result<Tenancy, Failure> {
@@ -55,12 +60,16 @@ impl App<'_> {
             Some(actor) => actor.clone(),
             None => tenancy.acting().actor().clone(),
         };
+        tenancy.acting_as(self.operator(actor))
+    }
+
+    fn operator(&self, actor: ActorId) -> Principal {
         let role = "operator".parse().expect("a role's name");
-        let mut principal = Principal::user(actor).with_role(role);
-        if let Some(reason) = &self.options.because {
-            principal = principal.with_reason(reason.clone());
+        let principal = Principal::user(actor).with_role(role);
+        match &self.options.because {
+            Some(reason) => principal.with_reason(reason.clone()),
+            None => principal,
         }
-        tenancy.acting_as(principal)
     }
 
     /// The routing table is the program's own: nothing is opened for it.

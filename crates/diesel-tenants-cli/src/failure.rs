@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::words::of_the_command_line;
 
 /// What went wrong, in the words of the command line.
 #[derive(Debug, Serialize)]
@@ -41,10 +42,11 @@ impl Failure {
     }
 
     pub(crate) fn of(kind: Kind, error: &dyn StdError) -> Self {
-        let mut failure = Self::new(kind, error.to_string());
+        let said = |error: &dyn StdError| of_the_command_line(error.to_string());
+        let mut failure = Self::new(kind, said(error));
         let mut cause = error.source();
         while let Some(error) = cause {
-            failure.causes.push(error.to_string());
+            failure.causes.push(said(error));
             cause = error.source();
         }
         failure

@@ -91,6 +91,7 @@ mod table;
 mod tenant;
 mod value;
 mod verbs;
+mod words;
 
 pub use commands::Commands;
 pub use exit::Exit;

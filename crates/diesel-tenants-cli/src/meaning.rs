@@ -287,7 +287,7 @@ impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
         let kind = match error {
             ImportError::Create(error) => return error.into(),
-            ImportError::Manifest { source: None } => Kind::NotFound,
+            ImportError::NoManifest { .. } => Kind::NotFound,
             ImportError::File(_) | ImportError::Storage(_) | ImportError::Query(_) => Kind::Failed,
             // What is left says that this export cannot be taken in here.
             _ => Kind::Refused,

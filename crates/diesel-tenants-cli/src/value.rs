@@ -2,8 +2,10 @@
 //!
 //! Clap's own parsers put the value into their message as it was given, escape sequences, megabytes and all. Here the
 //! message is the error's own, which escapes and cuts what it quotes.
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt::Display;
+use std::num::IntErrorKind;
 use std::str::FromStr;
 
 use clap::builder::TypedValueParser;
@@ -77,6 +79,7 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const RULE: &str = "not a number of bytes; write one as `500MiB`, `2GB` or `1048576`";
+        const MOST: &str = "more bytes than can be counted; the most is `18446744073709551615`";
         let digits = text
             .find(|c: char| !c.is_ascii_digit())
             .unwrap_or(text.len());
@@ -91,8 +94,11 @@ impl FromStr for Size {
             "GiB" | "G" => 1 << 30,
             _ => return Err(RULE),
         };
-        let number: u64 = number.parse().map_err(|_| RULE)?;
-        number.checked_mul(unit).map(Self).ok_or(RULE)
+        let number = number.parse::<u64>().map_err(|error| match error.kind() {
+            IntErrorKind::PosOverflow => MOST,
+            _ => RULE,
+        })?;
+        number.checked_mul(unit).map(Self).ok_or(MOST)
     }
 }
 
@@ -108,10 +114,17 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// `None` for all.
-    pub(crate) fn ids(&self) -> Option<&[TenantId]> {
-        (!self.all).then_some(&self.ids)
+    /// Each once, in the order they were given; `None` for all.
+    pub(crate) fn ids(&self) -> Option<Vec<TenantId>> {
+        (!self.all).then(|| once(&self.ids))
     }
+}
+
+/// Each of these tenants once, in whatever way it is written.
+pub(crate) fn once(ids: &[TenantId]) -> Vec<TenantId> {
+    let mut seen = HashSet::new();
+    let new = ids.iter().filter(|id| seen.insert(id.folded()));
+    new.copied().collect()
 }
 
 /// The tenant of a destructive command: always one, never all.

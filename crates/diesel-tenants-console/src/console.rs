@@ -10,6 +10,7 @@ use diesel_tenants::services::accounts::Accounts;
 use tokio::sync::Semaphore;
 
 use crate::failure::Failure;
+use crate::hosts::{self, HostsError};
 use crate::runs::Runs;
 use crate::subscription::{HospitalSubscriptions, Subscriptions};
 use crate::{assets, audit, detail, fleet, headers, list, repair, runs, session, upkeep};
@@ -23,6 +24,7 @@ pub struct Console {
     subscriptions: Arc<dyn Subscriptions>,
     secure: bool,
     at_once: NonZeroUsize,
+    /// None: every host.
     hosts: Vec<String>,
 }
 
@@ -69,10 +71,15 @@ impl Console {
     ///
     /// Say them: a page of a tenant's host is then no page of the console's origin, and a name that somebody points at this
     /// server does not make the console theirs.
-    pub fn hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
-        let hosts = hosts.into_iter().map(Into::into);
-        self.hosts = hosts.map(|host: String| headers::name_of(&host)).collect();
-        self
+    ///
+    /// # Errors
+    /// [`HostsError`]: the list is empty, or has something in it that is no host.
+    pub fn hosts<H: Into<String>>(
+        mut self,
+        hosts: impl IntoIterator<Item = H>,
+    ) -> Result<Self, HostsError> {
+        self.hosts = hosts::names_of(hosts)?;
+        Ok(self)
     }
 
     /// Lets the browser send its cookies over plain HTTP: for a service on one's own machine, never on a network.

@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::failure::{Failure, complete};
+use crate::hosts::name_of;
 
 /// The path the console is mounted under, without a slash at its end.
 #[derive(Debug, Clone)]
@@ -89,15 +90,6 @@ pub(crate) async fn guard(
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-/// A host without its port and final dot, lower-case.
-pub(crate) fn name_of(host: &str) -> String {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 /// Whether the host is one of the console's, if they were said: by each `Host` header, and by what stands in the

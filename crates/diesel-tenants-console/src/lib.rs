@@ -73,6 +73,7 @@ mod failure;
 mod fleet;
 mod given;
 mod headers;
+mod hosts;
 mod list;
 mod repair;
 mod runs;
@@ -82,4 +83,5 @@ mod upkeep;
 mod view;
 
 pub use console::Console;
+pub use hosts::HostsError;
 pub use subscription::{HospitalSubscriptions, Limit, Subscription, Subscriptions};

@@ -305,8 +305,9 @@ fn log_in_now(
 }
 
 /// Enters something a superuser did to their own session.
-fn note(app: &Shared, by: Principal, action: &str) -> Result<(), Failure> {
-    Ok(app.tenancy.acting_as(by).audit(&AuditNote::new(action)?)?)
+fn note(app: &Shared, by: Principal, action: &'static str) -> Result<(), Failure> {
+    let note = AuditNote::of_sister(action);
+    Ok(app.tenancy.acting_as(by).audit(&note)?)
 }
 
 pub(crate) async fn log_out(

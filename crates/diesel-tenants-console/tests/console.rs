@@ -12,7 +12,7 @@ use diesel_tenants::services::accounts::{Accounts, NewAccount};
 use diesel_tenants::services::now;
 use diesel_tenants::verify::{Health, VerifyOptions};
 use diesel_tenants::{BackupFilter, BackupOptions, Builder, OpenError, Sqlite};
-use diesel_tenants_console::Console;
+use diesel_tenants_console::{Console, HostsError};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use askama::Template;
 use axum::Form;
 use axum::extract::{Request, State};
-use axum::http::header::{COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use axum::http::header::{COOKIE, ORIGIN, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -14,7 +14,7 @@ use diesel_tenants::models::shared::accounts::User;
 use diesel_tenants::services::accounts::{AccountError, Accounts, LoginError, SessionToken};
 use diesel_tenants::services::permissions::{Module, may_use};
 use diesel_tenants::services::{hospitals, now};
-use diesel_tenants_axum::{RunError, SharedDb, TenantDb};
+use diesel_tenants_axum::{RunError, SharedDb, TenantDb, TenantRejection, resolve};
 
 use crate::front::show;
 use crate::knocks::{Caller, Knocks};
@@ -75,7 +75,7 @@ pub(crate) async fn members_only(
     let Some(session) = session(request.headers(), cookies) else {
         return to_the_door(request.headers());
     };
-    let uuid = tenant.handle().uuid();
+    let uuid = tenant.uuid();
     let role = shared.run(move |shared| {
         let accounts = Accounts::default();
         let Some(hospital) = hospitals::of_tenant(shared, uuid)? else {
@@ -173,7 +173,7 @@ pub(crate) async fn log_in(
     let username = given.username.clone();
     let browser = headers.get(USER_AGENT);
     let browser = browser.and_then(|name| Some(name.to_str().ok()?.to_owned()));
-    let uuid = tenant.handle().uuid();
+    let uuid = tenant.uuid();
     let session = shared.run(move |shared| {
         let accounts = Accounts::default();
         let hospital = hospitals::of_tenant(shared, uuid).map_err(AccountError::from)?;
@@ -263,22 +263,27 @@ pub(crate) async fn log_out(
 }
 
 /// Refuses what changes something and was sent by another origin's page. The hospitals' hosts are one *site*, so that the
-/// cookie's `SameSite` does not keep them apart.
+/// cookie's `SameSite` does not keep them apart. Which host it is for is asked as for the tenant: a request that names two
+/// is refused, whatever it wants.
 pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let site = headers.get("sec-fetch-site");
+    let (parts, body) = request.into_parts();
+    let host = match resolve::host(&parts) {
+        Ok(host) => host,
+        Err(error) => return TenantRejection::from(error).into_response(),
+    };
+    let site = parts.headers.get("sec-fetch-site");
     let elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
-    let origin = headers.get(ORIGIN);
-    let foreign = origin.is_some_and(|origin| !is_of(origin, headers.get(HOST)));
-    match request.method().is_safe() || !(elsewhere || foreign) {
-        true => next.run(request).await,
+    let mut origins = parts.headers.get_all(ORIGIN).iter();
+    let foreign = origins.any(|origin| !is_of(origin, host));
+    match parts.method.is_safe() || !(elsewhere || foreign) {
+        true => next.run(Request::from_parts(parts, body)).await,
         false => StatusCode::FORBIDDEN.into_response(),
     }
 }
 
 /// Whether an origin is the one of this host, whatever the scheme: TLS may end before the request gets here.
-fn is_of(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
-    let (Ok(origin), Some(Ok(host))) = (origin.to_str(), host.map(HeaderValue::to_str)) else {
+fn is_of(origin: &HeaderValue, host: Option<&str>) -> bool {
+    let (Ok(origin), Some(host)) = (origin.to_str(), host) else {
         return false;
     };
     let named = origin.split_once("://").map(|(_, named)| named);

@@ -5,13 +5,14 @@ use std::time::Instant;
 use askama::Template;
 use axum::Form;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use diesel_tenants::id::Id;
 use diesel_tenants::services::accounts::AccountError;
 use diesel_tenants::services::onboarding::{OnboardingError, Registered};
-use diesel_tenants_axum::{RunError, SharedDb, TenantDb, TenantRejection};
+use diesel_tenants_axum::{RunError, SharedDb, TenantDb, TenantRejection, resolve};
 
 use crate::door::wait_for;
 use crate::knocks::Caller;
@@ -102,14 +103,11 @@ pub(crate) async fn register(
     State(service): State<crate::State>,
     shared: SharedDb,
     Caller(address): Caller,
-    headers: HeaderMap,
+    parts: Parts,
     Form(asked): Form<Registration>,
 ) -> Response {
-    let host = headers.get(header::HOST);
-    let host = host
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or(crate::HOST)
-        .to_owned();
+    let host = resolve::host(&parts).ok().flatten();
+    let host = host.unwrap_or(crate::HOST).to_owned();
     if let Some(address) = address
         && let Err(wait) = service.knocks.knock(address, Instant::now())
     {

@@ -103,7 +103,9 @@ pub fn service_behind_tls(tenancy: Tenancy) -> Router {
 
 fn of(tenancy: Tenancy, cookies: Cookies) -> Router {
     let hosts = BaseDomains::new([HOST]).expect("`HOST` is a domain");
-    let console = Console::new(tenancy.clone()).hosts([HOST]);
+    let console = Console::new(tenancy.clone())
+        .hosts([HOST])
+        .expect("`HOST` is a host");
     let console = match cookies {
         Cookies::Plain => console.allow_http().router(),
         Cookies::Secure => console.router(),

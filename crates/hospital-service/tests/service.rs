@@ -389,6 +389,41 @@ async fn the_first_page_is_of_a_hospital_of_the_service_or_of_nobody() {
     let mut two = get("north.localhost", "/", "", "text/html");
     two.headers_mut().append(HOST, "localhost".parse().unwrap());
     assert_eq!(ask(&app, two).await.0, StatusCode::BAD_REQUEST);
+    // Nor does what changes something pass where the request's address says another host than its header, whichever of the
+    // two the page is of; without a header the address is the host. The form itself has nothing in it.
+    let sent = async |address: &str, host: &str, origin: &str| {
+        let mut request = post("x", "/register", String::new());
+        *request.uri_mut() = format!("http://{address}/register").parse().unwrap();
+        let headers = request.headers_mut();
+        headers.remove(HOST);
+        if !host.is_empty() {
+            headers.insert(HOST, host.parse().unwrap());
+        }
+        headers.insert("origin", origin.parse().unwrap());
+        ask(&app, request).await.0
+    };
+    for (host, origin, wanted) in [
+        (
+            "evil.example",
+            "http://evil.example",
+            StatusCode::BAD_REQUEST,
+        ),
+        ("evil.example", "http://localhost", StatusCode::BAD_REQUEST),
+        ("localhost", "http://evil.example", StatusCode::FORBIDDEN),
+        ("", "http://evil.example", StatusCode::FORBIDDEN),
+        (
+            "localhost",
+            "http://localhost",
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        ("", "http://localhost", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        assert_eq!(
+            sent("localhost", host, origin).await,
+            wanted,
+            "{host} {origin}"
+        );
+    }
     // The console is at the service's own host.
     let console = async |host| {
         ask(&app, get(host, "/console/login", "", "text/html"))

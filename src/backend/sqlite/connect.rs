@@ -9,7 +9,8 @@ use once_cell::sync::OnceCell;
 
 use super::files::{self, UnsafeFile};
 use super::identity::Identity;
-use super::message;
+use super::quota::disk_has_room;
+use super::{is_disk_full, message};
 use crate::backend::error::{ConnectError, Whose};
 
 /// The oldest SQLite without the WAL-reset bug, which let two connections that write and checkpoint at the same
@@ -94,7 +95,7 @@ fn open_with(
     );
     match conn.batch_execute(&settings) {
         Ok(()) => Ok(conn),
-        Err(e) => Err(failed(e, whose)),
+        Err(e) => Err(failed_beside(e, whose, path)),
     }
 }
 
@@ -156,6 +157,20 @@ pub(super) fn failed(source: Error, whose: &Whose) -> ConnectError {
             ConnectError::OutOfDescriptors { whose }
         }
         _ => ConnectError::Setup { whose, source },
+    }
+}
+
+/// The same of a database at `path`. SQLite makes and maps two files beside it, and where there is no room for them it
+/// speaks of an I/O error, so ask the system.
+fn failed_beside(source: Error, whose: &Whose, path: &Path) -> ConnectError {
+    match failed(source, whose) {
+        ConnectError::Setup { whose, source }
+            if is_disk_full(&source)
+                || (message(&source) == Some("disk I/O error") && !disk_has_room(path)) =>
+        {
+            ConnectError::DiskFull { whose, source }
+        }
+        other => other,
     }
 }
 

@@ -128,9 +128,10 @@ fn told(finding: Finding) -> (&'static str, String, DriftKind) {
 }
 
 /// What makes the audit log, its triggers among it.
-const AUDIT: [&str; 2] = [
+const AUDIT: [&str; 3] = [
     include_str!("../../../migrations/sqlite/catalog/0009_audit/up.sql"),
     include_str!("../../../migrations/sqlite/catalog/0010_audit_guard/up.sql"),
+    include_str!("../../../migrations/sqlite/catalog/0013_audit_ends/up.sql"),
 ];
 
 /// What no application's migration makes, and verifying does not look at: triggers, views and indexes on this library's

@@ -296,7 +296,7 @@ fn refuse_unsafe(path: &Path, found: &Metadata) -> Result<(), UnsafeFile> {
 pub enum StageError {
     /// One of the four names is taken. A path is never reused: take a new generation, or a new staging name.
     #[error(
-        "{} is not fresh: {} exists; use a new name",
+        "{} is not fresh: {} is in the way; look what it is, then move it out of the data directory",
         Shown(path),
         Shown(found)
     )]

@@ -1,7 +1,7 @@
 //! What lies in the directories of tenants, by name. Nothing is opened.
 use std::path::Path;
 
-use super::files::{FileAction, FileError, SIDE_SUFFIXES};
+use super::files::{FileAction, FileError, SIDE_SUFFIXES, remove_name, sync_dir};
 use crate::verify::Leftovers;
 
 /// The names in a directory; none where it is missing.
@@ -45,6 +45,23 @@ pub(super) fn highest(directory: &Path) -> Result<u64, FileError> {
         _ => None,
     });
     Ok(numbers.max().unwrap_or_default())
+}
+
+/// What stands under a staging name in a tenant's directory.
+pub(super) fn staged(directory: &Path) -> Result<Vec<String>, FileError> {
+    let mut names = names(directory)?;
+    names.retain(|name| Entry::of(name) == Entry::Staging);
+    Ok(names)
+}
+
+/// Removes it, and returns the names once that is on the disk.
+pub(super) fn remove_staged(directory: &Path) -> Result<Vec<String>, FileError> {
+    let names = staged(directory)?;
+    for name in &names {
+        remove_name(&directory.join(name))?;
+    }
+    sync_dir(directory)?;
+    Ok(names)
 }
 
 /// Something in a tenant's directory that the creation of the tenant as `generation` does not make.

@@ -204,6 +204,14 @@ impl Storage for SqliteStorage {
         Ok(leftovers::beside(&self.directory(key), generation, kept)?)
     }
 
+    fn staged(&self, key: &TenantKey) -> Result<Vec<String>, StorageError> {
+        Ok(leftovers::staged(&self.directory(key))?)
+    }
+
+    fn remove_staged(&self, key: &TenantKey) -> Result<Vec<String>, StorageError> {
+        Ok(leftovers::remove_staged(&self.directory(key))?)
+    }
+
     fn tenant_directories(&self) -> Result<Vec<String>, StorageError> {
         Ok(leftovers::names(&self.root.tenants())?)
     }

@@ -53,8 +53,7 @@ impl Membership for Accounts {
 
 /// An entry about an account. Its key and no name: the log is kept for years, and no erasure reaches it.
 pub(super) fn about(action: &'static str, user: Id<User>) -> AuditNote {
-    let note = AuditNote::new(action).expect("an action of the list below");
-    note.subject(*user.as_uuid())
+    AuditNote::of_sister(action).subject(*user.as_uuid())
 }
 
 pub(super) const GRANTED: &str = "account.grant";

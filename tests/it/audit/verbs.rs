@@ -424,6 +424,11 @@ fn hand_overs(day: &mut Day) {
 
 fn health(day: &mut Day) {
     let one = at("TH001");
+    let file = day.tenancy.database_file(&one).unwrap().path;
+    std::fs::write(file.with_file_name(".new-g99.sqlite3"), "x").unwrap();
+    day.leaves("remove_leftovers", &["leftover.remove"], |t| {
+        t.remove_leftovers(&one).unwrap()
+    });
     let options = VerifyOptions::default();
     day.leaves("verify", &["verify.tenant"], |t| {
         t.verify(&one, &options).unwrap()

@@ -1,6 +1,8 @@
 PRAGMA foreign_keys = OFF;
 BEGIN IMMEDIATE;
 DROP TRIGGER __tenants_audit_ends_said;
+DROP TRIGGER __tenants_audit_ends_once;
+DROP TRIGGER __tenants_audit_ends_true;
 DROP INDEX __tenants_audit_actor;
 DROP INDEX __tenants_audit_action;
 DROP INDEX __tenants_audit_tenant_id;

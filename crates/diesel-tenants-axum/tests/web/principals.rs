@@ -47,6 +47,13 @@ async fn whole(tenant: TenantDb) -> String {
     entered.await.is_ok().to_string()
 }
 
+/// What a handler may reach past `run`: the tenant itself, if anything.
+async fn past(tenant: TenantDb) -> String {
+    let handle = tenant.handle_of_nobody().cloned();
+    let entered = tokio::task::spawn_blocking(move || handle.map(|handle| handle.enter().is_ok()));
+    format!("{:?} {}", entered.await.unwrap(), tenant.uuid())
+}
+
 fn note(what: &str) -> AuditNote {
     AuditNote::new(format!("test.{what}")).unwrap()
 }
@@ -70,6 +77,7 @@ async fn a_tenant_is_opened_in_the_name_of_who_asks_and_for_nobody_else() {
     let app = routes()
         .route("/both", get(both))
         .route("/whole", get(whole))
+        .route("/past", get(past))
         .route_layer(RequirePrincipal)
         .route_layer(from_fn(who))
         .layer(layer());
@@ -132,6 +140,22 @@ async fn a_tenant_is_opened_in_the_name_of_who_asks_and_for_nobody_else() {
             "user:nora test.whole",
         ]
     );
+
+    // Past `run` there is no way round who they are, member or not; nobody has the tenant itself.
+    let uuid = fleet
+        .tenancy
+        .handle(&"NORTH".parse().unwrap())
+        .unwrap()
+        .uuid();
+    let before = entries();
+    for name in ["sue", "nora"] {
+        let (status, body) = ask_as(name, "north.example.com", "/past").await;
+        assert_eq!((status, body), (StatusCode::OK, format!("None {uuid}")));
+    }
+    let open = Router::new().route("/past", get(past)).layer(layer());
+    let (_, body) = ask(&open, request("north.example.com", "/past")).await;
+    assert_eq!(body, format!("Some(true) {uuid}"));
+    assert_eq!(entries(), before);
 
     // Where the layer that finds out who asks was forgotten, nothing is open.
     let forgotten = routes().route_layer(RequirePrincipal).layer(layer());

@@ -61,7 +61,12 @@ struct Source {
 
 impl Source {
     fn mapping(&self) -> Result<Mapping, Failure> {
-        let text = std::fs::read_to_string(&self.mapping).map_err(|error| {
+        // Whoever opens a pipe waits for somebody to write to it.
+        let read = std::fs::metadata(&self.mapping).and_then(|found| match found.is_file() {
+            true => std::fs::read_to_string(&self.mapping),
+            false => Err(std::io::Error::other("it is no regular file")),
+        });
+        let text = read.map_err(|error| {
             let message = format!("the mapping {:?} cannot be read", self.mapping);
             Failure {
                 causes: vec![error.to_string()],

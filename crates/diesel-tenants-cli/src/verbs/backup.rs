@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output::Document;
 use crate::show;
 use crate::table::{Table, left, right};
-use crate::value::Id;
+use crate::value::{Id, once};
 
 /// Back up databases, as they are at one moment, while others go on writing
 ///
@@ -156,7 +156,7 @@ impl Backup {
         if self.shared {
             what.push(None);
         }
-        what.extend(self.ids.iter().copied().map(Some));
+        what.extend(once(&self.ids).into_iter().map(Some));
         let bar = app.progress(what.len() as u64, "backed up");
         let alone = what.len() == 1;
         let mut done = BackedUp::default();

@@ -38,6 +38,9 @@ pub struct Doctor {
     /// Try once more to finish or undo workflows that are stuck, before looking
     #[arg(long)]
     retry: bool,
+    /// Remove what operations that are no more have left unfinished in the directories of tenants, before looking
+    #[arg(long)]
+    fix: bool,
 }
 
 #[derive(Serialize)]
@@ -56,7 +59,7 @@ pub(crate) struct Examined {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Finding {
     /// unfinished, workflow, run, reserved, failed, missing, behind, ahead, not-ready, backup-missing, backup-lost, backup-old, due, undead, buried,
-    /// reclaimable, orphan-directory, hospital, descriptors or disk.
+    /// reclaimable, orphan-directory, leftover, hospital, descriptors or disk.
     kind: &'static str,
     tenant: Option<String>,
     message: String,
@@ -117,6 +120,7 @@ impl Doctor {
         if let Some(examine) = app.examine() {
             examine(&tenancy, &mut findings)?;
         }
+        leftovers(&tenancy, self.fix, &mut findings)?;
         let disk = surroundings(&tenancy, &mut findings)?;
         app.emit(&Examined {
             data: show::path(tenancy.data_directory()),
@@ -351,6 +355,21 @@ fn ends(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
             orphan.to_string(),
             "look what it is, then move it out of the data directory",
         );
+    }
+    Ok(())
+}
+
+/// What operations that are no more were making, and nobody takes up again.
+fn leftovers(tenancy: &Tenancy, fix: bool, findings: &mut Findings<'_>) -> Result<(), Failure> {
+    for left in tenancy.leftovers()? {
+        let (id, names) = (left.id, left.names.join(", "));
+        let why = match fix.then(|| tenancy.remove_leftovers(&id)) {
+            Some(Ok(_)) => continue,
+            Some(Err(error)) => format!(": {}", Failure::from(error).on_one_line()),
+            None => String::new(),
+        };
+        let message = format!("an operation on {id} that is no more has left {names}{why}");
+        findings.of(id, "leftover", message, "doctor --fix");
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use clap::Args;
 use diesel_tenants::{
@@ -82,6 +83,16 @@ impl Which {
         // What a restore takes on its way is the newest then, and is what was to be replaced: the same command given
         // twice would bring it back.
         let asked_for = known.iter().find(|it| it.reason.is_asked_for());
+        if let Some(newest) = asked_for
+            && newest.taken_at > SystemTime::now()
+        {
+            let when = show::iso(newest.taken_at);
+            let message = format!(
+                "the newest backup of tenant `{id}` is of {when}, which is still to come; it cannot be told which is the latest"
+            );
+            return Err(Failure::new(Kind::Refused, message)
+                .hint("look at the clock; `backups` lists them, name one by its id"));
+        }
         match asked_for {
             Some(newest) => Ok((BackupRef::from(newest), called(newest))),
             None if known.is_empty() => Err(Failure::new(

@@ -137,7 +137,7 @@ impl Verify {
             counts: BTreeMap::new(),
             next: Vec::new(),
         };
-        match self.tenants.ids() {
+        match self.tenants.ids().as_deref() {
             None => all(app, &tenancy, &options, &mut found)?,
             Some([id]) => found.add(app, &tenancy.verify(id, &options)?),
             Some(ids) => {

@@ -34,6 +34,7 @@ pub(super) const QUIET: &[&str] = &[
     "ids_ever_taken",
     "init",
     "inspect",
+    "leftovers",
     "membership",
     "migration_status",
     "old_generations",

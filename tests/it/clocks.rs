@@ -1,0 +1,60 @@
+//! What a clock that is wrong takes away, and what it does not.
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel_tenants::{RetentionPolicy, prelude::*};
+
+use crate::app::{Fleet, delete_at_once, fleet};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn id() -> TenantId {
+    "TH001".parse().unwrap()
+}
+
+/// Moves times of the catalogue by so many days.
+fn move_by(fleet: &Fleet, table: &str, column: &str, days: i64) {
+    let moved = format!("UPDATE {table} SET {column} = {column} + {days} * 86400000");
+    let mut shared = fleet.tenancy.shared().unwrap();
+    let done = shared.unrouted("time", |raw| raw.connection().batch_execute(&moved));
+    done.unwrap();
+}
+
+const NONE: RetentionPolicy = RetentionPolicy {
+    keep_last: 1,
+    daily: 0,
+    weekly: 0,
+    monthly: 0,
+    after_purge: None,
+};
+
+/// By a clock that says that a month has passed since anything was seen, old databases and the backups of tenants that are
+/// gone were as old as they would be then, and removed.
+#[test]
+fn a_clock_that_jumped_ahead_makes_nothing_older_than_a_week() {
+    let fleet = fleet();
+    let tenancy = &fleet.tenancy;
+    fleet.create("TH001");
+    tenancy.recreate(&id(), "TH001").unwrap();
+    move_by(&fleet, "__tenants_generations", "replaced_at", -40);
+    move_by(&fleet, "__tenants_catalog", "clock_seen", -30);
+    let discard = |age| tenancy.discard_old_generations(&id(), age).unwrap();
+    assert_eq!(discard(20 * DAY), [0; 0]);
+    assert_eq!(discard(15 * DAY), [1]);
+    move_by(&fleet, "__tenants_catalog", "clock_seen", 30);
+
+    delete_at_once(tenancy, &id());
+    tenancy.purge(&id(), "TH001").unwrap();
+    let gone = RetentionPolicy {
+        after_purge: Some(Duration::ZERO),
+        ..NONE
+    };
+    let removed = || {
+        let report = tenancy.prune_backups(&gone, true).unwrap();
+        report.removed.len()
+    };
+    move_by(&fleet, "__tenants_catalog", "clock_seen", -30);
+    assert_eq!(removed(), 0);
+    move_by(&fleet, "__tenants_catalog", "clock_seen", 30);
+    assert_eq!(removed(), 1, "the one that `recreate` took");
+}
