@@ -110,6 +110,10 @@ impl MigrateFleet {
     /// process works on it. Default: one tenant, one percent, the rest. `[]` is all at once.
     ///
     /// All but the last wave are *canaries*: the first failure among them stops the run, whatever the stop rule says.
+    ///
+    /// Tenants that are known to fail are in none of them: those that would be refused, and those that failed in a run to
+    /// the same target and were not migrated since. They are a wave of their own at the end, and their failing again ends
+    /// no run. One that failed on the way to another target comes after all that did not.
     pub fn waves(self, waves: impl IntoIterator<Item = Wave>) -> Self {
         Self {
             waves: waves.into_iter().collect(),
@@ -162,7 +166,8 @@ impl MigrateFleet {
         }
     }
 
-    /// Begins with these tenants, in this order; the others follow in the order of their ids. So they are the canaries.
+    /// Begins with these tenants, in this order; the others follow in the order of their ids, those that may well fail last.
+    /// So they are the canaries, also if they are known to fail.
     pub fn first(self, ids: impl IntoIterator<Item = TenantId>) -> Self {
         Self {
             first: ids.into_iter().collect(),

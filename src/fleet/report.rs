@@ -33,7 +33,7 @@ pub struct FleetReport {
     /// When it was finished.
     #[serde(serialize_with = "unix_millis_or_null")]
     pub finished_at: Option<SystemTime>,
-    /// In how many waves.
+    /// In how many waves, that of the tenants that were known to fail included.
     pub waves: u64,
     /// How many tenants are where.
     pub totals: FleetTotals,
@@ -214,7 +214,7 @@ pub struct FleetRun {
     /// When it was finished.
     #[serde(serialize_with = "unix_millis_or_null")]
     pub finished_at: Option<SystemTime>,
-    /// In how many waves.
+    /// In how many waves, beside that of the tenants that were known to fail.
     pub waves: u64,
     /// How many tenants are where.
     pub totals: FleetTotals,
