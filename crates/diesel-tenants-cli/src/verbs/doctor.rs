@@ -18,6 +18,7 @@ use diesel_tenants::{BackupFilter, BackupRecord, RunQueryDsl as _, Status, Tenan
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::again;
 use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::{Failure, Kind};
@@ -194,7 +195,9 @@ fn runs(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
             "a run of migrations was cut short, with {left} left ({})",
             run.id
         );
-        let next = findings.app.command("migrate --all");
+        // Not `migrate --all`: it may have been begun for some of them, and with a backup of each.
+        let report = tenancy.fleet_run(run.id)?;
+        let next = again::resume(findings.app, &report).unwrap_or_default();
         findings.add(None, "run", message, next);
     }
     Ok(())

@@ -4,11 +4,13 @@ use std::str::FromStr;
 
 use clap::Args;
 use diesel_tenants::fleet::{
-    FleetPlan, FleetReport, MigrateFleet, PlannedAction, RunOutcome, StopRule, TenantState,
+    FleetError, FleetPlan, FleetProgress, FleetReport, MigrateFleet, PlannedAction, StopRule,
+    TenantState,
 };
 use diesel_tenants::{Status, Tenancy, TenantId};
 use serde::Serialize;
 
+use crate::again::{self, Again};
 use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::{Failure, Kind};
@@ -20,8 +22,9 @@ use crate::value::{Chosen, Id, Span, text};
 /// Bring tenants to the newest migration, as one run that survives
 ///
 /// In waves: one tenant, one percent, the rest; the first failure before the last wave stops the run. A tenant that fails does
-/// not stop the others; it is named in the report, and the exit code is 1. A run that was killed is gone on with by the
-/// same command, and touches only what is left; where nothing is to be done, no database is opened.
+/// not stop the others; it is named in the report, and the exit code is 1. In the next run it comes last, whatever its id, and
+/// its failing again stops nothing. A run that was killed is gone on with by the same command, and touches only what is
+/// left; where nothing is to be done, no database is opened.
 #[derive(Args, Debug)]
 pub struct Migrate {
     #[command(flatten)]
@@ -45,15 +48,18 @@ pub struct Migrate {
     #[arg(long)]
     check: bool,
     /// How many failures end the run: a number, a percentage such as `5%`, or `never`
-    #[arg(long, value_name = "FAILURES", default_value = "5%", value_parser = text::<Stop>())]
+    #[arg(long, value_name = "FAILURES", default_value = DEFAULT_STOP, value_parser = text::<Stop>())]
     stop_after: Stop,
     /// How many tenants to work on at once [default: the number of processor cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
     /// How long one tenant may take
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = text::<Span>())]
+    #[arg(long, value_name = "TIME", default_value = DEFAULT_TIMEOUT, value_parser = text::<Span>())]
     timeout: Span,
 }
+
+const DEFAULT_STOP: &str = "5%";
+pub(crate) const DEFAULT_TIMEOUT: &str = "1m";
 
 #[derive(Clone, Copy, Debug)]
 struct Stop(StopRule);
@@ -76,6 +82,16 @@ impl FromStr for Stop {
             None => text.parse().ok().map(StopRule::Failures),
         };
         rule.map(Self).ok_or(RULE)
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            StopRule::Failures(count) => write!(f, "{count}"),
+            StopRule::Percent(percent) => write!(f, "{percent}%"),
+            _ => f.write_str("never"),
+        }
     }
 }
 
@@ -157,10 +173,29 @@ impl Migrate {
         }
         if self.dry_run {
             let plan = tenancy.plan_fleet(&options)?;
-            return app.emit(&Planned::of(app, &plan));
+            return app.emit(&Planned::of(&plan, self.again().command(app)));
         }
-        let report = migrate(app, &tenancy, &options)?;
-        app.emit(&Migrated::of(app, &report))
+        let report = observed(app, |progress| tenancy.migrate_fleet(&options, progress))?;
+        let next = again::after(app, &report, self.again());
+        app.emit(&Migrated::of(&report, next))
+    }
+
+    /// What was asked for, for the same tenants and with the same care; a dry run is over.
+    fn again(&self) -> Again {
+        let again = match self.tenants.ids() {
+            None => Again::of("migrate").with("--all"),
+            Some(ids) => ids.iter().fold(Again::of("migrate"), Again::with),
+        };
+        let (stop, timeout) = (self.stop_after.to_string(), self.timeout.to_string());
+        again
+            .each("--first", &self.first)
+            .switch("--deep", self.deep)
+            .switch("--backup", self.backup)
+            .switch("--check", self.check)
+            .each("--stop-after", (stop != DEFAULT_STOP).then_some(stop))
+            .each("--workers", self.workers)
+            .each("--timeout", (timeout != DEFAULT_TIMEOUT).then_some(timeout))
+            .each("--except", &self.except)
     }
 }
 
@@ -180,13 +215,13 @@ fn has_database(app: &App<'_>, tenancy: &Tenancy, id: &TenantId) -> Result<(), F
     Err(Failure::new(Kind::Refused, message).hint(format!("`{next}` makes it")))
 }
 
-fn migrate(
+/// A run with its progress on the terminal.
+pub(crate) fn observed(
     app: &App<'_>,
-    tenancy: &Tenancy,
-    options: &MigrateFleet,
-) -> Result<FleetReport, Failure> {
+    run: impl FnOnce(&mut dyn FnMut(&FleetProgress)) -> Result<FleetReport, FleetError>,
+) -> Result<FleetReport, FleetError> {
     let bar = app.progress(0, "migrated");
-    let report = tenancy.migrate_fleet(options, |progress| {
+    let report = run(&mut |progress: &FleetProgress| {
         bar.set_length(progress.total());
         bar.set_position(progress.total() - progress.totals.left);
         if progress.totals.failed > 0 {
@@ -194,11 +229,11 @@ fn migrate(
         }
     });
     bar.finish_and_clear();
-    Ok(report?)
+    report
 }
 
 impl Migrated {
-    pub(crate) fn of(app: &App<'_>, report: &FleetReport) -> Self {
+    pub(crate) fn of(report: &FleetReport, next: Vec<String>) -> Self {
         let totals = &report.totals;
         let worked_on =
             |tenant: &&diesel_tenants::fleet::TenantReport| tenant.state != TenantState::UpToDate;
@@ -223,10 +258,6 @@ impl Migrated {
                     message: error.message.clone(),
                 }),
             });
-        let next = match report.outcome {
-            RunOutcome::Done => Vec::new(),
-            _ => vec![app.command("migrate --all")],
-        };
         Self {
             run: report.run.map(|run| run.to_string()),
             outcome: report.outcome.as_str(),
@@ -345,7 +376,7 @@ pub(crate) struct PlannedTenant {
 }
 
 impl Planned {
-    fn of(app: &App<'_>, plan: &FleetPlan) -> Self {
+    fn of(plan: &FleetPlan, again: String) -> Self {
         let mut planned = Self {
             target_version: plan.target_version.clone(),
             waves: plan.waves.clone(),
@@ -353,7 +384,7 @@ impl Planned {
             up_to_date: 0,
             next: match plan.is_empty() {
                 true => Vec::new(),
-                false => vec![app.command("migrate --all")],
+                false => vec![again],
             },
         };
         for tenant in &plan.tenants {

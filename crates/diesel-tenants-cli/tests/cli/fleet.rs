@@ -288,7 +288,7 @@ fn a_tenant_that_cannot_be_migrated_is_named_and_the_others_go_on() {
         "{ran:?}"
     );
     assert!(
-        text.ends_with("next:\n  tenants migrate --all\n"),
+        text.ends_with("next:\n  tenants verify OLD003\n  tenants migrate --all\n"),
         "{ran:?}"
     );
     let (document, code) = place.json(["migrate", "--all"]);

@@ -128,6 +128,11 @@ fn a_value_is_filled_in_as_it_is_written_and_only_where_there_is_a_column() {
         "TH001",
         "DROP INDEX patients_name_idx; ALTER TABLE patients DROP COLUMN family_name",
     );
+    let filled = ["--fill", "patients.family_name=0042", "--without-backup"];
+    let plan = place.run(["repair", "TH001"].into_iter().chain(filled));
+    let next =
+        "next:\n  tenants repair TH001 --apply --fill patients.family_name=0042 --without-backup\n";
+    assert!(plan.ended(3).ends_with(next), "{plan:?}");
     let apply = ["--fill", "patients.family_name=0042", "--apply"];
     place
         .run(["repair", "TH001"].into_iter().chain(apply))
