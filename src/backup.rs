@@ -51,6 +51,7 @@ mod sets;
 pub use error::BackupError;
 pub use listing::{Backups, ListedBackup, ListedSet};
 pub(crate) use manifest::Manifest;
+pub(crate) use retention::is_there;
 pub use retention::{PruneReport, RetentionPolicy};
 pub use sets::{BackupProgress, BackupSet, BackupSetOptions};
 
@@ -521,6 +522,21 @@ pub(crate) fn find<C: Backend>(
     }
 }
 
+/// Those that count, newest first.
+pub(crate) fn list<C: Backend>(
+    registry: &Registry<C>,
+    of: BackupsOf,
+) -> Result<Vec<BackupRecord>, BackupError> {
+    let stored = registry.ask(|c| c.backup_list(of))?;
+    let storage = &registry.common.storage;
+    let record = |backup: &StoredBackup| {
+        let facts = backup.facts.as_ref()?;
+        let path = storage.backup_path(&place(backup));
+        Some(BackupRecord::new(backup, facts, path))
+    };
+    Ok(stored.iter().filter_map(record).collect())
+}
+
 fn read_manifest<C: Backend>(path: &Path) -> Result<Manifest, InvalidBackup> {
     Manifest::read(&C::Storage::backup_manifest(path)?, path)
 }
@@ -565,14 +581,7 @@ impl<C: Backend> Tenancy<C> {
             Some(None) => BackupsOf::Shared,
             Some(Some(id)) => BackupsOf::Tenant(self.registry.tenant(id)?.record().uuid),
         };
-        let stored = self.registry.ask(|c| c.backup_list(of))?;
-        let storage = &self.registry.common.storage;
-        let record = |backup: &StoredBackup| {
-            let facts = backup.facts.as_ref()?;
-            let path = storage.backup_path(&place(backup));
-            Some(BackupRecord::new(backup, facts, path))
-        };
-        Ok(stored.iter().filter_map(record).collect())
+        list(&self.registry, of)
     }
 
     /// Looks into a backup: length, hash, integrity, whose it is, schema, rows of each table.

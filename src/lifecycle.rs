@@ -11,7 +11,7 @@
 //! | purge | those of [`purge`] | the status `deleting`: from there on it is finished |
 //! | delete, undelete, hold, rename, quota | none: one transaction on the catalogue | that transaction |
 //! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` | each migration's own |
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -212,16 +212,20 @@ pub(crate) fn compact<C: Backend>(
 /// The statuses in which a tenant has a database that can be migrated.
 pub(crate) const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
 
+/// Migrates a tenant. How long it was looked through for damage is added to `looked`: that takes as long as the database is
+/// large, and the deadline is for the migrations.
 pub(crate) fn migrate_one<C: Backend>(
     registry: &Registry<C>,
     tenant: &Tenant<C>,
     options: MigrateOptions,
+    looked: &mut Duration,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let kind = OperationKind::Migrate;
     crate::observe::operation(tenant.record().id, kind, || {
         let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
         hit("migrate-tenant.begun");
-        let result = migrate_begun(registry, &tenant.record(), &operation, options);
+        let record = tenant.record();
+        let result = migrate_begun(registry, &record, &operation, options, looked);
         settled(registry, &operation, result)
     })
 }
@@ -230,7 +234,8 @@ fn migrate_begun<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
     operation: &Operation,
-    options: MigrateOptions,
+    mut options: MigrateOptions,
+    looked: &mut Duration,
 ) -> Result<Vec<Applied>, LifecycleError> {
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
     // A set that makes a table of the other scope, or a reference that leads nowhere, must not reach any tenant. One
@@ -250,7 +255,12 @@ fn migrate_begun<C: Backend>(
         }
     };
     if options.check_first {
-        check(record, &mut opened.conn)?;
+        let began = Instant::now();
+        let checked = check(record, &mut opened.conn);
+        let took = began.elapsed();
+        *looked += took;
+        options.deadline = options.deadline.map(|deadline| deadline + took);
+        checked?;
     }
     let applied = migrate::run_pending(&mut opened.conn, set, options);
     let applied = applied.map_err(|source| LifecycleError::Migrate {

@@ -138,7 +138,8 @@ impl MigrateFleet {
         }
     }
 
-    /// How long one tenant may take. Default 60 s.
+    /// How long one tenant may take, beside [its backup](Self::backup_first) and the [look through it](Self::check_first),
+    /// which take as long as it is large. Default 60 s.
     ///
     /// It bounds every wait: for other operations on the tenant, for locks on its database, for file descriptors; and no
     /// migration is begun after it. What it cannot do is interrupt a script that is running: that one is finished, and
@@ -183,7 +184,8 @@ impl MigrateFleet {
 
     /// Whether each tenant is backed up just before it is migrated, into the `backups` of the data directory, for the
     /// reason [`BeforeMigrate`](crate::BackupReason::BeforeMigrate). Where that fails the tenant fails, unmigrated; the
-    /// report names the backup. Tenants that need nothing are not backed up. Default: no.
+    /// report names the backup. Tenants that need nothing are not backed up. Where a run was cut short after a tenant's
+    /// backup, going on with it takes no other one. Default: no.
     ///
     /// A backup looks through the whole database first, so one that is damaged is refused on the way.
     pub fn backup_first(self, yes: bool) -> Self {

@@ -104,6 +104,7 @@ fn work_on<C: Backend>(
         registry,
         options,
         run: entered.run.id,
+        began_at: entered.run.started_at,
         me,
         queue: Mutex::new(VecDeque::new()),
         given_up: AtomicBool::new(false),
@@ -248,6 +249,7 @@ struct Crew<'a, C: Backend> {
     registry: &'a Registry<C>,
     options: &'a MigrateFleet,
     run: Uuid,
+    began_at: SystemTime,
     me: RunWorker,
     /// Claimed, and not begun.
     queue: Mutex<VecDeque<RunTenant>>,
@@ -341,7 +343,7 @@ impl<C: Backend> Crew<'_, C> {
 
     fn take_turns(&self, tell: &mut dyn FnMut(Event)) -> Result<(), FleetError> {
         while let Some(mut tenant) = self.next(tell)? {
-            let failure = one::migrate(self.registry, self.options, &mut tenant);
+            let failure = one::migrate(self.registry, self.options, self.began_at, &mut tenant);
             let me = self.me.id;
             let run = patiently(self.registry, |c| c.runs_record(self.run, me, &tenant))?;
             hit("fleet.recorded");

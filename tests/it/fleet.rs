@@ -786,6 +786,13 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
             let report = migrate(&tenancy, &MigrateFleet::default().workers(1));
             say(format!("{}", report.outcome));
         }
+        // Says whether it is done, and whether it took too long.
+        "migrate fleet after a backup" => {
+            let tenancy = builder(root).open().unwrap();
+            let options = all_at_once().backup_first(true);
+            let report = migrate(&tenancy, &options.tenant_timeout(careful::SHORT));
+            say(format!("{} {}", report.outcome, report.tenants[0].overran));
+        }
         "migrate fleet deep" => {
             let tenancy = builder(root).open().unwrap();
             migrate(&tenancy, &MigrateFleet::default().deep());

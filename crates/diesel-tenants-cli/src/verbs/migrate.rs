@@ -53,7 +53,8 @@ pub struct Migrate {
     /// How many tenants to work on at once [default: the number of processor cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
-    /// How long one tenant may take
+    /// How long one tenant may take: waiting for others to leave it alone, and its migrations. Its backup and the check, which
+    /// take as long as it is large, are not counted, and a migration that runs is not interrupted
     #[arg(long, value_name = "TIME", default_value = DEFAULT_TIMEOUT, value_parser = text::<Span>())]
     timeout: Span,
 }
