@@ -212,6 +212,13 @@ pub(crate) fn compact<C: Backend>(
 /// The statuses in which a tenant has a database that can be migrated.
 pub(crate) const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
 
+/// What became of a tenant that has all migrations now.
+pub(crate) struct Migrated {
+    pub(crate) applied: Vec<Applied>,
+    /// Whether its schema is another one than the migrations make, all the same.
+    pub(crate) drifted: bool,
+}
+
 /// Migrates a tenant. How long it was looked through for damage is added to `looked`: that takes as long as the database is
 /// large, and the deadline is for the migrations.
 pub(crate) fn migrate_one<C: Backend>(
@@ -219,7 +226,7 @@ pub(crate) fn migrate_one<C: Backend>(
     tenant: &Tenant<C>,
     options: MigrateOptions,
     looked: &mut Duration,
-) -> Result<Vec<Applied>, LifecycleError> {
+) -> Result<Migrated, LifecycleError> {
     let kind = OperationKind::Migrate;
     crate::observe::operation(tenant.record().id, kind, || {
         let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
@@ -236,16 +243,17 @@ fn migrate_begun<C: Backend>(
     operation: &Operation,
     mut options: MigrateOptions,
     looked: &mut Duration,
-) -> Result<Vec<Applied>, LifecycleError> {
+) -> Result<Migrated, LifecycleError> {
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
     // A set that makes a table of the other scope, or a reference that leads nowhere, must not reach any tenant. One
     // whose template cannot be made for another reason fails below, with its own error.
-    if let Err(
-        error @ (StorageError::TableOfOtherScope { .. } | StorageError::DanglingReference { .. }),
-    ) = registry.common.prepare_template()
-    {
-        return Err(error.into());
-    }
+    let template = match registry.common.prepare_template() {
+        Err(
+            error @ (StorageError::TableOfOtherScope { .. }
+            | StorageError::DanglingReference { .. }),
+        ) => return Err(error.into()),
+        template => template.ok(),
+    };
     let (key, generation) = (record.key(), record.generation);
     let mut opened = match options.deadline {
         None => storage.connect_tenant(&key, generation)?,
@@ -270,7 +278,14 @@ fn migrate_begun<C: Backend>(
     let (now, digest) = schema_and_ledger(registry, &mut opened.conn, operation, record)?;
     registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest))?;
     hit("migrate-tenant.committed");
-    Ok(applied)
+    // A ledger that is right says nothing of what else was done to the schema, and no row has to be read to see it.
+    let drifted = match (&now.schema, template) {
+        (Some((version, found)), Some(wanted)) => {
+            version.as_deref() == set.latest() && found != wanted
+        }
+        _ => false,
+    };
+    Ok(Migrated { applied, drifted })
 }
 
 /// Refuses a database that is damaged, before anything is written to it.

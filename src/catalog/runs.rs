@@ -217,7 +217,7 @@ pub struct RunResult {
     pub applied: Vec<String>,
     pub duration: Option<Duration>,
     pub overran: bool,
-    /// The word for the kind, and the text.
+    /// The word for the kind, and the text. Of one that was skipped, why; of one that is done, that it has drifted.
     pub error: Option<(String, String)>,
     /// The backup that was taken before.
     pub backup: Option<Uuid>,

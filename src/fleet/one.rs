@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::error::TenantError;
 use super::options::{Hook, MigrateFleet};
 use super::plan::skip;
-use super::report::TenantFailure;
+use super::report::{TenantFailure, drift};
 use crate::backend::{Backend, ConnectError, StorageError};
 use crate::backup::{self, BackupError, BackupOptions, BackupReason, BackupRecord};
 use crate::catalog::backups::BackupsOf;
@@ -13,7 +13,7 @@ use crate::catalog::{Status, TenantRecord};
 use crate::deadline;
 use crate::error::LifecycleError;
 use crate::failpoint::hit;
-use crate::lifecycle;
+use crate::lifecycle::{self, Migrated};
 use crate::migrate::{Applied, MigrateOptions};
 use crate::registry::{Registry, Tenant};
 use crate::tenancy::Tenancy;
@@ -50,9 +50,10 @@ pub(super) fn migrate<C: Backend>(
     };
     let mut made = Made::default();
     let failure = match attempt.make(&mut made) {
-        Ok(applied) => {
+        Ok(Migrated { applied, drifted }) => {
             claimed.state = TenantState::Done;
             claimed.result.applied = applied.into_iter().map(|it| it.version).collect();
+            claimed.result.error = drifted.then(drift);
             None
         }
         Err(TenantError::Migrate(LifecycleError::WrongStatus { status, .. })) => {
@@ -128,6 +129,9 @@ pub struct TenantMigrated {
     pub applied: Vec<Applied>,
     /// The backup that was taken before. `None` where none was wanted, or nothing was to be done.
     pub backup: Option<BackupRecord>,
+    /// Whether its schema is another one than the migrations make, although it has them all: somebody changed it beside
+    /// them. [`Tenancy::verify`] names every difference.
+    pub drifted: bool,
 }
 
 impl<C: Backend> Tenancy<C> {
@@ -144,6 +148,7 @@ impl<C: Backend> Tenancy<C> {
             let options = MigrateOptions::default();
             lifecycle::migrate_one(&self.registry, &tenant, options, &mut Duration::default())
         })
+        .map(|migrated| migrated.applied)
     }
 
     /// [`migrate_tenant`](Self::migrate_tenant), with options.
@@ -169,9 +174,12 @@ impl<C: Backend> Tenancy<C> {
             backed_up_since: None,
         };
         let mut made = Made::default();
-        let applied = attempt.make(&mut made)?;
-        let backup = made.backup;
-        Ok(TenantMigrated { applied, backup })
+        let Migrated { applied, drifted } = attempt.make(&mut made)?;
+        Ok(TenantMigrated {
+            applied,
+            backup: made.backup,
+            drifted,
+        })
     }
 }
 
@@ -199,8 +207,7 @@ struct Made {
 }
 
 impl<C: Backend> Attempt<'_, C> {
-    /// Returns what was applied.
-    fn make(&self, made: &mut Made) -> Result<Vec<Applied>, TenantError> {
+    fn make(&self, made: &mut Made) -> Result<Migrated, TenantError> {
         let mut deadline = deadline::after(self.timeout);
         if self.backup_first || self.before_each.is_some() {
             patiently(self.registry, deadline, || self.is_left_alone())?;

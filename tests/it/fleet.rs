@@ -21,6 +21,7 @@ use crate::app::{Fleet, admit, archive, builder, fleet_with, names, wards};
 use crate::world;
 
 mod careful;
+mod drifted;
 mod faults;
 mod killed;
 mod known_bad;
@@ -747,7 +748,7 @@ fn the_report_as_json() {
     let same = |wave: serde_json::Value, id: &str, state: &str| {
         serde_json::json!({
             "id": id, "state": state, "wave": wave, "from": ARCHIVE, "to": ARCHIVE, "applied": [],
-            "duration_ms": null, "overran": false, "backup": null, "attempts": 0, "skipped_because": null, "error": null,
+            "duration_ms": null, "overran": false, "drifted": false, "backup": null, "attempts": 0, "skipped_because": null, "error": null,
         })
     };
     let expected = serde_json::json!({
@@ -756,9 +757,9 @@ fn the_report_as_json() {
         "totals": { "up_to_date": 1, "done": 1, "failed": 1, "skipped": 0, "left": 0 },
         "tenants": [
             { "id": "A1", "state": "done", "wave": 1, "from": WARDS, "to": ARCHIVE, "applied": [ARCHIVE],
-              "duration_ms": null, "overran": false, "backup": null, "attempts": 1, "skipped_because": null, "error": null },
+              "duration_ms": null, "overran": false, "drifted": false, "backup": null, "attempts": 1, "skipped_because": null, "error": null },
             { "id": "B1", "state": "failed", "wave": 1, "from": WARDS, "to": WARDS, "applied": [],
-              "duration_ms": null, "overran": false, "backup": null, "attempts": 1, "skipped_because": null,
+              "duration_ms": null, "overran": false, "drifted": false, "backup": null, "attempts": 1, "skipped_because": null,
               "error": { "kind": "migration_failed",
                          "message": "tenant `B1` could not be migrated: migration `20260102000000` (archive) failed and \
                                      was rolled back: table archive already exists" } },

@@ -56,7 +56,7 @@ pub(crate) fn resume(app: &App<'_>, report: &FleetReport) -> Option<String> {
 pub(crate) fn after(app: &App<'_>, report: &FleetReport, again: Again) -> Vec<String> {
     let failed = failed(report);
     match report.outcome {
-        RunOutcome::Done => Vec::new(),
+        RunOutcome::Done => look_into(app, &drifted(report)),
         _ if report.totals.left > 0 && (1..=MOST_NAMED).contains(&failed.len()) => {
             vec![again.each("--except", failed).command(app)]
         }
@@ -72,6 +72,7 @@ pub(crate) fn after(app: &App<'_>, report: &FleetReport, again: Again) -> Vec<St
 pub(crate) fn after_another(app: &App<'_>, report: &FleetReport) -> Vec<String> {
     match report.outcome {
         RunOutcome::Interrupted => resume(app, report).into_iter().collect(),
+        RunOutcome::Done => look_into(app, &drifted(report)),
         RunOutcome::Failed | RunOutcome::Stopped => {
             let mut next = look_into(app, &failed(report));
             next.push(app.command("migrate --all --dry-run"));
@@ -83,6 +84,10 @@ pub(crate) fn after_another(app: &App<'_>, report: &FleetReport) -> Vec<String> 
 
 fn failed(report: &FleetReport) -> Vec<TenantId> {
     report.failures().map(|tenant| tenant.id).collect()
+}
+
+fn drifted(report: &FleetReport) -> Vec<TenantId> {
+    report.drifted().map(|tenant| tenant.id).collect()
 }
 
 fn look_into(app: &App<'_>, tenants: &[TenantId]) -> Vec<String> {

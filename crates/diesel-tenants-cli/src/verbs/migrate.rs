@@ -23,7 +23,8 @@ use crate::value::{Chosen, Id, Span, text};
 ///
 /// In waves: one tenant, one percent, the rest; the first failure before the last wave stops the run. A tenant that fails does
 /// not stop the others; it is named in the report, and the exit code is 1. In the next run it comes last, whatever its id, and
-/// its failing again stops nothing. A run that was killed is gone on with by the same command, and touches only what is
+/// its failing again stops nothing. One that has all migrations and another schema than they make is done, and named; the
+/// exit code is then 3. A run that was killed is gone on with by the same command, and touches only what is
 /// left; where nothing is to be done, no database is opened.
 #[derive(Args, Debug)]
 pub struct Migrate {
@@ -137,6 +138,8 @@ pub(crate) struct Tenant {
     /// Versions this run applied, oldest first.
     applied: Vec<String>,
     duration_ms: Option<u64>,
+    /// Whether its schema is another one than the migrations make, although it has them all.
+    drifted: bool,
     /// The backup that was taken before.
     backup: Option<String>,
     skipped_because: Option<String>,
@@ -252,6 +255,7 @@ impl Migrated {
                 duration_ms: tenant
                     .duration
                     .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+                drifted: tenant.drifted,
                 backup: tenant.backup.map(|backup| backup.to_string()),
                 skipped_because: tenant.skipped_because.clone(),
                 error: tenant.error.as_ref().map(|error| Error {
@@ -329,13 +333,18 @@ impl Document for Migrated {
                 ]);
             }
         }
+        let mut drifted = Table::new([left("DONE, BUT DRIFTED"), left("WHY")]);
+        for tenant in self.tenants.iter().filter(|tenant| tenant.drifted) {
+            let why = "its schema is not the one that the migrations make";
+            drifted.row([tenant.id.clone(), why.to_owned()]);
+        }
         let mut skipped = Table::new([left("SKIPPED"), left("WHY")]);
         for tenant in &self.tenants {
             if let Some(why) = &tenant.skipped_because {
                 skipped.row([tenant.id.clone(), why.clone()]);
             }
         }
-        for table in [failures, skipped] {
+        for table in [failures, drifted, skipped] {
             if !table.is_empty() {
                 write!(f, "\n{table}")?;
             }
@@ -344,7 +353,9 @@ impl Document for Migrated {
     }
 
     fn exit(&self) -> Exit {
+        let drifted = self.tenants.iter().any(|tenant| tenant.drifted);
         match self.outcome {
+            "done" if drifted => Exit::Findings,
             "done" => Exit::Done,
             _ => Exit::Failed,
         }

@@ -7,6 +7,13 @@ use crate::program::Place;
 
 /// Three tenants that are behind.
 fn behind() -> Place {
+    behind_with("")
+}
+
+/// The same, of which the first has been changed by this.
+fn behind_with(sql: &str) -> Place {
+    use diesel::connection::SimpleConnection;
+
     let place = Place::new();
     let older = place
         .older_library()
@@ -17,7 +24,27 @@ fn behind() -> Place {
             .create(&id.parse().expect("an id"), NewTenant::named(id))
             .expect("it is created");
     }
+    let first = older.tenant(&"OLD001".parse().expect("an id"));
+    let changed = first
+        .expect("it opens")
+        .unrouted("to break things", |raw| raw.connection().batch_execute(sql));
+    changed.expect("the SQL runs");
     place
+}
+
+#[test]
+fn one_that_is_done_but_drifted_is_named() {
+    let place = behind_with("CREATE TABLE own (id INTEGER)");
+    let ran = place.run(["migrate", "OLD001", "OLD002"]);
+    let told = "DONE, BUT DRIFTED  WHY\nOLD001             its schema is not the one that the migrations make\n\
+                next:\n  tenants verify OLD001\n";
+    assert!(ran.ended(3).ends_with(told), "{ran:?}");
+    let (runs, _) = place.json(["runs"]);
+    let run = runs["runs"][0]["id"].as_str().expect("an id");
+    let (report, code) = place.json(["runs", run]);
+    assert_eq!((&report["tenants"][0]["drifted"], code), (&true.into(), 3));
+    assert_eq!(report["outcome"], "done");
+    place.run(["migrate", "OLD003"]).done();
 }
 
 #[test]
