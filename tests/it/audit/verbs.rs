@@ -408,7 +408,7 @@ fn health(day: &mut Day) {
     day.leaves("verify_shared", &["verify.shared"], |t| {
         t.verify_shared(&options).unwrap()
     });
-    day.leaves("verify_fleet", &["verify.fleet", "verify.shared"], |t| {
+    day.leaves("verify_fleet", &["verify.shared", "verify.fleet"], |t| {
         t.verify_fleet(&options, |_| {}).unwrap()
     });
     sql(&day.tenancy, "TH001", "DROP TABLE archive");

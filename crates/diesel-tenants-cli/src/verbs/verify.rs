@@ -46,6 +46,10 @@ pub(crate) struct Verified {
     failed: Vec<Unseen>,
     /// Directories that belong to no tenant.
     orphans: Vec<String>,
+    /// Tenants whose verdict could not be kept for `list`, `show` and `doctor`.
+    not_remembered: Vec<String>,
+    /// Why.
+    not_remembered_because: Option<String>,
     /// How many tenants have each health.
     counts: BTreeMap<&'static str, usize>,
     next: Vec<String>,
@@ -134,6 +138,8 @@ impl Verify {
             shared: None,
             failed: Vec::new(),
             orphans: Vec::new(),
+            not_remembered: Vec::new(),
+            not_remembered_because: None,
             counts: BTreeMap::new(),
             next: Vec::new(),
         };
@@ -172,6 +178,10 @@ fn all(
         .for_each(|verdict| found.add(app, verdict));
     for (id, error) in fleet.failed {
         found.fail(id, error);
+    }
+    if let Some((ids, error)) = fleet.not_remembered {
+        found.not_remembered = ids.iter().map(ToString::to_string).collect();
+        found.not_remembered_because = Some(Failure::from(error).on_one_line());
     }
     found.shared = Some(Verdict::of(&fleet.shared));
     found.orphans = fleet.orphans.iter().map(ToString::to_string).collect();
@@ -223,6 +233,10 @@ impl Document for Verified {
         for Unseen { id, message } in &self.failed {
             writeln!(f, "{id} could not be looked at: {message}")?;
         }
+        if let Some(why) = &self.not_remembered_because {
+            let tenants = show::count(self.not_remembered.len(), "tenant");
+            writeln!(f, "what was found of {tenants} could not be kept: {why}")?;
+        }
         if all {
             let counts = self
                 .counts
@@ -243,7 +257,8 @@ impl Document for Verified {
     }
 
     fn exit(&self) -> Exit {
-        match (self.failed.is_empty(), self.is_ready()) {
+        let all_done = self.failed.is_empty() && self.not_remembered.is_empty();
+        match (all_done, self.is_ready()) {
             (false, _) => Exit::Failed,
             (true, false) => Exit::Findings,
             (true, true) => Exit::Done,
