@@ -37,7 +37,11 @@ fn routes_prints_every_table_and_finds_one() {
 fn migrations_says_who_is_behind() {
     let place = Place::new();
     place.create("TH001");
+    // One that has no database yet is behind nothing.
+    let soon = ["create", "SOON", "--name", "Soon", "--skip-database"];
+    place.run(soon).done();
     let (document, code) = place.json(["migrations"]);
+    assert_eq!(document["tenants"], 1);
     assert_eq!(
         (document["behind"].as_array().map(Vec::len), code),
         (Some(0), 0)
