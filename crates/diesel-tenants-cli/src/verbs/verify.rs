@@ -159,6 +159,25 @@ impl Verify {
     }
 }
 
+/// What to run next about one tenant. A backup is only for one whose data is lost: whose file cannot be looked at, or is at
+/// another place, has lost nothing, and what it has is newer than any backup.
+fn next_of(found: &Verification, id: TenantId) -> Vec<String> {
+    let behind = |finding: &Finding| matches!(finding, Finding::Behind { .. });
+    let newer = |finding: &Finding| matches!(finding, Finding::NewerGeneration { .. });
+    if found.reasons.iter().any(newer) {
+        let restore = "restore-shared BACKUP --yes-i-mean shared".to_owned();
+        return vec!["backups --shared".to_owned(), restore];
+    }
+    match found.status {
+        Health::Ready => Vec::new(),
+        Health::Incomplete if found.reasons.iter().all(behind) => vec![format!("migrate {id}")],
+        Health::Incomplete => vec![format!("repair {id}")],
+        Health::Missing | Health::Corrupt => vec![format!("backups {id}")],
+        // Where it is, to put its owner, mode or place right as the finding says.
+        _ => vec![format!("path {id}"), format!("verify {id}")],
+    }
+}
+
 fn all(
     app: &App<'_>,
     tenancy: &Tenancy,
@@ -193,14 +212,12 @@ impl Verified {
         *self.counts.entry(found.status.as_str()).or_default() += 1;
         self.tenants.push(Verdict::of(found));
         let Some(id) = found.id else { return };
-        let behind = |finding: &Finding| matches!(finding, Finding::Behind { .. });
-        match found.status {
-            Health::Ready => {}
-            Health::Incomplete if found.reasons.iter().all(behind) => {
-                self.next.push(app.command(&format!("migrate {id}")));
+        for next in next_of(found, id) {
+            let next = app.command(&next);
+            // The shared database is restored once, for whomever.
+            if !self.next.contains(&next) {
+                self.next.push(next);
             }
-            Health::Incomplete => self.next.push(app.command(&format!("repair {id}"))),
-            _ => self.next.push(app.command(&format!("backups {id}"))),
         }
     }
 
