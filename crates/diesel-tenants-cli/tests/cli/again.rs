@@ -70,6 +70,17 @@ fn a_run_is_begun_again_as_it_was() {
     let ran = place.run(words);
     assert!(ran.done().contains("migrated 2 tenants"), "{ran:?}");
     assert!(ran.stdout.contains("2 backups taken before"), "{ran:?}");
+    // One of before a migration is none that `doctor` would be content with.
+    let (doctor, _) = place.json(["doctor"]);
+    let findings = doctor["findings"].as_array().expect("a list");
+    let missing = findings
+        .iter()
+        .filter(|found| found["kind"] == "backup-missing");
+    let missing: Vec<_> = missing.map(|found| found["tenant"].as_str()).collect();
+    assert_eq!(
+        missing,
+        [None, Some("OLD001"), Some("OLD002"), Some("OLD003")]
+    );
 }
 
 #[test]
