@@ -33,10 +33,25 @@ pub(super) fn migrate<C: Backend>(
     let started = Instant::now();
     // Another process may have put it into the run, after creating it a moment ago.
     let find = || registry.tenant_of(claimed.tenant_uuid);
-    let found = find().or_else(|| registry.reload().ok().and_then(|()| find()));
-    let Some(tenant) = found else {
-        skip(claimed, Status::Deleted);
-        return None;
+    let found = match find() {
+        Some(tenant) => Ok(Some(tenant)),
+        None => {
+            let deadline = deadline::after(options.tenant_timeout);
+            let reload = || registry.reload().map_err(LifecycleError::from);
+            patiently(registry, deadline, reload).map(|()| find())
+        }
+    };
+    let tenant = match found {
+        Ok(Some(tenant)) => tenant,
+        Ok(None) => {
+            skip(claimed, Status::Deleted);
+            return None;
+        }
+        // Not deleted for all that is known.
+        Err(error) => {
+            claimed.result.duration = Some(started.elapsed());
+            return Some(fail::<C>(claimed, error.into()));
+        }
     };
     let attempt = Attempt {
         registry,
@@ -64,13 +79,7 @@ pub(super) fn migrate<C: Backend>(
             skip(claimed, Status::Deleted);
             None
         }
-        Err(error) => {
-            claimed.state = TenantState::Failed;
-            let failure = TenantFailure::new::<C>(error);
-            let kind = failure.kind.as_str().to_owned();
-            claimed.result.error = Some((kind, failure.message.clone()));
-            Some(failure)
-        }
+        Err(error) => Some(fail::<C>(claimed, error)),
     };
     claimed.result.backup = made.backup.map(|backup| backup.id);
     claimed.result.to_version = tenant.record().schema_version.clone();
@@ -81,6 +90,14 @@ pub(super) fn migrate<C: Backend>(
     let took = started.elapsed();
     claimed.result.duration = Some(took);
     claimed.result.overran = took.saturating_sub(made.reading) > options.tenant_timeout;
+    failure
+}
+
+fn fail<C: Backend>(claimed: &mut RunTenant, error: TenantError) -> TenantFailure {
+    claimed.state = TenantState::Failed;
+    let failure = TenantFailure::new::<C>(error);
+    let kind = failure.kind.as_str().to_owned();
+    claimed.result.error = Some((kind, failure.message.clone()));
     failure
 }
 
