@@ -45,7 +45,7 @@ mod error;
 #[cfg(feature = "sqlite")]
 mod shared;
 
-pub use drill::{DrillReport, Drilled};
+pub use drill::{DrillOptions, DrillReport, Drilled};
 pub use error::{BackupOwner, RestoreError};
 #[cfg(feature = "sqlite")]
 pub use shared::SharedRestored;

@@ -243,6 +243,10 @@ fn copies(day: &mut Day) {
     // Of a tenant, of one that was purged, of the shared database.
     let three = ["drill.begin", "drill.end"].repeat(3);
     day.leaves("drill_all", &three, |t| t.drill_all().unwrap());
+    day.leaves("drill_newest", &["drill.begin", "drill.end"], |t| {
+        t.drill_newest(&diesel_tenants::DrillOptions::default().sample(1))
+            .unwrap()
+    });
     day.leaves("pin_backup", &["backup.pin"], |t| {
         t.pin_backup(backup.id, true).unwrap()
     });
