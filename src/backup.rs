@@ -52,6 +52,7 @@ pub use listing::{Backups, ListedBackup, ListedSet};
 pub(crate) use manifest::Manifest;
 #[cfg(feature = "sqlite")]
 pub(crate) use reconcile::reconcile;
+pub(crate) use retention::is_there;
 pub use retention::{PruneReport, RetentionPolicy};
 pub use sets::{BackupProgress, BackupSet, BackupSetOptions};
 
@@ -458,6 +459,21 @@ pub(crate) fn find<C: Backend>(
     }
 }
 
+/// Those that count, newest first.
+pub(crate) fn list<C: Backend>(
+    registry: &Registry<C>,
+    of: BackupsOf,
+) -> Result<Vec<BackupRecord>, BackupError> {
+    let stored = registry.ask(|c| c.backup_list(of))?;
+    let storage = &registry.common.storage;
+    let record = |backup: &StoredBackup| {
+        let facts = backup.facts.as_ref()?;
+        let path = storage.backup_path(&place(backup));
+        Some(BackupRecord::new(backup, facts, path))
+    };
+    Ok(stored.iter().filter_map(record).collect())
+}
+
 /// Reads the manifest of the backup at `path`.
 pub(crate) fn read_manifest<C: Backend>(path: &Path) -> Result<Manifest, InvalidBackup> {
     let bytes = C::Storage::backup_manifest(path)?;
@@ -520,14 +536,7 @@ impl<C: Backend> Tenancy<C> {
                 Err(other) => return Err(other.into()),
             },
         };
-        let stored = self.registry.ask(|c| c.backup_list(of))?;
-        let storage = &self.registry.common.storage;
-        let record = |backup: &StoredBackup| {
-            let facts = backup.facts.as_ref()?;
-            let path = storage.backup_path(&place(backup));
-            Some(BackupRecord::new(backup, facts, path))
-        };
-        Ok(stored.iter().filter_map(record).collect())
+        list(&self.registry, of)
     }
 
     /// Looks into a backup: length, hash, integrity, whose it is, schema, rows of each table.

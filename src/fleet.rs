@@ -42,7 +42,7 @@ impl<C: Backend> Tenancy<C> {
     /// - **In waves**: one tenant, then one percent, then the rest, unless [`MigrateFleet`] says otherwise. The first
     ///   failure in a wave before the last ends the run; so does a failure too many.
     /// - **A tenant that fails does not stop the rest.** It stands in the report with its error. What was committed of it
-    ///   stays, what was not left nothing.
+    ///   stays, what was not left nothing. In the next run it is [no canary](MigrateFleet::waves), whatever its id.
     /// - **Suspended and archived tenants are migrated too.** Those that are being made, restored or deleted are skipped.
     ///   Tenants that are created while it goes on are no part of it.
     /// - **One run at a time, and any number of processes on it.** A process that asks for the same migrations and the

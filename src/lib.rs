@@ -539,8 +539,8 @@ pub use reference::{
 };
 pub use registry::TenantHandle;
 pub use restore::{
-    BackupOwner, CloneOptions, DrillReport, Drilled, RestoreError, RestoreOptions, Restored,
-    SharedRestored, Undone,
+    BackupOwner, CloneOptions, DrillOptions, DrillReport, Drilled, RestoreError, RestoreOptions,
+    Restored, SharedRestored, Undone,
 };
 pub use router::{RouteEntry, RoutingTable};
 pub use scope::{Admits, Reads, Route, ScopeKind, Shared, Tenant};

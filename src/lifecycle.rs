@@ -11,7 +11,7 @@
 //! | purge | those of [`final_backup`], if one is taken, and of [`purge`] | the status `deleting`: from there on it is finished |
 //! | delete, undelete, hold, rename, quota | none: one transaction on the catalogue | that transaction |
 //! | migrate | `migrate-tenant.begun`, those of the runner, `migrate-tenant.committed` | each migration's own |
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -216,16 +216,27 @@ pub(crate) fn compact<C: Backend>(
 /// The statuses in which a tenant has a database that can be migrated.
 pub(crate) const MIGRATABLE: [Status; 3] = [Status::Active, Status::Suspended, Status::Archived];
 
+/// What became of a tenant that has all migrations now.
+pub(crate) struct Migrated {
+    pub(crate) applied: Vec<Applied>,
+    /// Whether its schema is another one than the migrations make, all the same.
+    pub(crate) drifted: bool,
+}
+
+/// Migrates a tenant. How long it was looked through for damage is added to `looked`: that takes as long as the database is
+/// large, and the deadline is for the migrations.
 pub(crate) fn migrate_one<C: Backend>(
     registry: &Registry<C>,
     tenant: &Tenant<C>,
     options: MigrateOptions,
-) -> Result<Vec<Applied>, LifecycleError> {
+    looked: &mut Duration,
+) -> Result<Migrated, LifecycleError> {
     let kind = OperationKind::Migrate;
     crate::observe::operation(tenant.record().id, kind, || {
         let (operation, _running) = begin(registry, tenant, kind, &MIGRATABLE, None)?;
         hit("migrate-tenant.begun");
-        let result = migrate_begun(registry, &tenant.record(), &operation, options);
+        let record = tenant.record();
+        let result = migrate_begun(registry, &record, &operation, options, looked);
         settled(registry, &operation, result)
     })
 }
@@ -234,17 +245,19 @@ fn migrate_begun<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
     operation: &Operation,
-    options: MigrateOptions,
-) -> Result<Vec<Applied>, LifecycleError> {
+    mut options: MigrateOptions,
+    looked: &mut Duration,
+) -> Result<Migrated, LifecycleError> {
     let (storage, set) = (&registry.common.storage, &registry.common.tenant_migrations);
     // A set that makes a table of the other scope, or a reference that leads nowhere, must not reach any tenant. One
     // whose template cannot be made for another reason fails below, with its own error.
-    if let Err(
-        error @ (StorageError::TableOfOtherScope { .. } | StorageError::DanglingReference { .. }),
-    ) = registry.common.prepare_template()
-    {
-        return Err(error.into());
-    }
+    let template = match registry.common.prepare_template() {
+        Err(
+            error @ (StorageError::TableOfOtherScope { .. }
+            | StorageError::DanglingReference { .. }),
+        ) => return Err(error.into()),
+        template => template.ok(),
+    };
     let (key, generation) = (record.key(), record.generation);
     let mut opened = match options.deadline {
         None => storage.connect_tenant(&key, generation)?,
@@ -254,7 +267,12 @@ fn migrate_begun<C: Backend>(
         }
     };
     if options.check_first {
-        check(record, &mut opened.conn)?;
+        let began = Instant::now();
+        let checked = check(record, &mut opened.conn);
+        let took = began.elapsed();
+        *looked += took;
+        options.deadline = options.deadline.map(|deadline| deadline + took);
+        checked?;
     }
     let applied = migrate::run_pending(&mut opened.conn, set, options);
     let applied = applied.map_err(|source| LifecycleError::Migrate {
@@ -264,7 +282,14 @@ fn migrate_begun<C: Backend>(
     let (now, digest) = schema_and_ledger(registry, &mut opened.conn, operation, record)?;
     registry.change(|c| c.catalog_commit_ledger(operation, &now, &digest))?;
     hit("migrate-tenant.committed");
-    Ok(applied)
+    // A ledger that is right says nothing of what else was done to the schema, and no row has to be read to see it.
+    let drifted = match (&now.schema, template) {
+        (Some((version, found)), Some(wanted)) => {
+            version.as_deref() == set.latest() && found != wanted
+        }
+        _ => false,
+    };
+    Ok(Migrated { applied, drifted })
 }
 
 /// Refuses a database that is damaged, before anything is written to it.

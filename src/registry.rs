@@ -589,7 +589,8 @@ impl<C: Backend> Registry<C> {
                 let whose = Whose::Tenant(id);
                 return Err(OpenError::Connect(ConnectError::Schema { whose, mismatch }));
             }
-            match crate::lifecycle::migrate_one(self, tenant, MigrateOptions::default()) {
+            let options = MigrateOptions::default();
+            match crate::lifecycle::migrate_one(self, tenant, options, &mut Duration::default()) {
                 Ok(_) => {}
                 Err(LifecycleError::InProgress { .. }) if Instant::now() + pause < until => {
                     std::thread::sleep(pause);

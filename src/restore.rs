@@ -46,7 +46,7 @@ mod error;
 mod shared;
 mod undo;
 
-pub use drill::{DrillReport, Drilled};
+pub use drill::{DrillOptions, DrillReport, Drilled};
 pub use error::{BackupOwner, RestoreError};
 #[cfg(feature = "sqlite")]
 pub use shared::SharedRestored;

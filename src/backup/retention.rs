@@ -240,7 +240,10 @@ fn is_past<C: Backend>(
 }
 
 /// Whether a backup is where the catalogue says, with its manifest and its length. Its bytes are not read.
-fn is_there<C: Backend>(registry: &Registry<C>, backup: &BackupRecord) -> Result<(), BackupError> {
+pub(crate) fn is_there<C: Backend>(
+    registry: &Registry<C>,
+    backup: &BackupRecord,
+) -> Result<(), BackupError> {
     let found = find(registry, &BackupRef::from(backup))?;
     Ok(C::Storage::backup_length(
         &found.path,

@@ -1,4 +1,6 @@
 //! The audit log and the break-glass grants: what the catalogue keeps of who did what.
+use std::collections::HashMap;
+
 use diesel::result::QueryResult;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -210,6 +212,8 @@ pub trait AuditStore {
     fn audit_chain(&mut self, from: i64, limit: i64) -> QueryResult<Vec<Row>>;
     /// Rows the filter lets through, in order, at most `limit`.
     fn audit_rows(&mut self, filter: &AuditFilter, limit: i64) -> QueryResult<Vec<Row>>;
+    /// The newest row of this action about each tenant and, without one, about the shared database, by its number.
+    fn audit_newest_of(&mut self, action: &str) -> QueryResult<HashMap<Option<Uuid>, i64>>;
     /// The earliest time that the newest `entries` rows name.
     fn audit_seen(&mut self, entries: i64) -> QueryResult<Option<i64>>;
     /// Takes away the oldest rows, up to the first that is not older than `before`, and notes that in the log. Returns

@@ -1,4 +1,5 @@
 //! The statements of the audit log and the grants. Mounted once per backend, whose module above names `Conn` and `write`.
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use diesel::dsl::sql;
@@ -6,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use uuid::Uuid;
 
+use super::queries::uuid;
 use super::{Conn, write};
 use crate::access::{ActorKind, Principal};
 use crate::audit::{AuditFilter, AuditNote, PRUNE};
@@ -208,6 +210,18 @@ impl AuditStore for Conn {
             .into_iter()
             .map(|row| same_fields!(row -> Row))
             .collect())
+    }
+
+    fn audit_newest_of(&mut self, action: &str) -> QueryResult<HashMap<Option<Uuid>, i64>> {
+        let rows = audit::table
+            .filter(audit::action.eq(action))
+            .group_by(audit::tenant_uuid)
+            .select((audit::tenant_uuid, diesel::dsl::max(audit::seq)))
+            .load::<(Option<Vec<u8>>, Option<i64>)>(self)?;
+        let read = |(tenant, seq): (Option<Vec<u8>>, Option<i64>)| {
+            Ok((tenant.as_deref().map(uuid).transpose()?, seq.unwrap_or(0)))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     fn audit_rows(&mut self, filter: &AuditFilter, limit: i64) -> QueryResult<Vec<Row>> {

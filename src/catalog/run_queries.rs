@@ -1,5 +1,5 @@
 //! The statements on runs. Mounted once per backend, whose module above names `Conn` and `write`.
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -11,8 +11,8 @@ use super::{Conn, write};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::catalog::runs::{
-    Claimed, Counts, REMEMBERED, Run, RunOutcome, RunResult, RunStore, RunTenant, RunWorker,
-    TenantState, run_tenants, run_workers, runs,
+    Claimed, Counts, LastFailure, REMEMBERED, Run, RunOutcome, RunResult, RunStore, RunTenant,
+    RunWorker, TenantState, run_tenants, run_workers, runs,
 };
 use crate::catalog::{from_millis, to_millis};
 
@@ -582,5 +582,28 @@ impl RunStore for Conn {
             .into_iter()
             .map(RunTenantRow::read)
             .collect()
+    }
+
+    fn runs_last_failures(&mut self) -> QueryResult<HashMap<Uuid, LastFailure>> {
+        // Newer ones take the place of older ones: the keys are uuids of version 7.
+        let rows = runs::table
+            .inner_join(run_tenants::table.on(run_tenants::run_id.eq(runs::id)))
+            .filter(runs::kind.eq(MIGRATE))
+            .filter(run_tenants::state.eq(TenantState::Failed.as_str()))
+            .order(runs::id)
+            .select((
+                run_tenants::tenant_uuid,
+                runs::target_digest,
+                run_tenants::to_version,
+            ))
+            .load::<(Vec<u8>, String, Option<String>)>(self)?;
+        let read = |(tenant, target_digest, at_version): (Vec<u8>, _, _)| {
+            let failure = LastFailure {
+                target_digest,
+                at_version,
+            };
+            Ok((uuid(&tenant)?, failure))
+        };
+        rows.into_iter().map(read).collect()
     }
 }

@@ -5,6 +5,7 @@
 //! claims pending tenants, a few at a time, and records what became of each. What a dead worker has claimed is given
 //! back by whoever notices. A run is finished by its last worker. [`RunStore`] is what the engine asks of the catalogue;
 //! each method is one short transaction, since all workers share the catalogue's write lock.
+use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -129,6 +130,7 @@ pub struct Run {
     pub target_version: Option<String>,
     pub target_digest: String,
     pub selection: String,
+    /// Those whose failures count. The wave of this number, if there is one, is that of the tenants that were known to fail.
     pub waves: u64,
     /// The run stops when more than this many tenants have failed. `None`: never.
     pub failures_allowed: Option<u64>,
@@ -144,6 +146,9 @@ pub struct Run {
 impl Run {
     /// Whether a tenant's failure ends the run, which has now failed `self.counts.failed` times.
     pub fn stops_at_failure_in(&self, wave: u64) -> bool {
+        if wave >= self.waves {
+            return false;
+        }
         let canary = wave + 1 < self.waves && !self.canaries_may_fail;
         canary
             || self
@@ -170,6 +175,16 @@ impl Counts {
         self.total
             .saturating_sub(self.done + self.failed + self.skipped)
     }
+}
+
+/// A tenant's newest failure among the runs that are remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct LastFailure {
+    /// Of the run.
+    pub target_digest: String,
+    /// The newest migration the tenant had afterwards.
+    pub at_version: Option<String>,
 }
 
 /// One call of one process that works on a run.
@@ -202,7 +217,7 @@ pub struct RunResult {
     pub applied: Vec<String>,
     pub duration: Option<Duration>,
     pub overran: bool,
-    /// The word for the kind, and the text.
+    /// The word for the kind, and the text. Of one that was skipped, why; of one that is done, that it has drifted.
     pub error: Option<(String, String)>,
     /// The backup that was taken before.
     pub backup: Option<Uuid>,
@@ -272,6 +287,8 @@ pub trait RunStore {
     fn runs_find(&mut self, run: Uuid) -> QueryResult<Option<Run>>;
     /// The tenants of a run, in the order they are taken.
     fn runs_tenants(&mut self, run: Uuid) -> QueryResult<Vec<RunTenant>>;
+    /// The newest failure of each tenant, by its uuid.
+    fn runs_last_failures(&mut self) -> QueryResult<HashMap<Uuid, LastFailure>>;
 }
 
 diesel::table! {
@@ -317,6 +334,7 @@ diesel::table! {
         backup -> Nullable<Binary>,
     }
 }
+diesel::allow_tables_to_appear_in_same_query!(runs, run_tenants);
 diesel::table! {
     #[sql_name = "__tenants_run_workers"]
     run_workers (id) {

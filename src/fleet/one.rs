@@ -1,18 +1,19 @@
 //! One tenant of a run.
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::error::TenantError;
 use super::options::{Hook, MigrateFleet};
 use super::plan::skip;
-use super::report::TenantFailure;
+use super::report::{TenantFailure, drift};
 use crate::backend::{Backend, ConnectError, StorageError};
 use crate::backup::{self, BackupError, BackupOptions, BackupReason, BackupRecord};
+use crate::catalog::backups::BackupsOf;
 use crate::catalog::runs::{RunTenant, TenantState};
 use crate::catalog::{Status, TenantRecord};
 use crate::deadline;
 use crate::error::LifecycleError;
 use crate::failpoint::hit;
-use crate::lifecycle;
+use crate::lifecycle::{self, Migrated};
 use crate::migrate::{Applied, MigrateOptions};
 use crate::registry::{Registry, Tenant};
 use crate::tenancy::Tenancy;
@@ -26,15 +27,31 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) fn migrate<C: Backend>(
     registry: &Registry<C>,
     options: &MigrateFleet,
+    run_began_at: SystemTime,
     claimed: &mut RunTenant,
 ) -> Option<TenantFailure> {
     let started = Instant::now();
     // Another process may have put it into the run, after creating it a moment ago.
     let find = || registry.tenant_of(claimed.tenant_uuid);
-    let found = find().or_else(|| registry.reload().ok().and_then(|()| find()));
-    let Some(tenant) = found else {
-        skip(claimed, Status::Deleted);
-        return None;
+    let found = match find() {
+        Some(tenant) => Ok(Some(tenant)),
+        None => {
+            let deadline = deadline::after(options.tenant_timeout);
+            let reload = || registry.reload().map_err(LifecycleError::from);
+            patiently(registry, deadline, reload).map(|()| find())
+        }
+    };
+    let tenant = match found {
+        Ok(Some(tenant)) => tenant,
+        Ok(None) => {
+            skip(claimed, Status::Deleted);
+            return None;
+        }
+        // Not deleted for all that is known.
+        Err(error) => {
+            claimed.result.duration = Some(started.elapsed());
+            return Some(fail::<C>(claimed, error.into()));
+        }
     };
     let attempt = Attempt {
         registry,
@@ -42,14 +59,16 @@ pub(super) fn migrate<C: Backend>(
         backup_first: options.backup_first,
         check_first: options.check_first,
         before_each: options.before_each.as_deref(),
-        deadline: deadline::after(options.tenant_timeout),
+        timeout: options.tenant_timeout,
         bounded: true,
+        backed_up_since: (claimed.attempts > 1).then_some(run_began_at),
     };
-    let mut backup = None;
-    let failure = match attempt.make(&mut backup) {
-        Ok(applied) => {
+    let mut made = Made::default();
+    let failure = match attempt.make(&mut made) {
+        Ok(Migrated { applied, drifted }) => {
             claimed.state = TenantState::Done;
             claimed.result.applied = applied.into_iter().map(|it| it.version).collect();
+            claimed.result.error = drifted.then(drift);
             None
         }
         Err(TenantError::Migrate(LifecycleError::WrongStatus { status, .. })) => {
@@ -60,15 +79,9 @@ pub(super) fn migrate<C: Backend>(
             skip(claimed, Status::Deleted);
             None
         }
-        Err(error) => {
-            claimed.state = TenantState::Failed;
-            let failure = TenantFailure::new::<C>(error);
-            let kind = failure.kind.as_str().to_owned();
-            claimed.result.error = Some((kind, failure.message.clone()));
-            Some(failure)
-        }
+        Err(error) => Some(fail::<C>(claimed, error)),
     };
-    claimed.result.backup = backup.map(|backup| backup.id);
+    claimed.result.backup = made.backup.map(|backup| backup.id);
     claimed.result.to_version = tenant.record().schema_version.clone();
     if claimed.state == TenantState::Failed {
         // Those before the one that failed are committed.
@@ -76,7 +89,15 @@ pub(super) fn migrate<C: Backend>(
     }
     let took = started.elapsed();
     claimed.result.duration = Some(took);
-    claimed.result.overran = took > options.tenant_timeout;
+    claimed.result.overran = took.saturating_sub(made.reading) > options.tenant_timeout;
+    failure
+}
+
+fn fail<C: Backend>(claimed: &mut RunTenant, error: TenantError) -> TenantFailure {
+    claimed.state = TenantState::Failed;
+    let failure = TenantFailure::new::<C>(error);
+    let kind = failure.kind.as_str().to_owned();
+    claimed.result.error = Some((kind, failure.message.clone()));
     failure
 }
 
@@ -106,7 +127,7 @@ impl MigrateTenant {
         }
     }
 
-    /// How long it may take, as [`MigrateFleet::tenant_timeout`]. Default: the
+    /// How long it may take, as [`MigrateFleet::tenant_timeout`]: a backup and a look are not counted. Default: the
     /// [drain timeout](crate::Builder::drain_timeout) for waiting until nothing else is done to the tenant, and no
     /// limit from then on.
     pub fn timeout(self, timeout: Duration) -> Self {
@@ -125,6 +146,9 @@ pub struct TenantMigrated {
     pub applied: Vec<Applied>,
     /// The backup that was taken before. `None` where none was wanted, or nothing was to be done.
     pub backup: Option<BackupRecord>,
+    /// Whether its schema is another one than the migrations make, although it has them all: somebody changed it beside
+    /// them. [`Tenancy::verify`] names every difference.
+    pub drifted: bool,
 }
 
 impl<C: Backend> Tenancy<C> {
@@ -138,8 +162,10 @@ impl<C: Backend> Tenancy<C> {
         let tenant = self.registry.tenant(id)?;
         let wait = self.registry.settings.drain_timeout;
         patiently(&self.registry, deadline::after(wait), || {
-            lifecycle::migrate_one(&self.registry, &tenant, MigrateOptions::default())
+            let options = MigrateOptions::default();
+            lifecycle::migrate_one(&self.registry, &tenant, options, &mut Duration::default())
         })
+        .map(|migrated| migrated.applied)
     }
 
     /// [`migrate_tenant`](Self::migrate_tenant), with options.
@@ -160,12 +186,17 @@ impl<C: Backend> Tenancy<C> {
             backup_first: options.backup_first,
             check_first: options.check_first,
             before_each: None,
-            deadline: deadline::after(wait),
+            timeout: wait,
             bounded: options.timeout.is_some(),
+            backed_up_since: None,
         };
-        let mut backup = None;
-        let applied = attempt.make(&mut backup)?;
-        Ok(TenantMigrated { applied, backup })
+        let mut made = Made::default();
+        let Migrated { applied, drifted } = attempt.make(&mut made)?;
+        Ok(TenantMigrated {
+            applied,
+            backup: made.backup,
+            drifted,
+        })
     }
 }
 
@@ -175,16 +206,28 @@ struct Attempt<'a, C: Backend> {
     backup_first: bool,
     check_first: bool,
     before_each: Option<&'a Hook>,
-    deadline: Instant,
-    /// Whether the deadline is one for the migrations, too, and not for waiting alone.
+    /// For waiting until nothing else is done to the tenant, and again for the hook and migrating it. Backing it up and
+    /// looking through it take as long as it is large, and are not counted.
+    timeout: Duration,
+    /// Whether the timeout is one for the migrations, too, and not for waiting alone.
     bounded: bool,
+    /// A backup that was taken before it is migrated, since then, is this attempt's too.
+    backed_up_since: Option<SystemTime>,
+}
+
+/// What is known of an attempt also where it fails.
+#[derive(Default)]
+struct Made {
+    backup: Option<BackupRecord>,
+    /// How long backing it up and looking through it took.
+    reading: Duration,
 }
 
 impl<C: Backend> Attempt<'_, C> {
-    /// Returns what was applied. A backup that was taken on the way is there also where it fails after that.
-    fn make(&self, backup: &mut Option<BackupRecord>) -> Result<Vec<Applied>, TenantError> {
+    fn make(&self, made: &mut Made) -> Result<Migrated, TenantError> {
+        let mut deadline = deadline::after(self.timeout);
         if self.backup_first || self.before_each.is_some() {
-            self.patiently(|| self.is_left_alone())?;
+            patiently(self.registry, deadline, || self.is_left_alone())?;
             let record = self.tenant.record();
             let id = record.id;
             if !lifecycle::MIGRATABLE.contains(&record.status) {
@@ -192,37 +235,65 @@ impl<C: Backend> Attempt<'_, C> {
                 return Err(LifecycleError::WrongStatus { id, status, to }.into());
             }
             if self.backup_first && self.misses_something(&record) {
-                let options = BackupOptions::new().reason(BackupReason::BeforeMigrate);
-                let taken = self.patiently(|| {
-                    backup::take(self.registry, self.tenant, &options).map_err(|source| {
-                        let source = Box::new(source);
-                        TenantError::Backup { id, source }
-                    })
-                });
-                *backup = Some(taken?);
+                let began = Instant::now();
+                let taken = patiently(self.registry, deadline, || self.back_up(&record));
+                made.reading += began.elapsed();
+                made.backup = Some(taken?);
                 hit("migrate-tenant.backed-up");
+                deadline = deadline::after(self.timeout);
             }
             if let Some(hook) = self.before_each {
                 hook(&record).map_err(|source| TenantError::Before { id, source })?;
             }
         }
         let options = MigrateOptions {
-            deadline: self.bounded.then_some(self.deadline),
+            deadline: self.bounded.then_some(deadline),
             check_first: self.check_first,
             ..MigrateOptions::default()
         };
-        let migrate = || lifecycle::migrate_one(self.registry, self.tenant, options);
-        Ok(self.patiently(migrate)?)
+        let looked = &mut made.reading;
+        let migrate = || lifecycle::migrate_one(self.registry, self.tenant, options, looked);
+        Ok(patiently(self.registry, deadline, migrate)?)
+    }
+
+    /// Takes a backup, unless the run has taken one of this very generation and schema already: a large database that is
+    /// begun anew again and again would fill the disk with copies of itself.
+    fn back_up(&self, record: &TenantRecord) -> Result<BackupRecord, TenantError> {
+        let taken = match self.backed_up_since {
+            Some(since) => self.backed_up_already(record, since),
+            None => Ok(None),
+        };
+        let options = BackupOptions::new().reason(BackupReason::BeforeMigrate);
+        let taken = taken.and_then(|taken| match taken {
+            Some(taken) => Ok(taken),
+            None => backup::take(self.registry, self.tenant, &options),
+        });
+        taken.map_err(|source| TenantError::Backup {
+            id: record.id,
+            source: Box::new(source),
+        })
+    }
+
+    fn backed_up_already(
+        &self,
+        record: &TenantRecord,
+        since: SystemTime,
+    ) -> Result<Option<BackupRecord>, BackupError> {
+        let backups = backup::list(self.registry, BackupsOf::Tenant(record.uuid))?;
+        let serves = |backup: &BackupRecord| {
+            backup.reason == BackupReason::BeforeMigrate
+                && backup.taken_at >= since
+                && backup.generation == record.generation
+                && backup.schema_version == record.schema_version
+                && backup::is_there(self.registry, backup).is_ok()
+        };
+        Ok(backups.into_iter().find(serves))
     }
 
     /// Whether there is something to be done, as the catalogue has it: if it is wrong, there is nothing to be lost.
     fn misses_something(&self, record: &TenantRecord) -> bool {
         let set = &self.registry.common.tenant_migrations;
         set.gate(record.schema_version.as_deref()).is_err()
-    }
-
-    fn patiently<T, E: Passing>(&self, attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
-        patiently(self.registry, self.deadline, attempt)
     }
 
     /// Whether no operation is open on the tenant, after settling one that a dead process left.

@@ -110,6 +110,10 @@ impl MigrateFleet {
     /// process works on it. Default: one tenant, one percent, the rest. `[]` is all at once.
     ///
     /// All but the last wave are *canaries*: the first failure among them stops the run, whatever the stop rule says.
+    ///
+    /// Tenants that are known to fail are in none of them: those that would be refused, and those that failed in a run to
+    /// the same target and were not migrated since. They are a wave of their own at the end, and their failing again ends
+    /// no run. One that failed on the way to another target comes after all that did not.
     pub fn waves(self, waves: impl IntoIterator<Item = Wave>) -> Self {
         Self {
             waves: waves.into_iter().collect(),
@@ -134,7 +138,8 @@ impl MigrateFleet {
         }
     }
 
-    /// How long one tenant may take. Default 60 s.
+    /// How long one tenant may take, beside [its backup](Self::backup_first) and the [look through it](Self::check_first),
+    /// which take as long as it is large. Default 60 s.
     ///
     /// It bounds every wait: for other operations on the tenant, for locks on its database, for file descriptors; and no
     /// migration is begun after it. What it cannot do is interrupt a script that is running: that one is finished, and
@@ -162,7 +167,8 @@ impl MigrateFleet {
         }
     }
 
-    /// Begins with these tenants, in this order; the others follow in the order of their ids. So they are the canaries.
+    /// Begins with these tenants, in this order; the others follow in the order of their ids, those that may well fail last.
+    /// So they are the canaries, also if they are known to fail.
     pub fn first(self, ids: impl IntoIterator<Item = TenantId>) -> Self {
         Self {
             first: ids.into_iter().collect(),
@@ -178,7 +184,8 @@ impl MigrateFleet {
 
     /// Whether each tenant is backed up just before it is migrated, into the `backups` of the data directory, for the
     /// reason [`BeforeMigrate`](crate::BackupReason::BeforeMigrate). Where that fails the tenant fails, unmigrated; the
-    /// report names the backup. Tenants that need nothing are not backed up. Default: no.
+    /// report names the backup. Tenants that need nothing are not backed up. Where a run was cut short after a tenant's
+    /// backup, going on with it takes no other one. Default: no.
     ///
     /// A backup looks through the whole database first, so one that is damaged is refused on the way.
     pub fn backup_first(self, yes: bool) -> Self {

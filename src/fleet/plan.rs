@@ -3,7 +3,7 @@
 //! The catalogue knows of each tenant the newest migration and the digest of its ledger. Where the digest is the one that
 //! this program's set leaves behind at that version, the tenant has exactly this program's migrations up to there, and
 //! what it lacks is known without opening it. Where it is another one, or none is known, a run has to look.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,7 +30,7 @@ pub struct FleetPlan {
     pub target_version: Option<String>,
     /// What names the whole target set.
     pub target_digest: String,
-    /// How many tenants each wave would have.
+    /// How many tenants each wave would have. The last one is that of the tenants that are known to fail, if there are any.
     pub waves: Vec<u64>,
     /// The tenants that would be worked on, in the order they would be taken; then the others, by id.
     pub tenants: Vec<TenantPlan>,
@@ -96,6 +96,20 @@ pub enum PlannedAction {
 pub(super) struct Planned {
     pub(super) record: Arc<TenantRecord>,
     pub(super) action: PlannedAction,
+    prospect: Prospect,
+}
+
+/// How likely a tenant is to fail: the likelier, the later its turn, or it would be the canary of every run and end each
+/// one with everybody else left.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Prospect {
+    /// Nothing speaks against it, or it was asked to be among the first.
+    Good,
+    /// It failed in a run to another target, and was not migrated since.
+    Doubtful,
+    /// It would be refused, or it failed in a run to this target and was not migrated since. That it fails says nothing
+    /// new about the migrations, so it ends no run.
+    KnownBad,
 }
 
 impl Planned {
@@ -120,11 +134,44 @@ pub(super) fn from_catalogue<C: Backend>(
             true => foreseer.foresee(&record, options.deep),
             false => PlannedAction::Skip,
         };
-        Planned { record, action }
+        Planned {
+            record,
+            action,
+            prospect: Prospect::Good,
+        }
     });
     let (mut work, mut rest): (Vec<_>, Vec<_>) = planned.partition(Planned::is_work);
+    put_the_doubtful_last(registry, options, &mut work)?;
     work.append(&mut rest);
     Ok(work)
+}
+
+/// Those that were asked to be among the first stay there: who names one wants to see what becomes of it.
+fn put_the_doubtful_last<C: Backend>(
+    registry: &Registry<C>,
+    options: &MigrateFleet,
+    work: &mut [Planned],
+) -> Result<(), FleetError> {
+    if work.is_empty() {
+        return Ok(());
+    }
+    let failures = registry.ask(|c| c.runs_last_failures())?;
+    let target = registry.common.tenant_migrations.digest().to_string();
+    let first: HashSet<_> = options.first.iter().map(TenantId::folded).collect();
+    for it in work.iter_mut() {
+        let failure = failures.get(&it.record.uuid);
+        // One that has another version by now has been mended, whoever did it.
+        let failure = failure.filter(|failure| failure.at_version == it.record.schema_version);
+        it.prospect = match (&it.action, failure) {
+            _ if first.contains(&it.record.id.folded()) => Prospect::Good,
+            (PlannedAction::Refuse { .. }, _) => Prospect::KnownBad,
+            (_, Some(failure)) if failure.target_digest == target => Prospect::KnownBad,
+            (_, Some(_)) => Prospect::Doubtful,
+            (_, None) => Prospect::Good,
+        };
+    }
+    work.sort_by_key(|it| it.prospect);
+    Ok(())
 }
 
 /// The tenants that were asked for, in the order they are taken.
@@ -217,10 +264,39 @@ fn pending_migration(script: &MigrationScript) -> PendingMigration {
     }
 }
 
+/// How many tenants the waves of a run have.
+pub(super) struct Waves {
+    /// Those whose failures count.
+    pub(super) counting: Vec<u64>,
+    /// The last one.
+    pub(super) known_bad: u64,
+}
+
+impl Waves {
+    /// `work` are the tenants to be worked on.
+    fn of<'a>(work: impl Iterator<Item = &'a Planned>, options: &MigrateFleet) -> Self {
+        let (bad, others): (Vec<_>, Vec<_>) =
+            work.partition(|it| it.prospect == Prospect::KnownBad);
+        Self {
+            counting: options.wave_sizes(others.len() as u64),
+            known_bad: bad.len() as u64,
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<u64> {
+        let bad = (self.known_bad > 0).then_some(self.known_bad);
+        self.counting.iter().copied().chain(bad).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.counting.is_empty() && self.known_bad == 0
+    }
+}
+
 /// The tenants of a new run, and how many each wave has.
-pub(super) fn into_run(planned: &[Planned], options: &MigrateFleet) -> (Vec<RunTenant>, Vec<u64>) {
-    let work = planned.iter().filter(|it| it.is_work()).count() as u64;
-    let sizes = options.wave_sizes(work);
+pub(super) fn into_run(planned: &[Planned], options: &MigrateFleet) -> (Vec<RunTenant>, Waves) {
+    let found = Waves::of(planned.iter().filter(|it| it.is_work()), options);
+    let sizes = found.all();
     let waves = sizes
         .iter()
         .zip(0..)
@@ -249,7 +325,7 @@ pub(super) fn into_run(planned: &[Planned], options: &MigrateFleet) -> (Vec<RunT
         }
         tenant
     });
-    (tenants.collect(), sizes)
+    (tenants.collect(), found)
 }
 
 /// Skips a tenant for its status.
@@ -266,8 +342,7 @@ pub(super) fn plan<C: Backend>(
     let waves = match options.deep {
         true => {
             look_into_all(registry, options, &mut planned);
-            let work = planned.iter().filter(|it| it.is_work()).count();
-            options.wave_sizes(work as u64)
+            Waves::of(planned.iter().filter(|it| it.is_work()), options)
         }
         false => into_run(&planned, options).1,
     };
@@ -277,7 +352,7 @@ pub(super) fn plan<C: Backend>(
     Ok(FleetPlan {
         target_version: set.latest().map(str::to_owned),
         target_digest: set.digest().to_string(),
-        waves,
+        waves: waves.all(),
         tenants: work
             .into_iter()
             .map(|it| TenantPlan {

@@ -33,7 +33,7 @@ pub struct FleetReport {
     /// When it was finished.
     #[serde(serialize_with = "unix_millis_or_null")]
     pub finished_at: Option<SystemTime>,
-    /// In how many waves.
+    /// In how many waves, that of the tenants that were known to fail included.
     pub waves: u64,
     /// How many tenants are where.
     pub totals: FleetTotals,
@@ -43,7 +43,8 @@ pub struct FleetReport {
 }
 
 impl FleetReport {
-    /// Whether every tenant has what it should have, but for those whose status did not allow it.
+    /// Whether every tenant has what it should have, but for those whose status did not allow it. Those that have
+    /// [drifted](Self::drifted) have all migrations.
     pub fn is_success(&self) -> bool {
         self.outcome == RunOutcome::Done
     }
@@ -52,6 +53,11 @@ impl FleetReport {
     pub fn failures(&self) -> impl Iterator<Item = &TenantReport> {
         let tenants = self.tenants.iter();
         tenants.filter(|tenant| tenant.state == TenantState::Failed)
+    }
+
+    /// The tenants that have all migrations, and a schema that is another one than they make.
+    pub fn drifted(&self) -> impl Iterator<Item = &TenantReport> {
+        self.tenants.iter().filter(|tenant| tenant.drifted)
     }
 
     /// The report on one tenant.
@@ -110,6 +116,9 @@ pub struct TenantReport {
     /// Whether it took longer than the time a tenant was given. See
     /// [`MigrateFleet::tenant_timeout`](super::MigrateFleet::tenant_timeout).
     pub overran: bool,
+    /// Whether its schema is another one than the migrations make, although it has them all: somebody changed it beside
+    /// them. [`Tenancy::verify`](crate::Tenancy::verify) names every difference. Looked at only where it was worked on.
+    pub drifted: bool,
     /// How often it was begun: more than once if a process died over it.
     pub attempts: u64,
     /// The backup that was taken before; see [`MigrateFleet::backup_first`](super::MigrateFleet::backup_first).
@@ -146,6 +155,12 @@ impl TenantFailure {
     }
 }
 
+/// What stands in the place of an error where a tenant is done and has drifted.
+pub(super) fn drift() -> (String, String) {
+    let text = "its schema is not the one that the migrations make";
+    ("drifted".to_owned(), text.to_owned())
+}
+
 impl TenantReport {
     pub(super) fn up_to_date(id: TenantId, version: Option<String>) -> Self {
         Self {
@@ -157,6 +172,7 @@ impl TenantReport {
             applied: Vec::new(),
             duration: None,
             overran: false,
+            drifted: false,
             attempts: 0,
             backup: None,
             skipped_because: None,
@@ -166,7 +182,9 @@ impl TenantReport {
 
     pub(super) fn of(tenant: RunTenant) -> Self {
         let result = tenant.result;
+        let drifted = tenant.state == TenantState::Done && result.error.is_some();
         let (skipped_because, error) = match (tenant.state, result.error) {
+            (TenantState::Done, _) => (None, None),
             (TenantState::Skipped, Some((_, why))) => (Some(why), None),
             (_, Some((kind, message))) => {
                 let kind = FailureKind::parse(&kind);
@@ -188,6 +206,7 @@ impl TenantReport {
             applied: result.applied,
             duration: result.duration,
             overran: result.overran,
+            drifted,
             attempts: tenant.attempts,
             backup: result.backup,
             skipped_because,
@@ -214,7 +233,7 @@ pub struct FleetRun {
     /// When it was finished.
     #[serde(serialize_with = "unix_millis_or_null")]
     pub finished_at: Option<SystemTime>,
-    /// In how many waves.
+    /// In how many waves, beside that of the tenants that were known to fail.
     pub waves: u64,
     /// How many tenants are where.
     pub totals: FleetTotals,

@@ -104,6 +104,7 @@ fn work_on<C: Backend>(
         registry,
         options,
         run: entered.run.id,
+        began_at: entered.run.started_at,
         me,
         queue: Mutex::new(VecDeque::new()),
         given_up: AtomicBool::new(false),
@@ -144,7 +145,7 @@ fn enter<C: Backend>(
         let newest = patiently(registry, |c| c.runs_newest())?;
         let planned = plan::from_catalogue(registry, options)?;
         let open = patiently(registry, |c| c.runs_open())?;
-        let (tenants, sizes) = plan::into_run(&planned, options);
+        let (tenants, waves) = plan::into_run(&planned, options);
         if let Some((run, workers)) = open {
             let mut alive = false;
             for worker in &workers {
@@ -161,7 +162,7 @@ fn enter<C: Backend>(
                         resumed: !alive,
                     })));
                 }
-            } else if sizes.is_empty() {
+            } else if waves.is_empty() {
                 return Ok(Entrance::NothingToDo(planned));
             } else if alive {
                 let (id, version) = (run.id, run.target_version);
@@ -172,7 +173,7 @@ fn enter<C: Backend>(
             // It was finished in between, or has a worker by now. What that one did has to be seen.
             continue;
         }
-        if sizes.is_empty() {
+        if waves.is_empty() {
             return Ok(Entrance::NothingToDo(planned));
         }
         registry
@@ -185,8 +186,8 @@ fn enter<C: Backend>(
             target_version: set.latest().map(str::to_owned),
             target_digest: target.clone(),
             selection: selection.clone(),
-            waves: sizes.len() as u64,
-            failures_allowed: options.failures_allowed(sizes.iter().sum()),
+            waves: waves.counting.len() as u64,
+            failures_allowed: options.failures_allowed(waves.counting.iter().sum()),
             canaries_may_fail: options.canaries_may_fail,
             instance: me.instance,
             started_at: SystemTime::now(),
@@ -248,6 +249,7 @@ struct Crew<'a, C: Backend> {
     registry: &'a Registry<C>,
     options: &'a MigrateFleet,
     run: Uuid,
+    began_at: SystemTime,
     me: RunWorker,
     /// Claimed, and not begun.
     queue: Mutex<VecDeque<RunTenant>>,
@@ -295,7 +297,7 @@ impl<C: Backend> Crew<'_, C> {
             progress(&FleetProgress {
                 run: self.run,
                 wave: wave + 1,
-                waves: run.waves,
+                waves: run.waves.max(wave + 1),
                 totals: run.counts.into(),
                 finished_here: before.saturating_sub(run.counts.left()),
                 elapsed: started.elapsed(),
@@ -341,7 +343,7 @@ impl<C: Backend> Crew<'_, C> {
 
     fn take_turns(&self, tell: &mut dyn FnMut(Event)) -> Result<(), FleetError> {
         while let Some(mut tenant) = self.next(tell)? {
-            let failure = one::migrate(self.registry, self.options, &mut tenant);
+            let failure = one::migrate(self.registry, self.options, self.began_at, &mut tenant);
             let me = self.me.id;
             let run = patiently(self.registry, |c| c.runs_record(self.run, me, &tenant))?;
             hit("fleet.recorded");
@@ -507,6 +509,7 @@ pub(super) fn one<C: Backend>(registry: &Registry<C>, id: Uuid) -> Result<FleetR
     let run = patiently(registry, |c| c.runs_find(id))?;
     let run = run.ok_or(FleetError::UnknownRun { id })?;
     let tenants = patiently(registry, |c| c.runs_tenants(id))?;
+    let last = tenants.iter().map(|tenant| tenant.wave + 1).max();
     Ok(FleetReport {
         run: Some(id),
         outcome: outcome(registry, &run)?,
@@ -516,7 +519,7 @@ pub(super) fn one<C: Backend>(registry: &Registry<C>, id: Uuid) -> Result<FleetR
         joined: false,
         started_at: run.started_at,
         finished_at: run.finished_at,
-        waves: run.waves,
+        waves: run.waves.max(last.unwrap_or(0)),
         totals: run.counts.into(),
         tenants: tenants.into_iter().map(TenantReport::of).collect(),
     })

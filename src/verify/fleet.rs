@@ -10,6 +10,8 @@ use crate::audit::AuditNote;
 use crate::backend::{Backend, Storage, TenantKey};
 use crate::catalog::Status;
 use crate::catalog::health::NewHealth;
+use crate::error::CatalogError;
+use crate::registry::Registry;
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
@@ -74,6 +76,8 @@ pub struct FleetVerification {
     pub failed: Vec<(TenantId, VerifyError)>,
     /// Directories that are no tenant's.
     pub orphans: Vec<Orphan>,
+    /// Those whose results could not be [remembered](VerifyOptions::remember), and why the first of them could not.
+    pub not_remembered: Option<(Vec<TenantId>, VerifyError)>,
     /// How long it took.
     pub took: Duration,
 }
@@ -100,9 +104,43 @@ impl FleetVerification {
 /// Results are kept in the catalogue in groups of this many, each one transaction.
 const GROUP: usize = 64;
 
+/// How long keeping a group is tried again while others keep the catalogue locked. Each try waits for the busy timeout by
+/// itself.
+const CATALOGUE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Results that are to be kept in the catalogue. That they cannot be is told, and takes nothing away from them.
+#[derive(Default)]
+struct Memory {
+    group: Vec<(TenantId, NewHealth)>,
+    lost: Option<(Vec<TenantId>, VerifyError)>,
+}
+
+impl Memory {
+    fn keep<C: Backend>(&mut self, registry: &Registry<C>) {
+        let (ids, group): (Vec<_>, Vec<_>) = self.group.drain(..).unzip();
+        if group.is_empty() {
+            return;
+        }
+        let until = Instant::now() + CATALOGUE_PATIENCE;
+        let kept = loop {
+            match registry.note(|c| c.health_put(&group)) {
+                Err(error) if C::is_lock_timeout(&error) && Instant::now() < until => {}
+                kept => break kept,
+            }
+        };
+        if let Err(error) = kept {
+            let error = CatalogError::of::<C>(error).into();
+            let (lost, _) = self.lost.get_or_insert_with(|| (Vec::new(), error));
+            lost.extend(ids);
+        }
+    }
+}
+
 impl<C: Backend> Tenancy<C> {
     /// Verifies the shared database and every tenant that has a database, several at once, and looks for directories
     /// that are nobody's.
+    ///
+    /// What is found is told also where it cannot be kept in the catalogue: see [`FleetVerification::not_remembered`].
     ///
     /// `progress` is called on this thread after each tenant. A tenant that cannot be looked at does not stop the
     /// others. As many connections of the budget are taken as there are [workers](VerifyOptions::workers); where the
@@ -124,7 +162,9 @@ impl<C: Backend> Tenancy<C> {
         let next = AtomicUsize::new(0);
         let mut tenants = Vec::new();
         let mut failed = Vec::new();
-        let mut group = Vec::new();
+        let mut memory = Memory::default();
+        // Before the tenants: what fails here has thrown nothing away.
+        let (shared, orphans) = (self.verify_shared(options)?, self.orphans()?);
         std::thread::scope(|threads| {
             let (send, results) = mpsc::sync_channel(workers);
             for _ in 0..workers {
@@ -143,7 +183,7 @@ impl<C: Backend> Tenancy<C> {
                 let result = match result {
                     Ok((found, _)) if found.tenant_status == Some(Status::Reserved) => Ok(found),
                     Ok((found, uuid)) => {
-                        group.push(NewHealth::of(uuid, &found));
+                        memory.group.push((id, NewHealth::of(uuid, &found)));
                         Ok(found)
                     }
                     Err(error) => Err(error),
@@ -158,16 +198,14 @@ impl<C: Backend> Tenancy<C> {
                     Ok(found) => tenants.push(found),
                     Err(error) => failed.push((id, error)),
                 }
-                if options.remember && group.len() == GROUP {
-                    registry.change(|c| c.health_put(&group))?;
-                    group.clear();
+                if options.remember && memory.group.len() == GROUP {
+                    memory.keep(registry);
                 }
             }
-            if options.remember && !group.is_empty() {
-                registry.change(|c| c.health_put(&group))?;
+            if options.remember {
+                memory.keep(registry);
             }
-            Ok::<_, VerifyError>(())
-        })?;
+        });
         let ready = tenants.iter().filter(|found| found.is_ready()).count();
         let entry = AuditNote::of_library("verify.fleet")
             .with("tenants", total)
@@ -177,10 +215,11 @@ impl<C: Backend> Tenancy<C> {
         tenants.sort_by_key(|found| found.id.map(|id| id.folded()));
         failed.sort_by_key(|(id, _)| id.folded());
         Ok(FleetVerification {
-            shared: self.verify_shared(options)?,
+            shared,
             tenants,
             failed,
-            orphans: self.orphans()?,
+            orphans,
+            not_remembered: memory.lost,
             took: started.elapsed(),
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
-use diesel_tenants::backend::{ConnectError, DriftKind, InvalidBackup};
+use diesel_tenants::backend::{ConnectError, InvalidBackup};
 use diesel_tenants::prelude::*;
 use diesel_tenants::{
     BackupError, BackupFilter, BackupOptions, BackupReason, BackupRecord, BackupRef, CloneOptions,
@@ -17,6 +17,7 @@ use crate::app::{self, Fleet, admit, builder, fleet, names};
 use crate::crashes::{self, Operation};
 use crate::world;
 
+mod drills;
 mod faults;
 mod found;
 mod held;

@@ -74,6 +74,7 @@ use diesel::SqliteConnection;
 use diesel_tenants::verify::SharedRefColumn;
 use diesel_tenants::{Builder, Sqlite};
 
+mod again;
 mod app;
 mod commands;
 mod exit;

@@ -57,6 +57,7 @@ fn all() -> Vec<(String, Value)> {
         of::<migrate::Migrated>(),
         of::<migrate::Planned>(),
         of::<runs::Listed>(),
+        of::<runs::Stopped>(),
         of::<verify::Verified>(),
         of::<repair::Planned>(),
         of::<repair::Repaired>(),

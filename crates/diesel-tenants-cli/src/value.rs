@@ -70,6 +70,14 @@ impl FromStr for Span {
     }
 }
 
+/// As it is read again.
+impl Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = humantime::format_duration(self.0).to_string();
+        f.write_str(&text.replace(' ', ""))
+    }
+}
+
 /// A number of bytes such as `500MiB`, `2GB` or `1048576`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size(pub(crate) u64);

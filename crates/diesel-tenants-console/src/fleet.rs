@@ -191,6 +191,9 @@ impl Fragment<'_> {
             text: match (&tenant.error, &tenant.skipped_because) {
                 (Some(error), _) => error.message.clone(),
                 (None, Some(why)) => why.clone(),
+                (None, None) if tenant.drifted => {
+                    "its schema is not the one that the migrations make".to_owned()
+                }
                 (None, None) => tenant.applied.join(", "),
             },
         };

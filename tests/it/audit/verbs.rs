@@ -264,6 +264,10 @@ fn copies(day: &mut Day) {
     // Of a tenant, of two that were purged, of the shared database.
     let four = ["drill.begin", "drill.end"].repeat(4);
     day.leaves("drill_all", &four, |t| t.drill_all().unwrap());
+    day.leaves("drill_newest", &["drill.begin", "drill.end"], |t| {
+        t.drill_newest(&diesel_tenants::DrillOptions::default().sample(1))
+            .unwrap()
+    });
     day.leaves("pin_backup", &["backup.pin"], |t| {
         t.pin_backup(backup.id, true).unwrap()
     });
@@ -439,7 +443,7 @@ fn health(day: &mut Day) {
     day.leaves("verify_shared", &["verify.shared"], |t| {
         t.verify_shared(&options).unwrap()
     });
-    day.leaves("verify_fleet", &["verify.fleet", "verify.shared"], |t| {
+    day.leaves("verify_fleet", &["verify.shared", "verify.fleet"], |t| {
         t.verify_fleet(&options, |_| {}).unwrap()
     });
     sql(&day.tenancy, "TH001", "DROP TABLE archive");

@@ -20,6 +20,9 @@ fn three() -> (Fleet, PathBuf) {
     (fleet, file)
 }
 
+/// What a tenant may take where it is to be seen that its backup is not counted.
+pub(super) const SHORT: Duration = Duration::from_millis(1_500);
+
 /// Damages the last page of a file, which is one of rows: nothing that a migration reads.
 fn damage(file: &Path) {
     let mut bytes = fs::read(file).unwrap();
@@ -108,6 +111,47 @@ fn a_damaged_database_is_refused_before_anything_is_written_to_it() {
         "{error:?}"
     );
     assert!(fs::read(&file).unwrap() == before, "it was written to");
+}
+
+/// It was counted, so that a large database could never be migrated, and each try left a copy.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_backup_may_take_longer_than_migrating() {
+    let fleet = old_fleet(&["TH001"]);
+    let dir = tempfile::tempdir().unwrap();
+    let go_on = dir.path().join("go-on");
+    let mut command = crate::actors::command("migrate fleet after a backup", &fleet.root);
+    let pause = format!("backup.copied=pause:{}", go_on.display());
+    command.env("DIESEL_TENANTS_FAILPOINT", pause);
+    let mut other = Actor::from(command);
+    while !dir.path().join("go-on.reached").exists() {
+        std::thread::yield_now();
+    }
+    let reached = Instant::now();
+    while reached.elapsed() < SHORT {
+        std::thread::yield_now();
+    }
+    fs::File::create(&go_on).unwrap();
+    assert_eq!(other.hear().as_deref(), Some("done false"));
+    assert!(other.wait().success());
+    assert_migrated(&new_program(&fleet));
+}
+
+#[test]
+fn a_run_that_is_gone_on_with_takes_no_second_backup() {
+    let fleet = old_fleet(&["A1"]);
+    let new = new_program(&fleet);
+    let dies = all_at_once()
+        .workers(1)
+        .backup_first(true)
+        .before_each(|_| panic!("on purpose"));
+    let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| migrate(&new, &dies)));
+    assert!(died.is_err());
+    let taken = new.backups(&BackupFilter::all()).unwrap();
+    let report = migrate(&new, &all_at_once().backup_first(true));
+    assert!(report.is_success() && report.resumed);
+    assert_eq!(report.tenants[0].backup, Some(taken[0].id));
+    assert_eq!(new.backups(&BackupFilter::all()).unwrap(), taken);
 }
 
 /// Another process is in the middle of migrating it: one call waits for that, and one that may not wait says so.

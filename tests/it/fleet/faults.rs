@@ -234,6 +234,35 @@ fn a_tenant_in_the_middle_of_something_else_is_waited_for() {
     world::check(&fleet.root);
 }
 
+/// A tenant that another process has put into the run, and a catalogue that cannot be read when its turn comes.
+#[test]
+fn who_cannot_be_looked_up_has_failed_and_is_not_deleted() {
+    let fleet = old_fleet(&["A1"]);
+    let new = new_program(&fleet);
+    let mut joined = false;
+    let report = new
+        .migrate_fleet(&all_at_once().workers(1), |_| {
+            if std::mem::replace(&mut joined, true) {
+                return;
+            }
+            let mut shared = fleet.tenancy.shared().unwrap();
+            let sql = "INSERT INTO __tenants_run_tenants
+                 (run_id, position, tenant_uuid, tenant_id, wave, state, attempts, applied, overran)
+                 SELECT run_id, 1, randomblob(16), 'B1', 0, 'pending', 0, '', 0 FROM __tenants_run_tenants;
+                 UPDATE __tenants_runs SET total = 2;
+                 UPDATE __tenants_catalog SET change_seq = change_seq + 1;
+                 UPDATE __tenants_tenants SET display_name = '',
+                    change_seq = (SELECT change_seq FROM __tenants_catalog);";
+            let changed = shared.unrouted("test", |raw| raw.connection().batch_execute(sql));
+            changed.unwrap();
+        })
+        .unwrap();
+    assert_eq!(report.outcome, RunOutcome::Failed, "{report:?}");
+    assert_eq!((report.totals.done, report.totals.skipped), (1, 0));
+    let failed = report.tenant(&id("B1")).unwrap().error.as_ref().unwrap();
+    assert_eq!(failed.kind, FailureKind::Catalogue, "{failed:?}");
+}
+
 pub(super) fn play(part: &str, root: &Path) -> bool {
     let tally = |report: &FleetReport| {
         let mut line = format!("{} {}", report.totals.done, report.totals.failed);

@@ -561,5 +561,4 @@ fn unknown_and_differently_named() {
         file.invalid_backup(),
         Some(InvalidBackup::NotADirectory { .. })
     ));
-    let _ = DriftKind::Missing;
 }

@@ -1,6 +1,9 @@
 //! A whole fleet: within the budget of connections, with what is nobody's, and remembered.
 use std::fs;
+use std::time::{Duration, Instant};
 
+use diesel::QueryResult;
+use diesel::connection::SimpleConnection;
 use diesel_tenants::PoolConfig;
 use diesel_tenants::verify::{Health, VerifyOptions};
 
@@ -160,4 +163,58 @@ fn a_fleet_is_ready_when_all_of_it_is() {
          UPDATE __tenants_catalog SET change_seq = change_seq + 1000",
     );
     assert!(!ready(), "one cannot be looked into");
+}
+
+/// One statement on the catalogue threw away what was found of a whole fleet.
+#[test]
+fn what_cannot_be_kept_is_told_all_the_same() {
+    let fleet = fleet();
+    let in_shared = |sql: &str| {
+        let mut shared = fleet.tenancy.shared().unwrap();
+        shared
+            .unrouted("test", |raw| raw.connection().batch_execute(sql))
+            .unwrap();
+    };
+    in_shared(
+        "CREATE TRIGGER no_room BEFORE INSERT ON __tenants_health BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    let all = VerifyOptions::default();
+    let found = fleet.tenancy.verify_fleet(&all, |_| {}).unwrap();
+    assert_eq!(found.counts()[&Health::Ready], 1);
+    let (lost, why) = found.not_remembered.unwrap();
+    assert_eq!(lost, [id()]);
+    assert!(format!("{why:?}").contains("no room"), "{why:?}");
+    in_shared("DROP TRIGGER no_room");
+
+    // Kept locked for longer than a statement waits: it is tried again.
+    let hasty = app::builder(&fleet.root).tenant_migrations(everything());
+    let hasty = hasty
+        .busy_timeout(Duration::from_millis(20))
+        .open()
+        .unwrap();
+    let fleet = &fleet;
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    std::thread::scope(|threads| {
+        let mut holder = None;
+        let found = hasty.verify_fleet(&all, |_| {
+            let begun = begun.clone();
+            holder = Some(threads.spawn(move || {
+                let mut shared = fleet.tenancy.shared().unwrap();
+                let held = shared.transaction(|_| {
+                    begun.send(()).unwrap();
+                    let since = Instant::now();
+                    while since.elapsed() < Duration::from_millis(200) {
+                        std::thread::yield_now();
+                    }
+                    QueryResult::Ok(())
+                });
+                held.unwrap();
+            }));
+            has_begun.recv().unwrap();
+        });
+        assert!(found.unwrap().not_remembered.is_none());
+        holder.unwrap().join().unwrap();
+    });
+    let kept = hasty.health(&id()).unwrap().unwrap();
+    assert_eq!(kept.status, Health::Ready);
 }

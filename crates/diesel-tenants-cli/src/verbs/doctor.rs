@@ -1,6 +1,7 @@
 //! `doctor`
 use std::collections::HashMap;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,6 +19,7 @@ use diesel_tenants::{BackupFilter, BackupRecord, RunQueryDsl as _, Status, Tenan
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::again;
 use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::{Failure, Kind};
@@ -32,7 +34,8 @@ use crate::value::{Span, text};
 /// `verify --all` does, and what that found last is part of this.
 #[derive(Args, Debug)]
 pub struct Doctor {
-    /// How old the newest backup of a tenant may be
+    /// How old the newest backup of a tenant may be that somebody or a timer asked for: one that an operation took before it
+    /// went to work does not count
     #[arg(long, value_name = "AGE", default_value = "2d", value_parser = text::<Span>())]
     backup_age: Span,
     /// Try once more to finish or undo workflows that are stuck, before looking
@@ -115,13 +118,13 @@ impl Doctor {
         workflows(&tenancy, self.retry, &mut findings)?;
         runs(&tenancy, &mut findings)?;
         tenants(&tenancy, &mut findings)?;
-        backups(&tenancy, self.backup_age.0, &mut findings)?;
+        let beside = backups(&tenancy, self.backup_age.0, &mut findings)?;
         ends(&tenancy, &mut findings)?;
         if let Some(examine) = app.examine() {
             examine(&tenancy, &mut findings)?;
         }
         leftovers(&tenancy, self.fix, &mut findings)?;
-        let disk = surroundings(&tenancy, &mut findings)?;
+        let disk = surroundings(&tenancy, beside, &mut findings)?;
         app.emit(&Examined {
             data: show::path(tenancy.data_directory()),
             tenants: tenancy.tenants()?.len(),
@@ -210,7 +213,9 @@ fn runs(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
             "a run of migrations was cut short, with {left} left ({})",
             run.id
         );
-        let next = findings.app.command("migrate --all");
+        // Not `migrate --all`: it may have been begun for some of them, and with a backup of each.
+        let report = tenancy.fleet_run(run.id)?;
+        let next = again::resume(findings.app, &report).unwrap_or_default();
         findings.add(None, "run", message, next);
     }
     Ok(())
@@ -263,9 +268,16 @@ fn tenants(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure
 }
 
 /// Whether there is a backup of everything that is young enough, and whose files are there.
-fn backups(tenancy: &Tenancy, most: Duration, findings: &mut Findings<'_>) -> Result<(), Failure> {
+///
+/// Returns whether one of the newest is on the disk of the data directory, or is to be, there being none yet.
+fn backups(
+    tenancy: &Tenancy,
+    most: Duration,
+    findings: &mut Findings<'_>,
+) -> Result<bool, Failure> {
     let mut newest: HashMap<Option<Uuid>, BackupRecord> = HashMap::new();
-    for backup in tenancy.backups(&BackupFilter::all())? {
+    let taken = tenancy.backups(&BackupFilter::all())?;
+    for backup in taken.into_iter().filter(|it| it.reason.is_asked_for()) {
         newest
             .entry(backup.tenant.map(|tenant| tenant.uuid))
             .or_insert(backup);
@@ -301,7 +313,20 @@ fn backups(tenancy: &Tenancy, most: Duration, findings: &mut Findings<'_>) -> Re
             check(Some((record.uuid, record.id)));
         }
     }
-    Ok(())
+    let data = device(tenancy.data_directory());
+    let mut devices = newest.values().map(|backup| device(&backup.path));
+    // One that is not mounted is on another disk.
+    Ok(newest.is_empty() || devices.any(|it| it.is_some() && it == data))
+}
+
+/// What tells disks apart.
+fn device(path: &Path) -> Option<u64> {
+    let metadata = std::fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let device = std::os::unix::fs::MetadataExt::dev(&metadata);
+    #[cfg(not(unix))]
+    let device = u64::from(metadata.is_dir());
+    Some(device)
 }
 
 /// Tenants at their end, and those that should be past it.
@@ -375,7 +400,13 @@ fn leftovers(tenancy: &Tenancy, fix: bool, findings: &mut Findings<'_>) -> Resul
 }
 
 /// The process's limits and the disk. Returns the bytes that are free.
-fn surroundings(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<u64, Failure> {
+///
+/// `beside` is whether the backups are on the same disk.
+fn surroundings(
+    tenancy: &Tenancy,
+    beside: bool,
+    findings: &mut Findings<'_>,
+) -> Result<u64, Failure> {
     let (connections, enough_for) = (tenancy.stats().max_connections, fd_budget(Some(0)));
     if connections > enough_for {
         let message = format!(
@@ -388,16 +419,25 @@ fn surroundings(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<u64, F
             "raise `ulimit -n` or lower `max_connections`",
         );
     }
-    // Room for a copy of everything, which is what a backup of all tenants needs.
+    // A backup of all tenants needs room for a copy of everything, one after the other a restore, a drill, a compaction or a
+    // migration with its WAL for a copy of one.
     let mut needed = tenancy.shared_file()?.bytes.unwrap_or(0);
     for record in tenancy.tenants()? {
-        needed += tenancy.database_file(&record.id)?.bytes.unwrap_or(0);
+        let bytes = tenancy.database_file(&record.id)?.bytes.unwrap_or(0);
+        needed = match beside {
+            true => needed + bytes,
+            false => needed.max(bytes),
+        };
     }
+    let what = match beside {
+        true => "everything",
+        false => "the largest database",
+    };
     let disk = tenancy.disk_space()?;
     if disk.free < needed {
         let (free, needed) = (show::bytes(disk.free), show::bytes(needed));
         let message = format!(
-            "{free} are free on the disk of the data directory, a copy of everything has {needed}"
+            "{free} are free on the disk of the data directory, a copy of {what} has {needed}"
         );
         let next = findings.app.command("stats");
         findings.add(None, "disk", message, next);

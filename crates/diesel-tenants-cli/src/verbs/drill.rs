@@ -2,7 +2,7 @@
 use std::fmt;
 
 use clap::Args;
-use diesel_tenants::{BackupFilter, BackupRef, DrillReport, RestoreError};
+use diesel_tenants::{BackupFilter, BackupRef, DrillOptions, DrillReport, RestoreError};
 use serde::Serialize;
 
 use crate::app::App;
@@ -16,8 +16,8 @@ use crate::verbs::restore::Which;
 
 /// Restore backups to a scratch database, to know that they can be, and report
 ///
-/// Nothing but the scratch is touched, and that is removed. With `--all`, the newest backup of every database. Exit code 3
-/// where one could not be restored.
+/// Nothing but the scratch is touched, and that is removed. With `--all`, the newest backup of every database, or of a
+/// `--sample` of them, so that it can be done every night. Exit code 3 where one could not be restored.
 #[derive(Args, Debug)]
 pub struct Drill {
     /// The backup's id or its directory
@@ -26,6 +26,12 @@ pub struct Drill {
     /// The newest backup of every database
     #[arg(long, conflicts_with = "backup")]
     all: bool,
+    /// Of this many databases at most, those first that were drilled longest ago or never
+    #[arg(long, requires = "all", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// How many to restore at once; each needs room for its database
+    #[arg(long, requires = "all", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: u8,
 }
 
 #[derive(Serialize)]
@@ -99,7 +105,11 @@ impl Drill {
                     "restoring the newest of {} to a scratch",
                     show::count(backups, "backup")
                 ));
-                for drilled in tenancy.drill_all()? {
+                let mut options = DrillOptions::default().workers(self.workers.into());
+                if let Some(most) = self.sample {
+                    options = options.sample(most as usize);
+                }
+                for drilled in tenancy.drill_newest(&options)? {
                     let tenant = drilled.backup.tenant.map(|tenant| tenant.id.to_string());
                     match drilled.report {
                         Ok(report) => done.drills.push(Restorable::of(&report)),

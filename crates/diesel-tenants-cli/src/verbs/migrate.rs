@@ -4,11 +4,13 @@ use std::str::FromStr;
 
 use clap::Args;
 use diesel_tenants::fleet::{
-    FleetPlan, FleetReport, MigrateFleet, PlannedAction, RunOutcome, StopRule, TenantState,
+    FleetError, FleetPlan, FleetProgress, FleetReport, MigrateFleet, PlannedAction, StopRule,
+    TenantState,
 };
 use diesel_tenants::{Status, Tenancy, TenantId};
 use serde::Serialize;
 
+use crate::again::{self, Again};
 use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::{Failure, Kind};
@@ -20,8 +22,10 @@ use crate::value::{Chosen, Id, Span, text};
 /// Bring tenants to the newest migration, as one run that survives
 ///
 /// In waves: one tenant, one percent, the rest; the first failure before the last wave stops the run. A tenant that fails does
-/// not stop the others; it is named in the report, and the exit code is 1. A run that was killed is gone on with by the
-/// same command, and touches only what is left; where nothing is to be done, no database is opened.
+/// not stop the others; it is named in the report, and the exit code is 1. In the next run it comes last, whatever its id, and
+/// its failing again stops nothing. One that has all migrations and another schema than they make is done, and named; the
+/// exit code is then 3. A run that was killed is gone on with by the same command, and touches only what is
+/// left; where nothing is to be done, no database is opened.
 #[derive(Args, Debug)]
 pub struct Migrate {
     #[command(flatten)]
@@ -45,15 +49,19 @@ pub struct Migrate {
     #[arg(long)]
     check: bool,
     /// How many failures end the run: a number, a percentage such as `5%`, or `never`
-    #[arg(long, value_name = "FAILURES", default_value = "5%", value_parser = text::<Stop>())]
+    #[arg(long, value_name = "FAILURES", default_value = DEFAULT_STOP, value_parser = text::<Stop>())]
     stop_after: Stop,
     /// How many tenants to work on at once [default: the number of processor cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
-    /// How long one tenant may take
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = text::<Span>())]
+    /// How long one tenant may take: waiting for others to leave it alone, and its migrations. Its backup and the check, which
+    /// take as long as it is large, are not counted, and a migration that runs is not interrupted
+    #[arg(long, value_name = "TIME", default_value = DEFAULT_TIMEOUT, value_parser = text::<Span>())]
     timeout: Span,
 }
+
+const DEFAULT_STOP: &str = "5%";
+pub(crate) const DEFAULT_TIMEOUT: &str = "1m";
 
 #[derive(Clone, Copy, Debug)]
 struct Stop(StopRule);
@@ -76,6 +84,16 @@ impl FromStr for Stop {
             None => text.parse().ok().map(StopRule::Failures),
         };
         rule.map(Self).ok_or(RULE)
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            StopRule::Failures(count) => write!(f, "{count}"),
+            StopRule::Percent(percent) => write!(f, "{percent}%"),
+            _ => f.write_str("never"),
+        }
     }
 }
 
@@ -120,6 +138,8 @@ pub(crate) struct Tenant {
     /// Versions this run applied, oldest first.
     applied: Vec<String>,
     duration_ms: Option<u64>,
+    /// Whether its schema is another one than the migrations make, although it has them all.
+    drifted: bool,
     /// The backup that was taken before.
     backup: Option<String>,
     skipped_because: Option<String>,
@@ -157,10 +177,29 @@ impl Migrate {
         }
         if self.dry_run {
             let plan = tenancy.plan_fleet(&options)?;
-            return app.emit(&Planned::of(app, &plan));
+            return app.emit(&Planned::of(&plan, self.again().command(app)));
         }
-        let report = migrate(app, &tenancy, &options)?;
-        app.emit(&Migrated::of(app, &report))
+        let report = observed(app, |progress| tenancy.migrate_fleet(&options, progress))?;
+        let next = again::after(app, &report, self.again());
+        app.emit(&Migrated::of(&report, next))
+    }
+
+    /// What was asked for, for the same tenants and with the same care; a dry run is over.
+    fn again(&self) -> Again {
+        let again = match self.tenants.ids() {
+            None => Again::of("migrate").with("--all"),
+            Some(ids) => ids.iter().fold(Again::of("migrate"), Again::with),
+        };
+        let (stop, timeout) = (self.stop_after.to_string(), self.timeout.to_string());
+        again
+            .each("--first", &self.first)
+            .switch("--deep", self.deep)
+            .switch("--backup", self.backup)
+            .switch("--check", self.check)
+            .each("--stop-after", (stop != DEFAULT_STOP).then_some(stop))
+            .each("--workers", self.workers)
+            .each("--timeout", (timeout != DEFAULT_TIMEOUT).then_some(timeout))
+            .each("--except", &self.except)
     }
 }
 
@@ -180,13 +219,13 @@ fn has_database(app: &App<'_>, tenancy: &Tenancy, id: &TenantId) -> Result<(), F
     Err(Failure::new(Kind::Refused, message).hint(format!("`{next}` makes it")))
 }
 
-fn migrate(
+/// A run with its progress on the terminal.
+pub(crate) fn observed(
     app: &App<'_>,
-    tenancy: &Tenancy,
-    options: &MigrateFleet,
-) -> Result<FleetReport, Failure> {
+    run: impl FnOnce(&mut dyn FnMut(&FleetProgress)) -> Result<FleetReport, FleetError>,
+) -> Result<FleetReport, FleetError> {
     let bar = app.progress(0, "migrated");
-    let report = tenancy.migrate_fleet(options, |progress| {
+    let report = run(&mut |progress: &FleetProgress| {
         bar.set_length(progress.total());
         bar.set_position(progress.total() - progress.totals.left);
         if progress.totals.failed > 0 {
@@ -194,11 +233,11 @@ fn migrate(
         }
     });
     bar.finish_and_clear();
-    Ok(report?)
+    report
 }
 
 impl Migrated {
-    pub(crate) fn of(app: &App<'_>, report: &FleetReport) -> Self {
+    pub(crate) fn of(report: &FleetReport, next: Vec<String>) -> Self {
         let totals = &report.totals;
         let worked_on =
             |tenant: &&diesel_tenants::fleet::TenantReport| tenant.state != TenantState::UpToDate;
@@ -216,6 +255,7 @@ impl Migrated {
                 duration_ms: tenant
                     .duration
                     .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+                drifted: tenant.drifted,
                 backup: tenant.backup.map(|backup| backup.to_string()),
                 skipped_because: tenant.skipped_because.clone(),
                 error: tenant.error.as_ref().map(|error| Error {
@@ -223,10 +263,6 @@ impl Migrated {
                     message: error.message.clone(),
                 }),
             });
-        let next = match report.outcome {
-            RunOutcome::Done => Vec::new(),
-            _ => vec![app.command("migrate --all")],
-        };
         Self {
             run: report.run.map(|run| run.to_string()),
             outcome: report.outcome.as_str(),
@@ -297,13 +333,18 @@ impl Document for Migrated {
                 ]);
             }
         }
+        let mut drifted = Table::new([left("DONE, BUT DRIFTED"), left("WHY")]);
+        for tenant in self.tenants.iter().filter(|tenant| tenant.drifted) {
+            let why = "its schema is not the one that the migrations make";
+            drifted.row([tenant.id.clone(), why.to_owned()]);
+        }
         let mut skipped = Table::new([left("SKIPPED"), left("WHY")]);
         for tenant in &self.tenants {
             if let Some(why) = &tenant.skipped_because {
                 skipped.row([tenant.id.clone(), why.clone()]);
             }
         }
-        for table in [failures, skipped] {
+        for table in [failures, drifted, skipped] {
             if !table.is_empty() {
                 write!(f, "\n{table}")?;
             }
@@ -312,7 +353,9 @@ impl Document for Migrated {
     }
 
     fn exit(&self) -> Exit {
+        let drifted = self.tenants.iter().any(|tenant| tenant.drifted);
         match self.outcome {
+            "done" if drifted => Exit::Findings,
             "done" => Exit::Done,
             _ => Exit::Failed,
         }
@@ -345,7 +388,7 @@ pub(crate) struct PlannedTenant {
 }
 
 impl Planned {
-    fn of(app: &App<'_>, plan: &FleetPlan) -> Self {
+    fn of(plan: &FleetPlan, again: String) -> Self {
         let mut planned = Self {
             target_version: plan.target_version.clone(),
             waves: plan.waves.clone(),
@@ -353,7 +396,7 @@ impl Planned {
             up_to_date: 0,
             next: match plan.is_empty() {
                 true => Vec::new(),
-                false => vec![app.command("migrate --all")],
+                false => vec![again],
             },
         };
         for tenant in &plan.tenants {

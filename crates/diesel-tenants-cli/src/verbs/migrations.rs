@@ -3,8 +3,8 @@ use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
-use diesel_tenants::TenantId;
 use diesel_tenants::migrate::{SchemaMismatch, Verdict};
+use diesel_tenants::{Status, TenantId};
 use serde::Serialize;
 
 use crate::app::App;
@@ -30,6 +30,7 @@ pub struct Migrations {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct OfAll {
     migrations: Vec<Migration>,
+    /// How many have a database.
     tenants: usize,
     behind: Vec<String>,
     ahead: Vec<String>,
@@ -75,7 +76,9 @@ impl Migrations {
 
 fn of_all(app: &App<'_>) -> Result<Exit, Failure> {
     let tenancy = app.open()?;
-    let records = tenancy.tenants()?;
+    // Whoever has no database is behind nothing: `migrate` would leave it alone for ever.
+    let mut records = tenancy.tenants()?;
+    records.retain(|record| !matches!(record.status, Status::Reserved | Status::Failed));
     let set = tenancy.tenant_migrations();
     let mut document = OfAll {
         migrations: Vec::new(),

@@ -8,6 +8,7 @@ use diesel_tenants::repair::{RepairError, RepairOptions, RepairPlan, RepairRepor
 use diesel_tenants::{Status, TenantId, TenantRecord};
 use serde::Serialize;
 
+use crate::again::Again;
 use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -60,6 +61,12 @@ impl FromStr for Fill {
             column: column.to_owned(),
             value: value.to_owned(),
         })
+    }
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}={}", self.table, self.column, self.value)
     }
 }
 
@@ -174,7 +181,12 @@ impl Repair {
     fn planned(&self, app: &App<'_>, plan: &RepairPlan) -> Planned {
         let next = match plan.is_empty() {
             true => Vec::new(),
-            false => vec![app.command(&format!("repair {} --apply", plan.id))],
+            false => {
+                let again = Again::of("repair").with(plan.id).with("--apply");
+                let again = again.each("--fill", &self.fill);
+                let again = again.switch("--without-backup", self.without_backup);
+                vec![again.command(app)]
+            }
         };
         Planned {
             id: plan.id.to_string(),

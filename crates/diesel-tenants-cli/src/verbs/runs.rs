@@ -2,25 +2,54 @@
 use std::fmt;
 
 use clap::Args;
-use diesel_tenants::fleet::{FleetError, FleetRun, RunOutcome};
+use diesel_tenants::fleet::{FleetError, FleetRun, MigrateFleet, RunOutcome};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::again;
 use crate::app::App;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::Document;
 use crate::show;
 use crate::table::{Table, left, right};
-use crate::value::text;
-use crate::verbs::migrate::Migrated;
+use crate::value::{Span, text};
+use crate::verbs::migrate::{Migrated, observed};
 
-/// List the runs of `migrate`, or report on one again
+/// List the runs of `migrate`, report on one again, go on with it or stop it
 #[derive(Args, Debug)]
 pub struct Runs {
     /// The run's id, for its report
     #[arg(value_parser = text::<Uuid>())]
     run: Option<Uuid>,
+    /// Go on with this run, which was cut short, for the tenants it was begun for
+    #[arg(long, requires = "run")]
+    resume: bool,
+    /// Let nothing more of this run be begun; what is being worked on, by whichever process, is finished
+    #[arg(long, requires = "run", conflicts_with = "resume")]
+    stop: bool,
+    /// Back each tenant up just before it is migrated; one that cannot be backed up is not migrated
+    #[arg(long, requires = "resume")]
+    backup: bool,
+    /// Look through each database for damage just before it is migrated; a damaged one is left as it is. Reads all of it
+    #[arg(long, requires = "resume")]
+    check: bool,
+    /// How many tenants to work on at once [default: the number of processor cores]
+    #[arg(long, requires = "resume", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: Option<u8>,
+    /// As for `migrate` [default: 1m]
+    #[arg(long, requires = "resume", value_name = "TIME", value_parser = text::<Span>())]
+    timeout: Option<Span>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Stopped {
+    run: String,
+    /// stopped, or running while what was begun is finished.
+    outcome: &'static str,
+    /// Tenants that were not begun.
+    left: u64,
 }
 
 #[derive(Serialize)]
@@ -69,13 +98,67 @@ impl Runs {
             let runs = tenancy.fleet_runs()?.iter().map(Run::of).collect();
             return app.emit(&Listed { runs });
         };
-        match tenancy.fleet_run(run) {
-            Ok(report) => app.emit(&Migrated::of(app, &report)),
-            Err(error @ FleetError::UnknownRun { .. }) => {
-                Err(Failure::from(error).hint(format!("`{}` lists them", app.command("runs"))))
+        let explain = |error: FleetError| match error {
+            FleetError::UnknownRun { .. } => {
+                Failure::from(error).hint(format!("`{}` lists them", app.command("runs")))
             }
-            Err(error) => Err(error.into()),
+            FleetError::OtherTarget { .. } => {
+                let stop = app.command(&format!("runs --stop {run}"));
+                Failure::from(error).hint(format!("`{stop}` stops it"))
+            }
+            _ => error.into(),
+        };
+        if self.stop {
+            let stopped = tenancy.stop_fleet_run(run).map_err(explain)?;
+            let report = tenancy.fleet_run(run).map_err(explain)?;
+            if !stopped {
+                let message = format!("run {run} is over already: it is {}", report.outcome);
+                return Err(Failure::new(Kind::Refused, message));
+            }
+            return app.emit(&Stopped {
+                run: run.to_string(),
+                outcome: report.outcome.as_str(),
+                left: report.totals.left,
+            });
         }
+        let report = match self.resume {
+            true => {
+                let options = self.options();
+                observed(app, |progress| {
+                    tenancy.resume_fleet_run(run, &options, progress)
+                })
+            }
+            false => tenancy.fleet_run(run),
+        };
+        let report = report.map_err(explain)?;
+        let next = again::after_another(app, &report);
+        app.emit(&Migrated::of(&report, next))
+    }
+
+    fn options(&self) -> MigrateFleet {
+        let mut options = MigrateFleet::default()
+            .backup_first(self.backup)
+            .check_first(self.check);
+        if let Some(workers) = self.workers {
+            options = options.workers(workers.into());
+        }
+        if let Some(timeout) = self.timeout {
+            options = options.tenant_timeout(timeout.0);
+        }
+        options
+    }
+}
+
+impl Document for Stopped {
+    const SCHEMA: &'static str = "run-stopped/1";
+
+    fn write(&self, f: &mut dyn fmt::Write) -> fmt::Result {
+        let left = show::count(self.left as usize, "tenant");
+        writeln!(f, "nothing more of run {} is begun; {left} left", self.run)
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Done
     }
 }
 

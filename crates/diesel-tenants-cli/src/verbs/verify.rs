@@ -46,6 +46,10 @@ pub(crate) struct Verified {
     failed: Vec<Unseen>,
     /// Directories that belong to no tenant.
     orphans: Vec<String>,
+    /// Tenants whose verdict could not be kept for `list`, `show` and `doctor`.
+    not_remembered: Vec<String>,
+    /// Why.
+    not_remembered_because: Option<String>,
     /// How many tenants have each health.
     counts: BTreeMap<&'static str, usize>,
     next: Vec<String>,
@@ -134,6 +138,8 @@ impl Verify {
             shared: None,
             failed: Vec::new(),
             orphans: Vec::new(),
+            not_remembered: Vec::new(),
+            not_remembered_because: None,
             counts: BTreeMap::new(),
             next: Vec::new(),
         };
@@ -150,6 +156,25 @@ impl Verify {
             }
         }
         app.emit(&found)
+    }
+}
+
+/// What to run next about one tenant. A backup is only for one whose data is lost: whose file cannot be looked at, or is at
+/// another place, has lost nothing, and what it has is newer than any backup.
+fn next_of(found: &Verification, id: TenantId) -> Vec<String> {
+    let behind = |finding: &Finding| matches!(finding, Finding::Behind { .. });
+    let newer = |finding: &Finding| matches!(finding, Finding::NewerGeneration { .. });
+    if found.reasons.iter().any(newer) {
+        let restore = "restore-shared BACKUP --yes-i-mean shared".to_owned();
+        return vec!["backups --shared".to_owned(), restore];
+    }
+    match found.status {
+        Health::Ready => Vec::new(),
+        Health::Incomplete if found.reasons.iter().all(behind) => vec![format!("migrate {id}")],
+        Health::Incomplete => vec![format!("repair {id}")],
+        Health::Missing | Health::Corrupt => vec![format!("backups {id}")],
+        // Where it is, to put its owner, mode or place right as the finding says.
+        _ => vec![format!("path {id}"), format!("verify {id}")],
     }
 }
 
@@ -173,6 +198,10 @@ fn all(
     for (id, error) in fleet.failed {
         found.fail(id, error);
     }
+    if let Some((ids, error)) = fleet.not_remembered {
+        found.not_remembered = ids.iter().map(ToString::to_string).collect();
+        found.not_remembered_because = Some(Failure::from(error).on_one_line());
+    }
     found.shared = Some(Verdict::of(&fleet.shared));
     found.orphans = fleet.orphans.iter().map(ToString::to_string).collect();
     Ok(())
@@ -183,14 +212,12 @@ impl Verified {
         *self.counts.entry(found.status.as_str()).or_default() += 1;
         self.tenants.push(Verdict::of(found));
         let Some(id) = found.id else { return };
-        let behind = |finding: &Finding| matches!(finding, Finding::Behind { .. });
-        match found.status {
-            Health::Ready => {}
-            Health::Incomplete if found.reasons.iter().all(behind) => {
-                self.next.push(app.command(&format!("migrate {id}")));
+        for next in next_of(found, id) {
+            let next = app.command(&next);
+            // The shared database is restored once, for whomever.
+            if !self.next.contains(&next) {
+                self.next.push(next);
             }
-            Health::Incomplete => self.next.push(app.command(&format!("repair {id}"))),
-            _ => self.next.push(app.command(&format!("backups {id}"))),
         }
     }
 
@@ -223,6 +250,10 @@ impl Document for Verified {
         for Unseen { id, message } in &self.failed {
             writeln!(f, "{id} could not be looked at: {message}")?;
         }
+        if let Some(why) = &self.not_remembered_because {
+            let tenants = show::count(self.not_remembered.len(), "tenant");
+            writeln!(f, "what was found of {tenants} could not be kept: {why}")?;
+        }
         if all {
             let counts = self
                 .counts
@@ -243,7 +274,8 @@ impl Document for Verified {
     }
 
     fn exit(&self) -> Exit {
-        match (self.failed.is_empty(), self.is_ready()) {
+        let all_done = self.failed.is_empty() && self.not_remembered.is_empty();
+        match (all_done, self.is_ready()) {
             (false, _) => Exit::Failed,
             (true, false) => Exit::Findings,
             (true, true) => Exit::Done,

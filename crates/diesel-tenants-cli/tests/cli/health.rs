@@ -60,6 +60,105 @@ fn verify_says_exactly_what_is_wrong() {
     );
 }
 
+/// Each was sent to its backups, which are older than what it has.
+#[cfg(unix)]
+#[test]
+fn who_has_lost_nothing_is_not_sent_to_the_backups() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::new();
+    for id in ["TH001", "TH002"] {
+        place.create(id);
+    }
+    let files = ["TH001", "TH002"].map(|id| place.run(["path", id]).done().trim().to_owned());
+    let verified = |health: &str, next: &str| {
+        let found = place.run(["verify", "TH001"]);
+        let text = found.ended(3);
+        assert!(
+            text.starts_with(&format!("TH001 is {health}\n")),
+            "{found:?}"
+        );
+        assert!(text.ends_with(&format!("next:\n{next}")), "{found:?}");
+    };
+    let mode = |mode| {
+        std::fs::set_permissions(&files[0], PermissionsExt::from_mode(mode)).expect("its own file");
+    };
+    mode(0o644);
+    verified(
+        "unreachable",
+        "  tenants path TH001\n  tenants verify TH001\n",
+    );
+    mode(0o600);
+    let aside = place.path().join("aside");
+    let exchange = || {
+        for (from, to) in [
+            (&files[0], &aside.display().to_string()),
+            (&files[1], &files[0]),
+        ] {
+            std::fs::rename(from, to).expect("it is renamed");
+        }
+        std::fs::rename(&aside, &files[1]).expect("it is renamed");
+    };
+    exchange();
+    verified("foreign", "  tenants path TH001\n  tenants verify TH001\n");
+    exchange();
+    // The shared database of yesterday: what it knows of is not there any more, and what is there is newer.
+    let shared = place.data().join("shared.sqlite3");
+    std::fs::copy(&shared, &aside).expect("it is copied");
+    place.run(["compact", "TH001"]).done();
+    std::fs::copy(&aside, &shared).expect("it is put back");
+    let next = "  tenants backups --shared\n  tenants restore-shared BACKUP --yes-i-mean shared\n";
+    verified("missing", next);
+}
+
+/// It asked for room for a copy of everything, wherever the copies are.
+#[cfg(unix)]
+#[test]
+fn doctor_asks_for_room_where_the_backups_are() {
+    let place = Place::new();
+    for id in ["TH001", "TH002"] {
+        place.create(id);
+    }
+    let shm = tempfile::tempdir_in("/dev/shm");
+    let (elsewhere, is_another) = match &shm {
+        Ok(directory) => (
+            directory.path(),
+            !on_one_disk(directory.path(), place.path()),
+        ),
+        Err(_) => (place.path(), false),
+    };
+    let to = elsewhere.to_str().expect("UTF-8");
+    place.run(["backup", "--all", "--to", to]).done();
+    let (document, _) = place.json(["doctor"]);
+    let free = document["disk_free_bytes"].as_u64().expect("a number");
+    for id in ["TH001", "TH002"] {
+        let file = place.run(["path", id]).done().trim().to_owned();
+        let file = std::fs::File::options()
+            .write(true)
+            .open(file)
+            .expect("the database is there");
+        // Nothing is written: it has holes.
+        file.set_len(free / 3 * 2).expect("it can be made longer");
+    }
+    let disk = || {
+        let (document, _) = place.json(["doctor"]);
+        let found = document["findings"].as_array().expect("a list").clone();
+        found.into_iter().any(|it| it["kind"] == "disk")
+    };
+    assert_eq!(disk(), !is_another);
+    // The newest of the shared database is beside it from now on, and so may be those of the others.
+    place.run(["backup", "--shared"]).done();
+    assert!(disk());
+}
+
+#[cfg(unix)]
+fn on_one_disk(one: &std::path::Path, other: &std::path::Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let of = |path: &std::path::Path| path.metadata().expect("it is there").dev();
+    of(one) == of(other)
+}
+
 #[test]
 fn repair_shows_its_plan_and_does_it_when_told() {
     let place = Place::new();
@@ -128,6 +227,11 @@ fn a_value_is_filled_in_as_it_is_written_and_only_where_there_is_a_column() {
         "TH001",
         "DROP INDEX patients_name_idx; ALTER TABLE patients DROP COLUMN family_name",
     );
+    let filled = ["--fill", "patients.family_name=0042", "--without-backup"];
+    let plan = place.run(["repair", "TH001"].into_iter().chain(filled));
+    let next =
+        "next:\n  tenants repair TH001 --apply --fill patients.family_name=0042 --without-backup\n";
+    assert!(plan.ended(3).ends_with(next), "{plan:?}");
     let apply = ["--fill", "patients.family_name=0042", "--apply"];
     place
         .run(["repair", "TH001"].into_iter().chain(apply))

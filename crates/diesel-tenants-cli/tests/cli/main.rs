@@ -1,4 +1,5 @@
 //! The binary `tenants` as its users run it: one process for each command, its output, its exit code.
+mod again;
 mod asked;
 mod audit;
 mod copies;

@@ -184,11 +184,16 @@ fn the_scripts_that_run_by_themselves_do() {
         found.expect("the script is there").1
     };
     let nightly = named("/usr/local/bin/tenants-nightly");
-    // The disk is not mounted: nothing is made in its place, and the failure is told.
+    // The disk is not mounted: nothing is made in its place, and the failure is told, also by what comes after it.
     let unmounted = run(&nightly);
     assert_eq!(
         (unmounted.code, backups.exists()),
-        (1, false),
+        (3, false),
+        "{unmounted:?}"
+    );
+    assert!(unmounted.stderr.contains("error: "), "{unmounted:?}");
+    assert!(
+        unmounted.stdout.contains("TH001 has no backup"),
         "{unmounted:?}"
     );
     std::fs::create_dir(&backups).expect("a directory");
@@ -205,6 +210,22 @@ fn the_scripts_that_run_by_themselves_do() {
         assert!(called, "{language} calls another script");
     }
     run(&named("migrate --all --backup")).done();
+
+    // One hospital that cannot be backed up keeps neither the old backups of the others nor their drills from their turn.
+    let drills = || {
+        let (log, _) = place.json(["audit", "list", "--action", "drill.end"]);
+        log["entries"].as_array().expect("a list").len()
+    };
+    let (damaged, before) = (place.run(["path", "TEST001"]), drills());
+    std::fs::write(place.path().join(damaged.done().trim()), "damaged").expect("it is written");
+    for _ in 0..2 {
+        let ran = run(&nightly);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stdout.contains("2 tenants, nothing to do"), "{ran:?}");
+    }
+    let (kept, _) = place.json(["backups", "TH001"]);
+    let kept = kept["backups"].as_array().expect("a list").len();
+    assert_eq!((kept, drills() - before), (3, 6), "backups, drills");
 }
 
 #[test]
