@@ -9,6 +9,7 @@
 //! - [`TenantRejection`] is what a client is told, with the right status, and without a word about which tenants there are.
 //! - [`RequirePrincipal`] stands in front of routes that nobody may use who is nobody. Who asks is a
 //!   [`Principal`](diesel_tenants::access::Principal) among the request's extensions; tenants are opened in their name.
+//! - [`Caller`] is the address a request comes from, through [`TrustedProxies`]; [`Throttle`] counts what an address tries.
 //! - With the feature `hospital`, [`RequireSubscription`](guard::RequireSubscription) and
 //!   [`RequireModule`](guard::RequireModule) stand in front of routes.
 //!
@@ -48,6 +49,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod caller;
 mod db;
 #[cfg(feature = "hospital")]
 pub mod guard;
@@ -55,9 +57,12 @@ mod layer;
 mod principal;
 mod rejection;
 pub mod resolve;
+mod throttle;
 
 pub use admission::Admission;
+pub use caller::{Caller, TrustedProxies};
 pub use db::{SharedDb, TenantDb};
 pub use layer::TenantLayer;
 pub use principal::RequirePrincipal;
 pub use rejection::{RunError, TenantRejection};
+pub use throttle::{Throttle, TooMany};
