@@ -78,15 +78,7 @@ impl BaseDomains {
     /// - [`HostError::InvalidSubdomain`]: what stands before the base domain is no [`Subdomain`].
     pub fn subdomain_of(&self, host_header: &str) -> Result<Subdomain, HostError> {
         let given = || Excerpt::of(host_header);
-        let host = match host_name(host_header) {
-            Ok(host) => host,
-            Err(fault) => {
-                return Err(HostError::InvalidHost {
-                    given: given(),
-                    fault,
-                });
-            }
-        };
+        let host = host_name(host_header)?;
         let Some(below) = self.names.iter().find_map(|base| strip_base(host, base)) else {
             return Err(HostError::UnknownHost { given: given() });
         };
@@ -109,8 +101,27 @@ fn strip_base<'h>(host: &'h str, base: &str) -> Option<&'h str> {
     (whole_labels && end.eq_ignore_ascii_case(base)).then_some(below)
 }
 
-/// The name or address in a `Host` header, without port and final dot; ASCII if it is returned.
-fn host_name(header: &str) -> Result<&str, HostFault> {
+/// The name or address in the value of one `Host` header, without its port and final dot; an IPv6 address in its brackets.
+/// It is ASCII, in the case it was given in: compare it without regard to case.
+///
+/// ```
+/// use diesel_tenants::host_name;
+///
+/// assert_eq!(host_name("Clinic.example.:8443")?, "Clinic.example");
+/// assert!(host_name("clinic.example:99999").is_err());
+/// # Ok::<(), diesel_tenants::HostError>(())
+/// ```
+///
+/// # Errors
+/// [`HostError::InvalidHost`].
+pub fn host_name(host_header: &str) -> Result<&str, HostError> {
+    parsed(host_header).map_err(|fault| HostError::InvalidHost {
+        given: Excerpt::of(host_header),
+        fault,
+    })
+}
+
+fn parsed(header: &str) -> Result<&str, HostFault> {
     for (index, found) in header.chars().take(MAX_HOST_LEN).enumerate() {
         let at = index + 1;
         match found {

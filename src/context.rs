@@ -221,7 +221,7 @@ impl<C: Backend> TenantContext<C> {
     /// A span that says which tenant is worked on, for the application to enter (feature `tracing`).
     pub fn span(&self) -> tracing::Span {
         let (tenant, generation) = (self.tenant_id(), self.generation());
-        tracing::info_span!(target: "diesel_tenants", "tenant", %tenant, generation)
+        tracing::info_span!(target: "diesel_tenants", "tenant", %tenant, scope = "tenant", generation)
     }
 }
 
@@ -229,7 +229,7 @@ impl<C: Backend> TenantContext<C> {
 impl<C: Backend> SharedContext<C> {
     /// A span that says that the shared database is worked on (feature `tracing`).
     pub fn span(&self) -> tracing::Span {
-        tracing::info_span!(target: "diesel_tenants", "shared")
+        tracing::info_span!(target: "diesel_tenants", "shared", scope = "shared")
     }
 }
 

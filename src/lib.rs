@@ -508,7 +508,7 @@ pub use backup::{
     BackupRef, BackupSet, BackupSetOptions, Backups, ListedBackup, ListedSet, PruneReport,
     RetentionPolicy,
 };
-pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault};
+pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault, host_name};
 pub use catalog::health::{HealthRecord, RecordedFinding};
 pub use catalog::{
     BackupsOnPurge, Certificate, OldGeneration, OperationKind, PurgedGeneration, Retention, Status,

@@ -1,7 +1,8 @@
 //! Watching a service: traces, metrics, and statistics of queries.
 //!
 //! Three features, each off by default and without a cost while it is: `tracing`, `metrics` and `query-stats`. None of
-//! them shows a bind value, a row, or a literal that stands in the text of a statement.
+//! them shows a bind value, a row, or a literal that stands in the text of a statement: of a statement names, keywords and
+//! signs are shown, and `…` for texts in whatever quotes but those Diesel puts around names, for numbers, and for comments.
 //!
 //! # `tracing`
 //!
@@ -16,7 +17,7 @@
 //! | event `operation begun`, `operation done`, `operation failed` | info, info, warn | `tenant`, `kind`, `elapsed_ms`, `error` |
 #![cfg_attr(
     feature = "tracing",
-    doc = "| span `tenant`, `shared` | info | `tenant`, `generation`: of a context, entered by whoever wants it ([`TenantContext::span`](crate::TenantContext::span)) |"
+    doc = "| span `tenant`, `shared` | info | `tenant`, `scope`, `generation`: of a context, entered by whoever wants it ([`TenantContext::span`](crate::TenantContext::span)); `diesel-tenants-axum` does |"
 )]
 //!
 //! # `metrics`
@@ -72,6 +73,8 @@ pub struct QueryStats {
     pub longest: Duration,
 }
 
+#[cfg(feature = "tracing")]
+mod statement;
 #[cfg(any(feature = "tracing", feature = "metrics", feature = "query-stats"))]
 mod watch;
 #[cfg(feature = "metrics")]

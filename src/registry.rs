@@ -429,6 +429,11 @@ impl<C: Backend> Registry<C> {
         self.try_find(|known| known.by_id.get(&id.folded()).cloned())
     }
 
+    /// As [`by_uuid`](Self::by_uuid), from memory alone.
+    pub(crate) fn try_by_uuid(&self, uuid: Uuid) -> Option<Arc<Tenant<C>>> {
+        self.try_find(|known| known.by_uuid.get(&uuid).cloned())
+    }
+
     pub(crate) fn try_tenant_at(&self, subdomain: &Subdomain) -> Option<Arc<Tenant<C>>> {
         self.try_find(|known| known.by_subdomain.get(subdomain).cloned())
     }
@@ -437,10 +442,15 @@ impl<C: Backend> Registry<C> {
         &self,
         look: impl Fn(&Known<C>) -> Option<Arc<Tenant<C>>>,
     ) -> Option<Arc<Tenant<C>>> {
-        match self.age() < self.settings.freshness {
+        match self.is_fresh() {
             true => look(&*self.known.try_read()?),
             false => None,
         }
+    }
+
+    /// Whether the cache may be believed without a look at the catalogue.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.age() < self.settings.freshness
     }
 
     fn find(

@@ -133,6 +133,23 @@ impl<C: Backend> Tenancy<C> {
         Some(TenantHandle::new(Arc::clone(&self.registry), tenant))
     }
 
+    /// Looks a tenant up by its uuid, which no other tenant has ever: an id may become another one's. `None` where there is
+    /// none. Opens nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Catalog`].
+    pub fn handle_of(&self, uuid: uuid::Uuid) -> Result<Option<TenantHandle<C>>, OpenError> {
+        let tenant = self.registry.by_uuid(uuid)?;
+        let registry = || Arc::clone(&self.registry);
+        Ok(tenant.map(|tenant| TenantHandle::new(registry(), tenant)))
+    }
+
+    /// As [`handle_of`](Self::handle_of), from memory alone; see [`try_handle`](Self::try_handle).
+    pub fn try_handle_of(&self, uuid: uuid::Uuid) -> Option<TenantHandle<C>> {
+        let tenant = self.registry.try_by_uuid(uuid)?;
+        Some(TenantHandle::new(Arc::clone(&self.registry), tenant))
+    }
+
     /// As [`handle_at`](Self::handle_at), from memory alone; see [`try_handle`](Self::try_handle).
     pub fn try_handle_at(&self, subdomain: &Subdomain) -> Option<TenantHandle<C>> {
         let tenant = self.registry.try_tenant_at(subdomain)?;

@@ -7,6 +7,8 @@ use diesel::Connection;
 use diesel::connection::{Instrumentation, InstrumentationEvent, get_default_instrumentation};
 use diesel::result::Error;
 
+#[cfg(feature = "tracing")]
+use super::statement::sql_only;
 use super::{QueryStats, SLOW_QUERY};
 use crate::backend::ConnectError;
 use crate::catalog::OperationKind;
@@ -133,26 +135,6 @@ impl Watch {
     }
 }
 
-/// The text of a statement as Diesel prints it, without its bind values, and without what stands in quotes: a statement
-/// put together by hand may hold a patient's name.
-#[cfg_attr(
-    not(feature = "tracing"),
-    allow(dead_code, reason = "printed by that feature")
-)]
-fn sql_only(printed: &str) -> String {
-    // A literal could hold these words, too. Then more is cut off than need be, never less.
-    let sql = printed.split(" -- binds: ").next().unwrap_or_default();
-    let mut out = String::with_capacity(sql.len());
-    // In SQL a quote inside a literal is written twice, which opens another literal at once.
-    for (number, part) in sql.split('\'').enumerate() {
-        match number % 2 {
-            0 => out.push_str(part),
-            _ => out.push_str("'…'"),
-        }
-    }
-    out
-}
-
 /// An attempt to open a connection has ended.
 pub(crate) fn connected(tenant: Option<TenantId>, started: Instant, error: Option<&ConnectError>) {
     let took = started.elapsed();
@@ -261,25 +243,6 @@ pub(crate) fn operation<T, E: std::fmt::Display>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn neither_binds_nor_literals_are_printed() {
-        for (printed, expected) in [
-            (
-                "SELECT `a` FROM `t` WHERE `b` = ? -- binds: [\"Ada\"]",
-                "SELECT `a` FROM `t` WHERE `b` = ?",
-            ),
-            ("SELECT 'Ada''s' -- binds: []", "SELECT '…''…'"),
-            (
-                "INSERT INTO t VALUES ('x -- binds: [', 'Ada')",
-                "INSERT INTO t VALUES ('…'",
-            ),
-            ("SELECT 'Ada", "SELECT '…'"),
-            ("", ""),
-        ] {
-            assert_eq!(sql_only(printed), expected);
-        }
-    }
 
     #[test]
     fn numbers_add_up() {

@@ -55,6 +55,12 @@ impl<C: Backend> TenantHandle<C> {
         self.registry.freshen().map_err(OpenError::Catalog)?;
         Ok(self.tenant.record())
     }
+
+    /// The same, from memory alone: never blocks on a database. `None` where what is known is older than the freshness
+    /// bound: then ask [`record`](Self::record), off an async runtime's own threads.
+    pub fn try_record(&self) -> Option<Arc<TenantRecord>> {
+        self.registry.is_fresh().then(|| self.tenant.record())
+    }
 }
 
 impl<C: Backend> Clone for TenantHandle<C> {

@@ -111,7 +111,7 @@ fn what_is_traced_names_the_tenant_and_no_value() {
         "INFO message=operation begun tenant=TH001 kind=create",
         "INFO message=operation done tenant=TH001 kind=compact",
         "span operation tenant=TH001 kind=compact",
-        "span tenant tenant=TH001 generation=3",
+        "span tenant tenant=TH001 scope=\"tenant\" generation=3",
     ] {
         assert!(lines.contains(expected), "{expected}\nis not in\n{lines}");
     }

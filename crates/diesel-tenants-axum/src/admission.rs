@@ -22,6 +22,10 @@ pub struct Admission {
     pub running: usize,
     /// Work that runs at once on one tenant. Default 4: as many as a tenant has connections unless told otherwise.
     pub running_per_tenant: usize,
+    /// Work that runs at once on what belongs to no tenant: the shared database, and looking up who a request is for. Anybody
+    /// can cause it, so it has to leave room for the tenants. Default 16: as many as the shared database has connections
+    /// unless told otherwise.
+    pub running_shared: usize,
     /// Requests that wait. Default 1,024.
     pub waiting: usize,
     /// How long one waits. Default 5 s.
@@ -33,6 +37,7 @@ impl Default for Admission {
         Self {
             running: 64,
             running_per_tenant: 4,
+            running_shared: 16,
             waiting: 1_024,
             wait: Duration::from_secs(5),
         }
@@ -43,6 +48,7 @@ impl Default for Admission {
 pub(crate) struct Gate {
     bounds: Admission,
     running: Arc<Semaphore>,
+    shared: Arc<Semaphore>,
     /// Those of tenants somebody works on or waits for.
     tenants: Mutex<HashMap<Uuid, Arc<Semaphore>>>,
     waiting: AtomicUsize,
@@ -50,7 +56,7 @@ pub(crate) struct Gate {
 
 /// The right to run. Given back when dropped, which is when the work is done.
 pub(crate) struct Permit {
-    _tenant: Option<OwnedSemaphorePermit>,
+    _own: OwnedSemaphorePermit,
     _running: OwnedSemaphorePermit,
 }
 
@@ -68,27 +74,29 @@ impl Gate {
         Self {
             bounds,
             running: Arc::new(Semaphore::new(bounds.running.max(1))),
+            shared: Arc::new(Semaphore::new(bounds.running_shared.max(1))),
             tenants: Mutex::default(),
             waiting: AtomicUsize::new(0),
         }
     }
 
-    /// Waits for the right to run, `None` for the shared database.
+    /// Waits for the right to run, `None` for what belongs to no tenant.
     pub(crate) async fn enter(&self, tenant: Option<Uuid>) -> Result<Permit, TenantRejection> {
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
         let counted = Waiting(&self.waiting);
         if waiting >= self.bounds.waiting {
             return Err(TenantRejection::Overloaded);
         }
-        // The tenant's own line first: who waits there takes nothing from others.
+        // Its own line first: who waits there takes nothing from others.
+        let line = match tenant {
+            Some(tenant) => self.line_of(tenant),
+            None => Arc::clone(&self.shared),
+        };
         let both = async {
-            let own = match tenant {
-                Some(tenant) => Some(acquire(self.line_of(tenant)).await),
-                None => None,
-            };
+            let own = acquire(line).await;
             Permit {
                 _running: acquire(Arc::clone(&self.running)).await,
-                _tenant: own,
+                _own: own,
             }
         };
         let permit = tokio::time::timeout(self.bounds.wait, both).await;

@@ -62,7 +62,8 @@ impl TenantDb {
     ///
     /// Waits in the tenant's line for its turn: see [`Admission`](crate::Admission). When the request goes away before
     /// that, or before a thread took it up, `work` is not run. **Once begun it runs to its end, commit included**,
-    /// whether or not anybody waits for the answer; its connection goes back then, and its turn ends then.
+    /// whether or not anybody waits for the answer; its connection goes back then, and its turn ends then. It is in the
+    /// request's `tracing` span, and in the one of the [context](TenantContext::span).
     ///
     /// # Errors
     /// [`RunError::Rejected`] where it was not begun or panicked, [`RunError::Failed`] with what `work` returned.
@@ -79,6 +80,7 @@ impl TenantDb {
         blocking(move || {
             let _permit = permit;
             let mut ctx = tenant.enter()?;
+            let _span = ctx.span().entered();
             work(&mut ctx).map_err(RunError::Failed)
         })
         .await
@@ -102,6 +104,7 @@ impl TenantDb {
             let _permit = permit;
             let mut ctx = tenant.enter()?;
             let mut shared = tenant.acting().shared().map_err(TenantRejection::from)?;
+            let _span = ctx.span().entered();
             work(&mut ctx, &mut shared).map_err(RunError::Failed)
         })
         .await
@@ -186,6 +189,7 @@ impl SharedDb {
         blocking(move || {
             let _permit = permit;
             let mut ctx = acting.shared().map_err(TenantRejection::from)?;
+            let _span = ctx.span().entered();
             work(&mut ctx).map_err(RunError::Failed)
         })
         .await
@@ -237,7 +241,9 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    let mut task = AbortOnDrop(tokio::task::spawn_blocking(work));
+    // The pool's threads have no span of their own.
+    let span = tracing::Span::current();
+    let mut task = AbortOnDrop(tokio::task::spawn_blocking(move || span.in_scope(work)));
     match (&mut task.0).await {
         Ok(outcome) => outcome,
         // What it said is not passed on: a panic's text may hold anything.
@@ -256,47 +262,85 @@ impl<S: Send + Sync> FromRequestParts<S> for TenantDb {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, TenantRejection> {
         let resolved = resolved(parts)?;
         let shared = Arc::clone(&resolved.shared);
-        let wanted = match resolved.wanted.clone()? {
-            Some(wanted) => wanted,
-            None => return Err(TenantRejection::NoTenant),
-        };
-        let known = match &wanted {
-            Wanted::Id(id) => shared.tenancy.try_handle(id),
-            Wanted::Subdomain(subdomain) => shared.tenancy.try_handle_at(subdomain),
-        };
-        let handle = match known {
-            Some(handle) => handle,
-            None => {
-                let tenancy = shared.tenancy.clone();
-                let permit = shared.gate.enter(None).await?;
-                let found = blocking(move || {
-                    let _permit = permit;
-                    let handle = match &wanted {
-                        Wanted::Id(id) => tenancy.handle(id),
-                        Wanted::Subdomain(subdomain) => tenancy.handle_at(subdomain),
-                    };
-                    handle.map_err(|error| RunError::<()>::Rejected(error.into()))
-                });
-                match found.await {
-                    Ok(handle) => handle,
-                    Err(RunError::Rejected(rejection)) => return Err(rejection),
-                    Err(RunError::Failed(())) => unreachable!("a look-up has no error of its own"),
+        let mut wanted = resolved.wanted.clone()?;
+        while let Some(Wanted::Domain(domain)) = wanted {
+            let asked = domain.clone();
+            let whose = look_up(&shared, move |_| {
+                asked.look_up().map_err(TenantRejection::Domain)
+            });
+            wanted = match whose.await? {
+                Some(tenant) => Some(Wanted::Uuid(tenant)),
+                // Another resolver may know the request by something else.
+                None => {
+                    domain.leave_to_others(&mut parts.extensions);
+                    shared.resolver.resolve(parts)?
                 }
+            };
+        }
+        let wanted = wanted.ok_or(TenantRejection::NoTenant)?;
+        // From memory, as this is one of the threads that all requests share. Where that is too old, on the blocking pool.
+        let known = known(&shared.tenancy, &wanted);
+        let known = known.and_then(|handle| Some((handle.try_record()?, handle)));
+        let (record, handle) = match known {
+            Some(known) => known,
+            None => {
+                look_up(&shared, move |tenancy| {
+                    let handle = found(tenancy, &wanted)?;
+                    Ok((handle.record()?, handle))
+                })
+                .await?
             }
         };
-        let uuid = handle.uuid();
         let tenant = Self {
             shared,
             handle,
-            uuid,
+            uuid: record.uuid,
             principal: parts.extensions.get::<Principal>().cloned(),
         };
-        // Looked up a moment ago, so this is from memory.
-        match tenant.handle.record()?.status {
+        match record.status {
             Status::Active => Ok(tenant),
             _ => tenant.if_open().await,
         }
     }
+}
+
+/// From memory alone.
+fn known(tenancy: &Tenancy, wanted: &Wanted) -> Option<TenantHandle> {
+    match wanted {
+        Wanted::Id(id) => tenancy.try_handle(id),
+        Wanted::Subdomain(subdomain) => tenancy.try_handle_at(subdomain),
+        Wanted::Uuid(uuid) => tenancy.try_handle_of(*uuid),
+        Wanted::Domain(_) => None,
+    }
+}
+
+/// From the catalogue.
+fn found(tenancy: &Tenancy, wanted: &Wanted) -> Result<TenantHandle, TenantRejection> {
+    match wanted {
+        Wanted::Id(id) => Ok(tenancy.handle(id)?),
+        Wanted::Subdomain(subdomain) => Ok(tenancy.handle_at(subdomain)?),
+        Wanted::Uuid(uuid) => tenancy
+            .handle_of(*uuid)?
+            .ok_or(TenantRejection::Unavailable),
+        Wanted::Domain(_) => Err(TenantRejection::NoTenant),
+    }
+}
+
+/// Looks something up on the blocking pool, in the line of what belongs to no tenant: anybody can ask for what is not there.
+async fn look_up<T: Send + 'static>(
+    shared: &Shared,
+    look: impl FnOnce(&Tenancy) -> Result<T, TenantRejection> + Send + 'static,
+) -> Result<T, TenantRejection> {
+    let tenancy = shared.tenancy.clone();
+    let permit = shared.gate.enter(None).await?;
+    let found = blocking(move || {
+        let _permit = permit;
+        look(&tenancy).map_err(RunError::<()>::Rejected)
+    });
+    found.await.map_err(|error| match error {
+        RunError::Rejected(rejection) => rejection,
+        RunError::Failed(()) => unreachable!("a look-up has no error of its own"),
+    })
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for SharedDb {

@@ -24,7 +24,7 @@ pub struct TenantLayer {
 pub(crate) struct Shared {
     pub(crate) tenancy: Tenancy,
     pub(crate) gate: Gate,
-    resolver: Box<dyn Resolve>,
+    pub(crate) resolver: Box<dyn Resolve>,
 }
 
 /// What the layer puts into a request.

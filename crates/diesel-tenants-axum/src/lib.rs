@@ -7,13 +7,16 @@
 //!   `tenant.run(|ctx| …).await` takes a [`TenantContext`](diesel_tenants::TenantContext) on the blocking pool, with a
 //!   bound on how much runs at once.
 //! - [`TenantRejection`] is what a client is told, with the right status, and without a word about which tenants there are.
+//! - [`Incident`] is a failure whose cause is in the log, and not in the answer.
 //! - [`RequirePrincipal`] stands in front of routes that nobody may use who is nobody. Who asks is a
 //!   [`Principal`](diesel_tenants::access::Principal) among the request's extensions; tenants are opened in their name.
+//! - [`Caller`] is the address a request comes from, through [`TrustedProxies`]; [`Throttle`] counts what an address tries.
 //! - With the feature `hospital`, [`RequireSubscription`](guard::RequireSubscription) and
 //!   [`RequireModule`](guard::RequireModule) stand in front of routes.
 //!
 //! The tenant of a request is a value in that request: there is no task-local and no global, so nothing is inherited by a
-//! spawned task or left over for the next request.
+//! spawned task or left over for the next request. The request's [`tracing`] span goes along to the blocking pool, and the
+//! context's own is entered there.
 //!
 //! ```
 //! use axum::{Json, Router, routing::get};
@@ -48,16 +51,23 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod caller;
 mod db;
+mod domains;
 #[cfg(feature = "hospital")]
 pub mod guard;
+mod incident;
 mod layer;
 mod principal;
 mod rejection;
 pub mod resolve;
+mod throttle;
 
 pub use admission::Admission;
+pub use caller::{Caller, TrustedProxies};
 pub use db::{SharedDb, TenantDb};
+pub use incident::Incident;
 pub use layer::TenantLayer;
 pub use principal::RequirePrincipal;
 pub use rejection::{RunError, TenantRejection};
+pub use throttle::{Throttle, TooMany};

@@ -8,11 +8,13 @@ use axum::response::{IntoResponse, Response};
 use diesel_tenants::error::{StaleGeneration, TenantFenced};
 use diesel_tenants::{AccessError, HostError, OpenError};
 
+use crate::incident::Incident;
 use crate::resolve::ResolveError;
 
 /// Why a request gets no database. Its response is JSON: `{"error": {"code": …, "message": …}}`.
 ///
-/// The message of an internal failure is not sent: it is in the error's source, for the log.
+/// The message of an internal failure is not sent: it is written to the log, and the response has its `id`. See
+/// [`Incident`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TenantRejection {
@@ -49,6 +51,9 @@ pub enum TenantRejection {
     /// `500`: it could not be found out, or not be entered into the audit log, that who asks may open the tenant.
     #[error("it cannot be decided who may open the tenant")]
     Access(#[source] AccessError),
+    /// `500`: it could not be looked up whose domain was asked. See [`ByDomain`](crate::resolve::ByDomain).
+    #[error("it cannot be looked up whose domain this is")]
+    Domain(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// `500`: the work on the database panicked. Nothing of it is kept.
     #[error("the work on the database panicked")]
     Panicked,
@@ -68,9 +73,12 @@ impl TenantRejection {
             Self::SubscriptionRequired => StatusCode::PAYMENT_REQUIRED,
             Self::ModuleDisabled { .. } => StatusCode::FORBIDDEN,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoLayer | Self::Open(_) | Self::Access(_) | Self::Panicked | Self::Guard(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::NoLayer
+            | Self::Open(_)
+            | Self::Access(_)
+            | Self::Domain(_)
+            | Self::Panicked
+            | Self::Guard(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -85,9 +93,12 @@ impl TenantRejection {
             Self::SubscriptionRequired => "subscription_required",
             Self::ModuleDisabled { .. } => "module_disabled",
             Self::Overloaded => "busy",
-            Self::NoLayer | Self::Open(_) | Self::Access(_) | Self::Panicked | Self::Guard(_) => {
-                "internal"
-            }
+            Self::NoLayer
+            | Self::Open(_)
+            | Self::Access(_)
+            | Self::Domain(_)
+            | Self::Panicked
+            | Self::Guard(_) => "internal",
         }
     }
 }
@@ -130,17 +141,27 @@ impl From<AccessError> for TenantRejection {
 
 impl IntoResponse for TenantRejection {
     fn into_response(self) -> Response {
-        let status = self.status();
-        let message = match status {
-            StatusCode::INTERNAL_SERVER_ERROR => "something went wrong".to_owned(),
-            _ => self.to_string(),
-        };
-        respond(status, self.code(), &message)
+        match self.status() {
+            StatusCode::INTERNAL_SERVER_ERROR => Incident::of(&self).into_response(),
+            status => respond(status, self.code(), &self.to_string()),
+        }
     }
 }
 
 fn respond(status: StatusCode, code: &str, message: &str) -> Response {
-    let body = serde_json::json!({ "error": { "code": code, "message": message } });
+    respond_with(status, code, message, None)
+}
+
+pub(crate) fn respond_with(
+    status: StatusCode,
+    code: &str,
+    message: &str,
+    incident: Option<Incident>,
+) -> Response {
+    let mut body = serde_json::json!({ "error": { "code": code, "message": message } });
+    if let Some(incident) = incident {
+        body["error"]["id"] = incident.to_string().into();
+    }
     let mut response = (status, Json(body)).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, 1.into());
@@ -204,10 +225,7 @@ impl IntoResponse for RunError<diesel::result::Error> {
                 let message = "this contradicts what is recorded already";
                 respond(StatusCode::CONFLICT, "conflict", message)
             }
-            _ => {
-                let message = "something went wrong";
-                respond(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
-            }
+            error => Incident::of_query(&error).into_response(),
         }
     }
 }

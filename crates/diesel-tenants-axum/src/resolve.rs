@@ -3,13 +3,15 @@
 //! A resolver reads the head of a request and nothing else; whether there is such a tenant is looked up afterwards. It
 //! says `Ok(None)` where it finds no name, so that [`FirstOf`] asks the next one, and an error where it finds one that
 //! cannot be: a request that is wrong is never passed on to a resolver that would take it.
-use std::collections::HashMap;
 use std::fmt;
 
 use axum::http::HeaderName;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
-use diesel_tenants::{BaseDomains, HostError, Subdomain, TenantId, TenantIdError};
+use diesel_tenants::{BaseDomains, HostError, Subdomain, TenantId, TenantIdError, host_name};
+use uuid::Uuid;
+
+pub use crate::domains::{ByDomain, NewDomain};
 
 /// The tenant a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub enum Wanted {
     Id(TenantId),
     /// By its subdomain.
     Subdomain(Subdomain),
+    /// By its own uuid, which no other tenant has ever.
+    Uuid(Uuid),
+    /// Whoever has this domain, which is to be looked up.
+    Domain(NewDomain),
 }
 
 /// Finds out which tenant a request asks for.
@@ -67,7 +73,8 @@ pub enum ResolveError {
 /// The host a request names: its one `Host` header, or what HTTP/2 has in its place. `None` where it names none.
 ///
 /// # Errors
-/// [`ResolveError::ManyHosts`], [`ResolveError::TwoHosts`], [`ResolveError::NotText`].
+/// [`ResolveError::ManyHosts`], [`ResolveError::TwoHosts`], [`ResolveError::NotText`]; [`ResolveError::Host`] where one of two
+/// is none.
 pub fn host(request: &Parts) -> Result<Option<&str>, ResolveError> {
     let addressed = request.uri.authority().map(|authority| authority.as_str());
     let mut hosts = request.headers.get_all(HOST).iter();
@@ -75,10 +82,12 @@ pub fn host(request: &Parts) -> Result<Option<&str>, ResolveError> {
     match first {
         Some(_) if more > 0 => Err(ResolveError::ManyHosts { found: more + 1 }),
         Some(host) => match host.to_str() {
-            Ok(host) if addressed.is_some_and(|other| fold(other) != fold(host)) => {
-                Err(ResolveError::TwoHosts)
-            }
-            Ok(host) => Ok(Some(host)),
+            Ok(host) => match addressed {
+                Some(other) if !host_name(other)?.eq_ignore_ascii_case(host_name(host)?) => {
+                    Err(ResolveError::TwoHosts)
+                }
+                _ => Ok(Some(host)),
+            },
             Err(_) => Err(ResolveError::NotText { name: HOST }),
         },
         None => Ok(addressed),
@@ -108,35 +117,6 @@ impl Resolve for BySubdomain {
             Err(HostError::NoSubdomain { .. } | HostError::UnknownHost { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-/// A customer's own domain, `clinic.example` → its tenant. Hosts that are not listed are left to others.
-#[derive(Debug, Clone, Default)]
-pub struct ByDomain(HashMap<String, TenantId>);
-
-impl ByDomain {
-    /// These domains, compared without regard to case, a port and a final dot.
-    pub fn new<D: AsRef<str>>(domains: impl IntoIterator<Item = (D, TenantId)>) -> Self {
-        let folded = |(domain, id): (D, TenantId)| (fold(domain.as_ref()), id);
-        Self(domains.into_iter().map(folded).collect())
-    }
-}
-
-/// A host without its port and final dot, lower-case.
-fn fold(host: &str) -> String {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
-}
-
-impl Resolve for ByDomain {
-    fn resolve(&self, request: &Parts) -> Result<Option<Wanted>, ResolveError> {
-        let host = host(request)?;
-        let found = host.and_then(|host| self.0.get(&fold(host)));
-        Ok(found.map(|id| Wanted::Id(*id)))
     }
 }
 

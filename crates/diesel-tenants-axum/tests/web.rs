@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use diesel_tenants::prelude::*;
-use diesel_tenants::{BaseDomains, MigrationScript, PoolConfig};
+use diesel_tenants::{BaseDomains, Builder, MigrationScript, PoolConfig, Sqlite};
 use diesel_tenants_axum::resolve::{
     ByClaim, ByDomain, ByHeader, ByPathPrefix, BySubdomain, FirstOf, Resolve,
 };
@@ -19,14 +19,20 @@ use diesel_tenants_axum::{Admission, RunError, SharedDb, TenantDb, TenantLayer};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
+#[path = "web/domains.rs"]
+mod domains;
 #[path = "web/given_up.rs"]
 mod given_up;
 #[path = "web/guards.rs"]
 mod guards;
 #[path = "web/principals.rs"]
 mod principals;
+#[path = "web/threads.rs"]
+mod threads;
 #[path = "web/turns.rs"]
 mod turns;
+#[path = "web/watched.rs"]
+mod watched;
 
 diesel::table! { users { id -> Integer, name -> Text, } }
 diesel::table! { patients { id -> Integer, name -> Text, } }
@@ -45,16 +51,21 @@ struct Fleet {
     _dir: tempfile::TempDir,
 }
 
+type Setup = Builder<SqliteConnection, Sqlite>;
+
 fn fleet() -> Fleet {
+    fleet_with(|builder| builder)
+}
+
+fn fleet_with(with: impl FnOnce(Setup) -> Setup) -> Fleet {
     let dir = tempfile::tempdir().unwrap();
-    let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES)
+    let builder = Tenancy::<SqliteConnection>::builder(&ROUTES)
         .sqlite(dir.path().join("data"))
         .init()
         .shared_migrations(MigrationScript::new("1", "users", SHARED))
         .tenant_migrations(MigrationScript::new("1", "wards", TENANT))
-        .pool(PoolConfig::default().with_max_connections(32).unwrap())
-        .open()
-        .unwrap();
+        .pool(PoolConfig::default().with_max_connections(32).unwrap());
+    let tenancy = with(builder).open().unwrap();
     Fleet { tenancy, _dir: dir }
 }
 
@@ -70,6 +81,10 @@ impl Fleet {
             .execute(&mut ctx)
             .unwrap();
         tenant
+    }
+
+    fn uuid(&self, tenant: &TenantId) -> uuid::Uuid {
+        self.tenancy.handle(tenant).unwrap().uuid()
     }
 
     fn app(&self, resolver: impl Resolve) -> Router {
@@ -282,7 +297,7 @@ async fn every_resolver_and_the_first_that_knows() {
             .or(ByClaim::new(|parts| {
                 parts.extensions.get::<Session>().map(|session| session.0)
             }))
-            .or(ByDomain::new([("Clinic.Example", north)]))
+            .or(ByDomain::new([("Clinic.Example", fleet.uuid(&north))]))
             .or(by_subdomain())
             .or(ByPathPrefix::new("t")),
     );

@@ -154,7 +154,9 @@ impl Outcome {
         let summary = match failure {
             Failure::Said(text) | Failure::BadValue(text) | Failure::NotNow(text) => text,
             Failure::BadForm(text) => text.to_owned(),
-            Failure::Panicked => "the program failed; its log says where".to_owned(),
+            Failure::Panicked(incident) => {
+                format!("the program failed; its log says where, under {incident}")
+            }
             _ => "this cannot be done".to_owned(),
         };
         let (good, lines) = (false, Vec::new());

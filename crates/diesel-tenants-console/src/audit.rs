@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use diesel_tenants::access::ActorId;
 use diesel_tenants::audit::{AuditEntry, AuditFilter, AuditHead, AuditVerification};
@@ -298,12 +298,18 @@ struct Verified<'a> {
     row: Option<Row>,
 }
 
-/// `GET /audit/verification`: reads the whole log, and changes nothing.
+/// `GET /audit/verification`: nothing is verified by a link that somebody else may have put anywhere.
+pub(crate) async fn unverified(operator: Operator) -> Redirect {
+    Redirect::to(&operator.mount.to("/audit"))
+}
+
+/// `POST /audit/verification`: reads the whole log, and changes nothing.
 pub(crate) async fn verification(
     State(app): State<App>,
     operator: Operator,
-    Asked(fields): Asked,
+    fields: Fields,
 ) -> Result<Response, Failure> {
+    operator.form.check(fields.get("token"))?;
     let written = cut(fields.get("head"));
     let anchor: Result<Option<AuditHead>, _> = match written.as_str() {
         "" => Ok(None),
@@ -322,7 +328,7 @@ pub(crate) async fn verification(
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, show(&page)).into_response());
     };
     let (found, head, row) = app
-        .blocking(move |app| {
+        .long(move |app| {
             let _ = app.tenancy.flush_audit();
             let head = app.tenancy.audit_head()?;
             let found = match &anchor {

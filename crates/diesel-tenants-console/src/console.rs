@@ -1,13 +1,15 @@
 //! The console as a router.
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use diesel_tenants::Tenancy;
 use diesel_tenants::services::accounts::Accounts;
-use tokio::sync::Semaphore;
+use diesel_tenants_axum::Throttle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure::Failure;
 use crate::hosts::{self, HostsError};
@@ -40,6 +42,12 @@ impl std::fmt::Debug for Console {
 
 /// How many actions and pages work on databases at once.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
+/// How many passwords are compared at once.
+const HASHING: usize = 2;
+
+/// How long a page waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Console {
     /// A console for these tenants. Superusers log in by the default rules of [`Accounts`].
@@ -97,17 +105,30 @@ impl Console {
 
     /// The router. `nest` it under a path of its own, or merge it into a router that has nothing else.
     pub fn router(self) -> Router {
-        let hosts: Arc<[String]> = self.hosts.into();
-        let state = App(Arc::new(Shared {
+        let hosts = self.hosts.clone().into();
+        self.app().router(hosts)
+    }
+
+    fn app(self) -> App {
+        App(Arc::new(Shared {
             tenancy: self.tenancy,
             accounts: self.accounts,
             subscriptions: self.subscriptions,
             secure: self.secure,
             pages: Arc::new(Semaphore::new(self.at_once.get())),
             actions: Arc::new(Semaphore::new(self.at_once.get())),
+            hashing: Arc::new(Semaphore::new(HASHING)),
+            long: Arc::new(Semaphore::new(1)),
+            log_ins: Throttle::default(),
             fleet: Arc::new(Semaphore::new(1)),
             runs: Runs::default(),
-        }));
+        }))
+    }
+}
+
+impl App {
+    fn router(self, hosts: Arc<[String]>) -> Router {
+        let state = self;
         let inside = Router::new()
             .route("/tenants", get(list::page).post(runs::create))
             .route("/tenants/{id}", get(detail::page))
@@ -124,13 +145,19 @@ impl Console {
             .route("/fleet/{run}/stop", post(fleet::stop))
             .route("/fleet/{run}/resume", post(fleet::resume))
             .route("/audit", get(audit::page))
-            .route("/audit/verification", get(audit::verification))
+            .route(
+                "/audit/verification",
+                get(audit::unverified).post(audit::verification),
+            )
             .route("/upkeep", get(upkeep::page))
             .route("/upkeep/recover", post(upkeep::recover))
             .route("/upkeep/workflows/{run}/retry", post(upkeep::retry))
             .route("/upkeep/grants/{grant}/close", post(upkeep::close))
             .route("/upkeep/undead/{tenant}", post(upkeep::bury))
-            .route("/upkeep/reclaim", get(upkeep::reclaimable))
+            .route(
+                "/upkeep/reclaim",
+                get(upkeep::not_looked).post(upkeep::reclaimable),
+            )
             .route("/upkeep/reclaim/{tenant}", post(upkeep::reclaim))
             .route("/logout", post(session::log_out))
             .route_layer(from_fn_with_state(state.clone(), session::must_have_chosen));
@@ -163,7 +190,13 @@ pub(crate) struct Shared {
     /// One migration of the fleet at a time in this process.
     pub(crate) fleet: Arc<Semaphore>,
     pub(crate) runs: Runs,
+    /// Attempts to log in, of each address.
+    pub(crate) log_ins: Throttle,
     pages: Arc<Semaphore>,
+    /// Passwords are compared here, so that those who are logged in do not wait for whoever tries.
+    hashing: Arc<Semaphore>,
+    /// What reads all there is.
+    long: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for App {
@@ -176,17 +209,129 @@ impl std::ops::Deref for App {
 
 impl App {
     /// Does what a page needs on the blocking pool, when there is room for it.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] where there is none for too long.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let permit = Arc::clone(&self.pages).acquire_owned().await;
+        let permit = Arc::clone(&self.pages).acquire_owned();
+        let permit = tokio::time::timeout(PATIENCE, permit).await;
+        let permit = permit.map_err(|_| Failure::Busy)?;
+        self.with(permit.expect("it is never closed"), work).await
+    }
+
+    /// Does what compares or makes a password. Nobody waits for it: each takes a good part of a core, and memory.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] where others are at it.
+    pub(crate) async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let permit = Arc::clone(&self.hashing).try_acquire_owned();
+        self.with(permit.map_err(|_| Failure::Busy)?, work).await
+    }
+
+    /// Does what reads all there is, and may take long: one at a time, beside the pages.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] where another is at it.
+    pub(crate) async fn long<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let permit = Arc::clone(&self.long).try_acquire_owned();
+        self.with(permit.map_err(|_| Failure::Busy)?, work).await
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        work: impl FnOnce(&Shared) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
         let app = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             work(&app)
         });
-        // What a panic said is not passed on.
-        done.await.unwrap_or(Err(Failure::Panicked))
+        done.await.unwrap_or_else(|_| Err(Failure::panicked()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
+    use diesel_tenants::prelude::*;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    fn app(dir: &tempfile::TempDir) -> App {
+        let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES)
+            .sqlite(dir.path().join("data"))
+            .init()
+            .shared_migrations(SHARED_MIGRATIONS)
+            .tenant_migrations(TENANT_MIGRATIONS)
+            .open();
+        Console::new(tenancy.unwrap()).allow_http().app()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_are_in_wait_for_no_log_in_and_no_page_waits_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(&dir);
+        let router = app.clone().router(Arc::new([]));
+        let log_in = async || {
+            // Of any visit: its cookie is what the form is compared with.
+            let visit = "a".repeat(64);
+            let page =
+                Request::get("/login").header("cookie", format!("tenants-console-visit={visit}"));
+            let page = router
+                .clone()
+                .oneshot(page.body(Body::empty()).unwrap())
+                .await
+                .unwrap();
+            let page = http_body_util::BodyExt::collect(page.into_body())
+                .await
+                .unwrap()
+                .to_bytes();
+            let page = String::from_utf8(page.to_vec()).unwrap();
+            let (_, token) = page.split_once("name=\"token\" value=\"").unwrap();
+            let token = &token[..64];
+            let request = Request::post("/login")
+                .header("cookie", format!("tenants-console-visit={visit}"))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(Body::from(format!(
+                    "token={token}&username=nobody&password=wrong"
+                )));
+            router.clone().oneshot(request.unwrap()).await.unwrap()
+        };
+        // All turns to hash are taken: nobody else waits for one, and pages are made.
+        let hashing = Arc::clone(&app.hashing)
+            .acquire_many_owned(HASHING as u32)
+            .await;
+        let refused = log_in().await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refused.headers().contains_key("retry-after"));
+        app.blocking(|_| Ok(())).await.unwrap();
+        drop(hashing);
+        // All pages are taken, by something that does not end: who logs in needs none.
+        let pages = Arc::clone(&app.pages)
+            .acquire_many_owned(AT_ONCE.get() as u32)
+            .await;
+        assert_eq!(log_in().await.status(), StatusCode::FORBIDDEN);
+        let waited = tokio::time::timeout(10 * PATIENCE, app.blocking(|_| Ok(()))).await;
+        assert!(matches!(waited, Ok(Err(Failure::Busy))), "{waited:?}");
+        // What reads everything takes no page, and there is one of it at a time.
+        app.long(|_| Ok(())).await.unwrap();
+        drop(pages);
+        let long = Arc::clone(&app.long).acquire_owned().await;
+        assert!(matches!(app.long(|_| Ok(())).await, Err(Failure::Busy)));
+        app.blocking(|_| Ok(())).await.unwrap();
+        drop(long);
     }
 }

@@ -3,8 +3,10 @@ use std::fmt::Write;
 
 use askama::Template;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use diesel_tenants::OpenError;
+use diesel_tenants_axum::{Incident, TooMany};
 
 use crate::headers::Mount;
 
@@ -32,11 +34,15 @@ pub(crate) enum Failure {
     /// The library says no; its text.
     Said(String),
     /// The library says no, to somebody who is not logged in: its text is not for them.
-    Hidden,
+    Hidden(Incident),
+    /// There is no room for it now.
+    Busy,
+    /// Too much was tried from there.
+    TooMany(TooMany),
     /// The console is not at this host.
     Misdirected,
     /// The work panicked.
-    Panicked,
+    Panicked(Incident),
 }
 
 /// An error and its causes, in one text.
@@ -69,9 +75,16 @@ impl Failure {
     /// Nothing of the library's text, for whoever may be anybody.
     pub(crate) fn hidden(self) -> Self {
         match self {
-            Self::Said(_) | Self::BadValue(_) | Self::NotNow(_) => Self::Hidden,
+            Self::Said(text) | Self::BadValue(text) | Self::NotNow(text) => {
+                Self::Hidden(Incident::said(&text))
+            }
             other => other,
         }
+    }
+
+    /// What a panic said is not passed on.
+    pub(crate) fn panicked() -> Self {
+        Self::Panicked(Incident::said("the work for the console panicked"))
     }
 
     /// A tenant that is not known has no page; anything else is the library's to say.
@@ -109,11 +122,16 @@ pub(crate) fn complete(response: Response, mount: &Mount) -> Response {
         title: notice.title,
         text: &notice.text,
     };
-    (response.status(), show(&page)).into_response()
+    let mut complete = (response.status(), show(&page)).into_response();
+    if let Some(again) = response.headers().get(RETRY_AFTER) {
+        complete.headers_mut().insert(RETRY_AFTER, again.clone());
+    }
+    complete
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        let found_by;
         let (status, title, text) = match &self {
             Self::LoggedOut(mount) => {
                 return Redirect::to(&mount.to("/login")).into_response();
@@ -150,24 +168,45 @@ impl IntoResponse for Failure {
                 "That did not work",
                 text.as_str(),
             ),
-            Self::Hidden => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "That did not work",
-                "Whoever runs the service finds the reason once logged in, or with the command line tool.",
+            Self::Hidden(incident) => {
+                found_by = format!("The reason is in the log of the service, under {incident}.");
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                (status, "That did not work", found_by.as_str())
+            }
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not now",
+                "The console is busy. Try again in a moment.",
+            ),
+            Self::TooMany(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Not now",
+                "There were too many attempts from where you are. Try again later.",
             ),
             Self::Misdirected => (
                 StatusCode::MISDIRECTED_REQUEST,
                 "Not here",
                 "This is not at the host you asked.",
             ),
-            Self::Panicked => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "That did not work",
-                "The program failed; its log says where. What was begun is finished or undone when it starts again.",
-            ),
+            Self::Panicked(incident) => {
+                found_by = format!(
+                    "The program failed; its log says where, under {incident}. What was begun is finished or undone when \
+                     it starts again."
+                );
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                (status, "That did not work", found_by.as_str())
+            }
+        };
+        let again = match &self {
+            Self::Busy => Some(1),
+            Self::TooMany(wait) => Some(wait.retry_after()),
+            _ => None,
         };
         let text = text.to_owned();
         let mut response = status.into_response();
+        if let Some(again) = again {
+            response.headers_mut().insert(RETRY_AFTER, again.into());
+        }
         response.extensions_mut().insert(Notice { title, text });
         response
     }
@@ -177,6 +216,6 @@ impl IntoResponse for Failure {
 pub(crate) fn show(page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => Html(html).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(error) => Failure::Hidden(Incident::of(&error)).into_response(),
     }
 }

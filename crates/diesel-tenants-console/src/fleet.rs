@@ -84,7 +84,7 @@ async fn work(
     };
     tokio::select! {
         ended = &mut ended => {
-            let report = ended.map_err(|_| Failure::Panicked)?.map_err(refused)?;
+            let report = ended.map_err(|_| Failure::panicked())?.map_err(refused)?;
             Ok(match report.run {
                 Some(run) => to(&format!("/fleet/{run}")),
                 None => to("/runs?nothing"),

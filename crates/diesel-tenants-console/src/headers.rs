@@ -104,7 +104,8 @@ fn is_for_us(request: &Request, hosts: &[String]) -> bool {
     let headers = request.headers().get_all(header::HOST).iter();
     let said = headers.map(|host| host.to_str().unwrap_or_default());
     let mut named = said.chain(addressed).peekable();
-    named.peek().is_some() && named.all(|host| hosts.contains(&name_of(host)))
+    named.peek().is_some()
+        && named.all(|host| name_of(host).is_some_and(|name| hosts.contains(&name)))
 }
 
 /// Tenants' own pages are the same *site* when they are subdomains, so that only the same *origin* will do.

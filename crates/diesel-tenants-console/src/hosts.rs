@@ -1,5 +1,5 @@
 //! The hosts the console answers at.
-use std::net::Ipv6Addr;
+use diesel_tenants::host_name;
 
 /// A list of hosts that [`Console::hosts`](crate::Console::hosts) cannot go by.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,11 +25,8 @@ pub(crate) fn names_of(
     hosts: impl IntoIterator<Item = impl Into<String>>,
 ) -> Result<Vec<String>, HostsError> {
     let names = (1..).zip(hosts).map(|(number, host)| {
-        let name = name_of(&host.into());
-        match is_host(&name) {
-            true => Ok(name),
-            false => Err(HostsError::NotAHost { number }),
-        }
+        let name = name_of(&host.into()).filter(|name| is_host(name));
+        name.ok_or(HostsError::NotAHost { number })
     });
     let names: Vec<_> = names.collect::<Result<_, _>>()?;
     match names.is_empty() {
@@ -38,27 +35,14 @@ pub(crate) fn names_of(
     }
 }
 
-/// A host without its port and final dot, lower-case.
-pub(crate) fn name_of(host: &str) -> String {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+/// A host without its port and final dot, lower-case. `None` where it is none.
+pub(crate) fn name_of(host: &str) -> Option<String> {
+    Some(host_name(host).ok()?.to_ascii_lowercase())
 }
 
+/// Whether a request could be for it: a name has no empty labels.
 fn is_host(name: &str) -> bool {
-    let address = name
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    if let Some(address) = address {
-        return address.parse::<Ipv6Addr>().is_ok();
-    }
-    let is_label = |label: &str| {
-        let mut bytes = label.bytes();
-        !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
-    name.split('.').all(is_label)
+    name.starts_with('[') || name.split('.').all(|label| !label.is_empty())
 }
 
 #[cfg(test)]
@@ -81,6 +65,8 @@ mod tests {
             "a b",
             "a,b",
             "a..b",
+            "admin.example.com:",
+            "admin.example.com:99999",
         ] {
             let refused = names_of(["localhost", wrong]);
             assert_eq!(refused, Err(HostsError::NotAHost { number: 2 }), "{wrong}");

@@ -41,12 +41,13 @@
 //! | being framed | `frame-ancestors 'none'`, `X-Frame-Options` |
 //! | pages in a cache | `Cache-Control: no-store` |
 //! | a slip of the hand | changes are made by `POST` only; what destroys wants the tenant's id typed, and the library compares it |
+//! | guessing, and hashing until nothing else runs | 30 failed log-ins of an address in 5 minutes, two hashes at once; the service must say who asks, by `into_make_service_with_connect_info` and, behind a proxy, [`TrustedProxies`](diesel_tenants_axum::TrustedProxies) |
 //! | the service's own work standing still | actions run on the blocking pool, at most [`Console::at_once`] at a time |
 //!
 //! # Actions
 //!
 //! An action is a *run*: it has a page with what became of it, which can be looked at while it goes on. Runs are kept in
-//! memory, the newest 200 of them, and are gone when the process ends; what they did is in the catalogue. One that has
+//! memory, at most the newest 200 of them, and are gone when the process ends; what they did is in the catalogue. One that has
 //! begun goes on to its end, whether or not anybody looks.
 //!
 //! Verifying, backing up and migrating are for many at once, too: for those that are ticked, or for all that match what

@@ -2,7 +2,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use askama::Template;
@@ -27,6 +27,13 @@ use crate::view;
 
 /// How many runs are remembered.
 const REMEMBERED: usize = 200;
+/// How many tenants and other things those runs may have been about together. One that goes on is remembered all the same.
+const SUBJECTS: usize = 20_000;
+/// How many lines are kept of what became of one of them, and of all of a run.
+const LINES: usize = 50;
+const LINES_OF_RUN: usize = 500;
+/// The characters of a line.
+const LINE: usize = 500;
 /// How many tenants can be ticked: what a page of the list has, and some.
 const MOST_SELECTED: usize = 100;
 /// How many tenants of a run have a place on its page. Those that need a look come first.
@@ -92,6 +99,8 @@ pub(crate) struct Run {
     began_at: SystemTime,
     /// Nothing more is to be begun.
     stopped: AtomicBool,
+    /// Lines that are kept of what became of its subjects.
+    lines: AtomicUsize,
     /// Where each of the job's subjects is.
     state: watch::Sender<Vec<Progress>>,
 }
@@ -125,16 +134,18 @@ impl Runs {
             by: by.to_owned(),
             began_at: SystemTime::now(),
             stopped: AtomicBool::new(false),
+            lines: AtomicUsize::new(0),
             state: watch::Sender::new(vec![Progress::Waiting; job.on.len()]),
             job,
         });
         let mut runs = self.0.lock();
         runs.push_front(Arc::clone(&run));
         // One that goes on is not forgotten: nobody would hear how it ended.
-        while runs.len() > REMEMBERED {
+        let mut subjects: usize = runs.iter().map(|run| run.job.on.len()).sum();
+        while runs.len() > REMEMBERED || subjects > SUBJECTS {
             let oldest = runs.iter().rposition(|run| run.is_over());
             let Some(oldest) = oldest else { break };
-            runs.remove(oldest);
+            subjects -= runs.remove(oldest).map_or(0, |run| run.job.on.len());
         }
         run
     }
@@ -174,11 +185,33 @@ impl Run {
             let outcome = match done.await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(failure)) => Outcome::failed(failure),
-                Err(_) => Outcome::failed(Failure::Panicked),
+                Err(_) => Outcome::failed(Failure::panicked()),
             };
             let took = began.elapsed();
+            let outcome = self.kept(outcome);
             self.set(index, Progress::Done { outcome, took });
         }
+    }
+
+    /// As much of an outcome as is kept: a run may be about thousands, with hundreds of lines each.
+    fn kept(&self, mut outcome: Outcome) -> Outcome {
+        let room = LINES_OF_RUN.saturating_sub(self.lines.load(Ordering::Relaxed));
+        let all = outcome.lines.len();
+        outcome.lines.truncate(LINES.min(room));
+        self.lines.fetch_add(outcome.lines.len(), Ordering::Relaxed);
+        if outcome.lines.len() < all {
+            let more = all - outcome.lines.len();
+            outcome.lines.push(format!(
+                "{more} more; see them by doing it to this one alone, or with the command line tool"
+            ));
+        }
+        for text in outcome.lines.iter_mut().chain([&mut outcome.summary]) {
+            if let Some((end, _)) = text.char_indices().nth(LINE) {
+                text.truncate(end);
+                text.push('…');
+            }
+        }
+        outcome
     }
 
     /// What its page shows.
@@ -497,4 +530,55 @@ pub(crate) async fn events(
 pub(crate) fn event(over: bool, html: &str) -> Event {
     let name = if over { "end" } else { "progress" };
     Event::default().event(name).data(html.replace('\r', ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(many: usize) -> Job {
+        let tenants = (0..many).map(|n| format!("T{n}").parse().unwrap());
+        Job::action(Action::Verify, tenants.collect(), Fields::default())
+    }
+
+    fn end(run: &Run) {
+        run.state.send_modify(|all| all.fill(Progress::Left));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let runs = Runs::default();
+        let many_lines = || Outcome {
+            lines: vec!["ö".repeat(10_000); 1_000],
+            ..Outcome::done("x".repeat(10_000))
+        };
+        let run = runs.begin(about(1), "ada");
+        let kept = run.kept(many_lines());
+        assert_eq!(kept.lines.len(), LINES + 1);
+        assert!(
+            kept.lines[LINES].starts_with("950 more"),
+            "{}",
+            kept.lines[LINES]
+        );
+        let short = |text: &String| text.chars().count() <= LINE + 1;
+        assert!(kept.lines.iter().all(short) && short(&kept.summary));
+        for _ in 0..100 {
+            run.kept(many_lines());
+        }
+        assert_eq!(run.lines.load(Ordering::Relaxed), LINES_OF_RUN);
+        let last = run.kept(many_lines());
+        assert_eq!(last.lines.len(), 1, "how many there are is told still");
+        // One that goes on is not forgotten, whatever its size.
+        let going_on = runs.begin(about(2 * SUBJECTS), "ada");
+        for _ in 0..REMEMBERED + 10 {
+            end(&runs.begin(about(1), "ada"));
+        }
+        assert!(runs.find(&going_on.id.to_string()).is_ok());
+        end(&going_on);
+        for _ in 0..REMEMBERED + 10 {
+            end(&runs.begin(about(SUBJECTS / 10), "ada"));
+        }
+        let known = runs.0.lock();
+        assert!((2..=11).contains(&known.len()), "{}", known.len());
+    }
 }

@@ -1,8 +1,9 @@
 //! Who is there: logging in and out, choosing a password, and the token that forms carry.
-use std::net::SocketAddr;
+use std::net::IpAddr;
+use std::time::Instant;
 
 use askama::Template;
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -15,6 +16,7 @@ use diesel_tenants::id::Id;
 use diesel_tenants::models::shared::accounts::User;
 use diesel_tenants::services::accounts::{AccountError, LoginError, SessionToken};
 use diesel_tenants::services::now;
+use diesel_tenants_axum::{Caller, Incident};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -228,20 +230,26 @@ pub(crate) async fn login_page(
 
 /// Where a request comes from, as far as the service says.
 pub(crate) struct Client {
-    address: Option<String>,
+    address: Option<IpAddr>,
     browser: Option<String>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Caller(address) = Caller::from_request_parts(parts, state).await?;
         let browser = parts.headers.get(USER_AGENT);
         Ok(Self {
-            address: address.map(|address| address.0.ip().to_string()),
+            address,
             browser: browser.and_then(|name| name.to_str().ok().map(str::to_owned)),
         })
+    }
+}
+
+impl Client {
+    fn address(&self) -> Option<String> {
+        self.address.map(|address| address.to_string())
     }
 }
 
@@ -262,15 +270,26 @@ pub(crate) async fn log_in(
     let form = FormToken::of(visit.ok_or(Failure::Forged)?);
     form.check(given.get("token"))?;
     let username = given.get("username").to_owned();
-    let outcome = app.blocking(move |app| log_in_now(app, &given, &client));
+    // Before a password is hashed: who gives another name each time is not stopped by the locks of accounts.
+    let address = client.address;
+    if let Some(address) = address {
+        let attempt = app.log_ins.attempt(address, Instant::now());
+        attempt.map_err(Failure::TooMany)?;
+    }
+    let outcome = app.hashing(move |app| log_in_now(app, &given, &client));
     let error = match outcome.await.map_err(Failure::hidden)? {
         Ok(session) => {
+            if let Some(address) = address {
+                app.log_ins.succeeded(address);
+            }
             let mut response = Redirect::to(&mount.to("/tenants")).into_response();
             Cookie::Session.set(&mut response, session.reveal(), app.secure);
             Cookie::Visit.set(&mut response, "", app.secure);
             return Ok(response);
         }
-        Err(Refused::Login(LoginError::Account(_))) => return Err(Failure::Hidden),
+        Err(Refused::Login(LoginError::Account(error))) => {
+            return Err(Failure::Hidden(Incident::of(&error)));
+        }
         Err(Refused::Login(error)) => error.to_string(),
         Err(Refused::NotSuperuser) => {
             "this account does not run the service; log in as a superuser".to_owned()
@@ -290,11 +309,18 @@ fn log_in_now(
     given: &Fields,
     client: &Client,
 ) -> Result<Result<SessionToken, Refused>, Failure> {
-    let shared = &mut app.tenancy.shared()?;
-    let (address, browser) = (client.address.as_deref(), client.browser.as_deref());
+    let (address, browser) = (client.address(), client.browser.as_deref());
+    let address = address.as_deref();
     let accounts = &app.accounts;
     let (username, password) = (given.get("username"), given.exact("password"));
-    let login = match accounts.log_in(shared, username, password, address, now()) {
+    // Everybody needs the shared database's connections: none is held while the password is hashed.
+    let claim = accounts.claim(&mut app.tenancy.shared()?, username, address, now());
+    let compared = match claim {
+        Ok(claim) => claim.compare(password)?,
+        Err(error) => return Ok(Err(Refused::Login(error))),
+    };
+    let shared = &mut app.tenancy.shared()?;
+    let login = match accounts.let_in(shared, &compared, now()) {
         Ok(login) if login.superuser => login,
         Ok(_) => return Ok(Err(Refused::NotSuperuser)),
         Err(error) => return Ok(Err(Refused::Login(error))),
@@ -353,7 +379,7 @@ pub(crate) async fn choose_password(
     operator.form.check(given.get("token"))?;
     let user = operator.user;
     let outcome = if given.exact("chosen") == given.exact("again") {
-        app.blocking(move |app| choose_now(app, user, &given, &client))
+        app.hashing(move |app| choose_now(app, user, &given, &client))
             .await?
     } else {
         Err("the two new passwords are not the same".to_owned())
@@ -384,7 +410,8 @@ fn choose_now(
 ) -> Result<Result<SessionToken, String>, Failure> {
     let shared = &mut app.tenancy.shared()?;
     let accounts = &app.accounts;
-    let (address, browser) = (client.address.as_deref(), client.browser.as_deref());
+    let (address, browser) = (client.address(), client.browser.as_deref());
+    let address = address.as_deref();
     let (present, chosen) = (given.exact("present"), given.exact("chosen"));
     let login = match accounts.change_password(shared, user, present, chosen, address, now()) {
         Ok(login) => login,

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use diesel_tenants::access::BreakGlass;
 use diesel_tenants::verify::Orphan;
 use diesel_tenants::workflow::{RunState, WorkflowRun};
@@ -200,13 +200,20 @@ struct ReclaimPage<'a> {
     found: &'a [(String, Uuid)],
 }
 
-/// `GET /upkeep/reclaim`: databases of tenants the catalogue does not know. Opens every tenant's database.
+/// `GET /upkeep/reclaim`: nothing is looked for by a link that somebody else may have put anywhere.
+pub(crate) async fn not_looked(operator: Operator) -> Redirect {
+    Redirect::to(&operator.mount.to("/upkeep"))
+}
+
+/// `POST /upkeep/reclaim`: databases of tenants the catalogue does not know. Opens every tenant's database.
 pub(crate) async fn reclaimable(
     State(app): State<App>,
     operator: Operator,
+    fields: Fields,
 ) -> Result<Response, Failure> {
+    operator.form.check(fields.get("token"))?;
     let found = app
-        .blocking(|app| {
+        .long(|app| {
             let found = app.tenancy.reclaimable()?;
             let key = |key: diesel_tenants::backend::TenantKey| (key.id.to_string(), key.uuid);
             Ok(found.into_iter().map(key).collect::<Vec<_>>())

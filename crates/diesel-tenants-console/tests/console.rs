@@ -26,6 +26,8 @@ mod audit;
 mod bad;
 #[path = "console/bulk.rs"]
 mod bulk;
+#[path = "console/busy.rs"]
+mod busy;
 #[path = "console/list.rs"]
 mod list;
 #[path = "console/looks.rs"]

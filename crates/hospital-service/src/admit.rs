@@ -16,7 +16,7 @@ use diesel_tenants::services::admission::{
 use diesel_tenants::services::now;
 use diesel_tenants::services::subscriptions::SubscriptionError;
 use diesel_tenants::workflow::IdempotencyKey;
-use diesel_tenants_axum::{RunError, TenantDb, TenantRejection};
+use diesel_tenants_axum::{Incident, RunError, TenantDb, TenantRejection};
 use serde_json::json;
 
 use crate::door::Member;
@@ -240,13 +240,13 @@ fn bad_key() -> Refusal {
 impl From<TenantRejection> for Refusal {
     fn from(rejection: TenantRejection) -> Self {
         let status = rejection.status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            return unexpected(&rejection);
+        }
         Self {
             status,
             code: rejection.code(),
-            message: match status {
-                StatusCode::INTERNAL_SERVER_ERROR => "something went wrong".to_owned(),
-                _ => rejection.to_string(),
-            },
+            message: rejection.to_string(),
         }
     }
 }
@@ -272,12 +272,12 @@ impl From<AdmissionError> for Refusal {
                 WorkflowError::KeyReused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
                 WorkflowError::InProgress { .. } => (StatusCode::CONFLICT, "in_progress"),
                 error if error.is_retryable() => return TenantRejection::Overloaded.into(),
-                _ => return unexpected(),
+                error => return unexpected(&error),
             },
             AdmissionError::Query(error) if TenantFenced::of(&error).is_some() => {
                 return TenantRejection::Overloaded.into();
             }
-            _ => return unexpected(),
+            error => return unexpected(&error),
         };
         let message = match code {
             "key_reused" => "this key was used for another request".to_owned(),
@@ -292,12 +292,13 @@ impl From<AdmissionError> for Refusal {
     }
 }
 
-/// No text of the database is sent.
-fn unexpected() -> Refusal {
+/// No text of the database is sent: it is in the log.
+fn unexpected(error: &dyn std::error::Error) -> Refusal {
+    let incident = Incident::of(error);
     Refusal {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         code: "internal",
-        message: "something went wrong".to_owned(),
+        message: format!("something went wrong; the reason is in the log, under {incident}"),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Who may see a hospital's pages: members, by the module their role may use.
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::Form;
 use axum::extract::{Request, State};
-use axum::http::header::{COOKIE, ORIGIN, RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use axum::http::header::{COOKIE, ORIGIN, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -14,10 +15,14 @@ use diesel_tenants::models::shared::accounts::User;
 use diesel_tenants::services::accounts::{AccountError, Accounts, LoginError, SessionToken};
 use diesel_tenants::services::permissions::{Module, may_use};
 use diesel_tenants::services::{hospitals, now};
-use diesel_tenants_axum::{RunError, SharedDb, TenantDb, TenantRejection, resolve};
+use diesel_tenants_axum::{
+    Caller, Incident, RunError, SharedDb, TenantDb, TenantRejection, TooMany, resolve,
+};
 
 use crate::front::show;
-use crate::knocks::{Caller, Knocks};
+
+/// How long a log-in waits for its turn to be hashed.
+const HASHING_WAIT: Duration = Duration::from_secs(5);
 
 /// Over what browsers send the cookie. Each hospital's host has a session of its own: it names no domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +84,7 @@ pub(crate) async fn members_only(
     let role = shared.run(move |shared| {
         let accounts = Accounts::default();
         let Some(hospital) = hospitals::of_tenant(shared, uuid)? else {
-            return Ok(None);
+            return Ok::<_, AccountError>(None);
         };
         let signed_in = match accounts.signed_in(shared, &session, Some(hospital), now())? {
             Some(signed_in) if !signed_in.user.must_change_password => signed_in,
@@ -97,9 +102,7 @@ pub(crate) async fn members_only(
         Ok(Some(_)) => StatusCode::FORBIDDEN.into_response(),
         Ok(None) => to_the_door(request.headers()),
         Err(RunError::Rejected(rejection)) => rejection.into_response(),
-        Err(RunError::Failed(AccountError::Query(_)) | RunError::Failed(_)) => {
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+        Err(RunError::Failed(error)) => Incident::of(&error).into_response(),
     }
 }
 
@@ -159,47 +162,24 @@ impl From<AccountError> for Refused {
 pub(crate) async fn log_in(
     tenant: TenantDb,
     shared: SharedDb,
-    State(knocks): State<Arc<Knocks>>,
-    State(cookies): State<Cookies>,
+    State(service): State<crate::State>,
     Caller(address): Caller,
     headers: HeaderMap,
     Form(given): Form<Given>,
 ) -> Response {
     if let Some(address) = address
-        && let Err(wait) = knocks.knock(address, Instant::now())
+        && let Err(wait) = service.log_ins.attempt(address, Instant::now())
     {
-        return wait_for(wait);
+        return wait.into_response();
     }
     let username = given.username.clone();
     let browser = headers.get(USER_AGENT);
     let browser = browser.and_then(|name| Some(name.to_str().ok()?.to_owned()));
-    let uuid = tenant.uuid();
-    let session = shared.run(move |shared| {
-        let accounts = Accounts::default();
-        let hospital = hospitals::of_tenant(shared, uuid).map_err(AccountError::from)?;
-        let address = address.map(|address| address.to_string());
-        let address = address.as_deref();
-        let mut login = accounts
-            .log_in(shared, &given.username, &given.password, address, now())
-            .map_err(Refused::Login)?;
-        if login.must_change_password {
-            if given.chosen.is_empty() {
-                return Err(Refused::MustChoose);
-            }
-            let (present, chosen) = (&given.password, &given.chosen);
-            login =
-                accounts.change_password(shared, login.user, present, chosen, address, now())?;
-        }
-        // Without a row it could open nothing.
-        let hospital = hospital
-            .ok_or(LoginError::Refused)
-            .map_err(Refused::Login)?;
-        let browser = browser.as_deref();
-        Ok(accounts.begin_session(shared, &login, Some(hospital), address, browser, now())?)
-    });
+    let from = Origin { address, browser };
+    let session = let_in(&tenant, &shared, &service, from, given);
     let (must_choose, error) = match session.await {
         Ok(session) => {
-            let cookie = cookies.line(session.reveal());
+            let cookie = service.cookies.line(session.reveal());
             return ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response();
         }
         Err(RunError::Rejected(rejection)) => return rejection.into_response(),
@@ -213,11 +193,11 @@ pub(crate) async fn log_in(
             | AccountError::Locked { .. }
             | AccountError::LoginOutdated),
         ))) => (false, error.to_string()),
-        Err(RunError::Failed(Refused::Login(LoginError::Account(_)) | Refused::Account(_))) => {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
+        Err(RunError::Failed(
+            Refused::Login(LoginError::Account(error)) | Refused::Account(error),
+        )) => return Incident::of(&error).into_response(),
         Err(RunError::Failed(Refused::Login(LoginError::Locked { until }))) => {
-            return wait_for((until - now()).to_std().unwrap_or_default());
+            return TooMany((until - now()).to_std().unwrap_or_default()).into_response();
         }
         Err(RunError::Failed(Refused::Login(error))) => (false, error.to_string()),
     };
@@ -230,12 +210,68 @@ pub(crate) async fn log_in(
     show(StatusCode::FORBIDDEN, &page)
 }
 
-/// `429`, and when to come again.
-pub(crate) fn wait_for(wait: Duration) -> Response {
-    let seconds = wait.as_secs() + 1;
-    let told = "too many attempts; try again later\n";
-    let after = [(RETRY_AFTER, seconds.to_string())];
-    (StatusCode::TOO_MANY_REQUESTS, after, told).into_response()
+/// Where a request comes from.
+struct Origin {
+    address: Option<IpAddr>,
+    browser: Option<String>,
+}
+
+/// Looks the user up, compares the password and begins a session. The work on the shared database and the hash take turns:
+/// everybody needs the database's connections, and nobody who may be anybody keeps one while a hash is computed.
+async fn let_in(
+    tenant: &TenantDb,
+    shared: &SharedDb,
+    service: &crate::State,
+    from: Origin,
+    given: Given,
+) -> Result<SessionToken, RunError<Refused>> {
+    let accounts = Accounts::default();
+    let address = from.address.map(|address| address.to_string());
+    let (name, ip_address) = (given.username.clone(), address.clone());
+    let claim = shared.run(move |shared| {
+        let claim = accounts.claim(shared, &name, ip_address.as_deref(), now());
+        claim.map_err(Refused::Login)
+    });
+    let claim = claim.await?;
+    // In line, as a hospital's front desk may come to work all at once, and only so long as other work waits.
+    let turn = Arc::clone(&service.hashing).acquire_owned();
+    let turn = tokio::time::timeout(HASHING_WAIT, turn).await;
+    let turn = turn.map_err(|_| TenantRejection::Overloaded)?;
+    let compared = tokio::task::spawn_blocking(move || {
+        let compared = claim.compare(&given.password);
+        (compared, given, turn)
+    });
+    let compared = compared.await.map_err(|_| TenantRejection::Panicked)?;
+    let (compared, given, turn) = compared;
+    let compared = compared.map_err(|error| RunError::Failed(error.into()))?;
+    let (uuid, log_ins) = (tenant.uuid(), Arc::clone(&service.log_ins));
+    let session = shared.run(move |shared| {
+        // Whoever changes a password has it hashed twice more.
+        let _turn = turn;
+        let login = accounts.let_in(shared, &compared, now());
+        let mut login = login.map_err(Refused::Login)?;
+        // It was the right password, whatever comes.
+        if let Some(address) = from.address {
+            log_ins.succeeded(address);
+        }
+        let address = address.as_deref();
+        let hospital = hospitals::of_tenant(shared, uuid).map_err(AccountError::from)?;
+        if login.must_change_password {
+            if given.chosen.is_empty() {
+                return Err(Refused::MustChoose);
+            }
+            let (present, chosen) = (&given.password, &given.chosen);
+            login =
+                accounts.change_password(shared, login.user, present, chosen, address, now())?;
+        }
+        // Without a row it could open nothing.
+        let hospital = hospital
+            .ok_or(LoginError::Refused)
+            .map_err(Refused::Login)?;
+        let browser = from.browser.as_deref();
+        Ok(accounts.begin_session(shared, &login, Some(hospital), address, browser, now())?)
+    });
+    session.await
 }
 
 /// `POST /logout` of a hospital: ends the session and takes the cookie back, whether or not it was good.
@@ -252,7 +288,7 @@ pub(crate) async fn log_out(
             Ok(_) => {}
             // Who is told that they are out must be out.
             Err(RunError::Rejected(rejection)) => return rejection.into_response(),
-            Err(RunError::Failed(_)) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            Err(RunError::Failed(error)) => return Incident::of(&error).into_response(),
         }
     }
     let gone = [(SET_COOKIE, cookies.line(""))];

@@ -12,10 +12,10 @@ use axum::response::{Html, IntoResponse, Response};
 use diesel_tenants::id::Id;
 use diesel_tenants::services::accounts::AccountError;
 use diesel_tenants::services::onboarding::{OnboardingError, Registered};
-use diesel_tenants_axum::{RunError, SharedDb, TenantDb, TenantRejection, resolve};
+use diesel_tenants_axum::{
+    Caller, Incident, RunError, SharedDb, TenantDb, TenantRejection, resolve,
+};
 
-use crate::door::wait_for;
-use crate::knocks::Caller;
 use crate::modules::MODULES;
 use crate::register::{RegisterError, Registration};
 
@@ -31,7 +31,7 @@ pub(crate) fn show(status: StatusCode, page: &impl Template) -> Response {
     ];
     match page.render() {
         Ok(html) => (status, headers, Html(html)).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(error) => Incident::of(&error).into_response(),
     }
 }
 
@@ -109,9 +109,10 @@ pub(crate) async fn register(
     let host = resolve::host(&parts).ok().flatten();
     let host = host.unwrap_or(crate::HOST).to_owned();
     if let Some(address) = address
-        && let Err(wait) = service.knocks.knock(address, Instant::now())
+        // Those that succeed count, too: each makes a database.
+        && let Err(wait) = service.registrations.attempt(address, Instant::now())
     {
-        return wait_for(wait);
+        return wait.into_response();
     }
     // Turned away rather than kept waiting: anybody may ask, and a database is made for each.
     let Ok(turn) = Arc::clone(&service.registering).try_acquire_owned() else {
@@ -165,7 +166,7 @@ fn said(error: &RegisterError) -> String {
     let RegisterError::Onboarding(error) = error else {
         return match error {
             RegisterError::Key(error) => error.to_string(),
-            _ => "the service cannot do it now".to_owned(),
+            error => hidden(error),
         };
     };
     match error {
@@ -181,8 +182,13 @@ fn said(error: &RegisterError) -> String {
         | OnboardingError::Account(AccountError::BadName { .. } | AccountError::BadEmail) => {
             error.to_string()
         }
-        _ => "the service cannot do it now".to_owned(),
+        error => hidden(error),
     }
+}
+
+fn hidden(error: &(dyn std::error::Error + 'static)) -> String {
+    let incident = Incident::of(error);
+    format!("the service cannot do it now; the reason is in its log, under {incident}")
 }
 
 /// Marks what no cache may keep: everything but the style.

@@ -16,7 +16,6 @@ pub mod demo;
 mod door;
 mod front;
 pub mod housekeeping;
-mod knocks;
 mod modules;
 pub mod register;
 
@@ -33,14 +32,13 @@ use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::Accounts;
 use diesel_tenants::services::admission::Admission;
 use diesel_tenants::services::onboarding;
-use diesel_tenants_axum::TenantLayer;
 use diesel_tenants_axum::resolve::BySubdomain;
+use diesel_tenants_axum::{TenantLayer, Throttle, TrustedProxies};
 use diesel_tenants_console::Console;
 
 use tokio::sync::Semaphore;
 
 use self::door::Cookies;
-use self::knocks::Knocks;
 
 /// The host name everything is below of. Browsers find `*.localhost` on this machine without being told.
 pub const HOST: &str = "localhost";
@@ -64,7 +62,10 @@ pub fn open(data: &std::path::Path) -> Result<Tenancy, diesel_tenants::Error> {
 #[derive(Clone)]
 pub(crate) struct State {
     tenancy: Tenancy,
-    knocks: Arc<Knocks>,
+    /// Attempts of each address to log in at any hospital, and to register one.
+    log_ins: Arc<Throttle>,
+    registrations: Arc<Throttle>,
+    hashing: Arc<Semaphore>,
     registering: Arc<Semaphore>,
     cookies: Cookies,
 }
@@ -72,12 +73,6 @@ pub(crate) struct State {
 impl FromRef<State> for Tenancy {
     fn from_ref(state: &State) -> Self {
         state.tenancy.clone()
-    }
-}
-
-impl FromRef<State> for Arc<Knocks> {
-    fn from_ref(state: &State) -> Self {
-        Arc::clone(&state.knocks)
     }
 }
 
@@ -91,17 +86,21 @@ impl FromRef<State> for Cookies {
 /// meanwhile is asked to come again.
 const REGISTERING: usize = 2;
 
+/// How many passwords are hashed at once for those who log in at hospitals: each takes a good part of a core, and memory.
+const HASHING: usize = 4;
+
 /// The whole service, for plain HTTP on this machine. On a network take [`service_behind_tls`].
 pub fn service(tenancy: Tenancy) -> Router {
-    of(tenancy, Cookies::Plain)
+    of(tenancy, Cookies::Plain, TrustedProxies::default())
 }
 
-/// The same, for whoever ends TLS in front of it: browsers send its cookies over TLS alone.
-pub fn service_behind_tls(tenancy: Tenancy) -> Router {
-    of(tenancy, Cookies::Secure)
+/// The same, for whoever ends TLS in front of it: browsers send its cookies over TLS alone. All requests come from `proxies`
+/// then, which have to say for whom: who logs in too often is told apart by address.
+pub fn service_behind_tls(tenancy: Tenancy, proxies: TrustedProxies) -> Router {
+    of(tenancy, Cookies::Secure, proxies)
 }
 
-fn of(tenancy: Tenancy, cookies: Cookies) -> Router {
+fn of(tenancy: Tenancy, cookies: Cookies, proxies: TrustedProxies) -> Router {
     let hosts = BaseDomains::new([HOST]).expect("`HOST` is a domain");
     let console = Console::new(tenancy.clone())
         .hosts([HOST])
@@ -123,9 +122,12 @@ fn of(tenancy: Tenancy, cookies: Cookies) -> Router {
         .layer(TenantLayer::new(tenancy.clone(), BySubdomain::of(hosts)))
         .with_state(State {
             tenancy,
-            knocks: Arc::default(),
+            log_ins: Arc::default(),
+            registrations: Arc::default(),
+            hashing: Arc::new(Semaphore::new(HASHING)),
             registering: Arc::new(Semaphore::new(REGISTERING)),
             cookies,
         })
         .nest("/console", console)
+        .layer(proxies)
 }

@@ -15,10 +15,16 @@ use diesel_tenants::services::accounts::{Accounts, NewAccount};
 use diesel_tenants::services::onboarding::{self, OnboardingError};
 use diesel_tenants::services::permissions::Module;
 use diesel_tenants::services::{hospitals as hospitals_service, now, subscriptions};
+use diesel_tenants_axum::TrustedProxies;
 use hospital_service::register::{Registration, register};
 use hospital_service::{demo, housekeeping, open, service, service_behind_tls};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
+
+#[path = "service/ends.rs"]
+mod ends;
+#[path = "service/proxies.rs"]
+mod proxies;
 
 const PASSWORD: &str = "correct-horse-battery-staple";
 
@@ -446,7 +452,7 @@ async fn behind_tls_the_cookie_goes_over_tls_alone() {
     let dir = tempfile::tempdir().unwrap();
     let tenancy = open(&dir.path().join("data")).unwrap();
     let made = register(&tenancy, &Registration::of("NORTH", "North", "north")).unwrap();
-    let app = service_behind_tls(tenancy.clone());
+    let app = service_behind_tls(tenancy.clone(), TrustedProxies::loopback());
     let host = "north.localhost";
     let first = made.owner.password.unwrap();
     let cookie = log_in(&app, host, &made.owner.username, first.reveal()).await;

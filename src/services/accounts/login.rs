@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::session::cut;
-use super::{AccountError, Accounts, LoginError, password};
+use super::{AccountError, Accounts, HashCost, LoginError, password};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
 use crate::models::schema::shared::{login_attempts, users};
@@ -51,6 +51,45 @@ impl Login {
     }
 }
 
+/// Somebody who says who they are, before their password was looked at: see [`Accounts::claim`].
+pub struct Claim {
+    username: String,
+    ip_address: Option<String>,
+    user: Option<User>,
+    cost: HashCost,
+}
+
+/// A claim whose password was compared, with whatever result: see [`Accounts::let_in`].
+pub struct Compared {
+    claim: Claim,
+    knows: bool,
+}
+
+impl Claim {
+    /// Compares the password. Takes some 20 ms of a core and 19 MiB, with the default [`HashCost`], whether or not there is
+    /// such a user. Holds no connection.
+    ///
+    /// # Errors
+    /// [`AccountError::HashCost`].
+    pub fn compare(self, password: &str) -> Result<Compared, AccountError> {
+        let hash = self.user.as_ref().map(|user| user.password_hash.as_str());
+        let knows = password::verify(password, hash, self.cost)?;
+        Ok(Compared { claim: self, knows })
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claim(…)")
+    }
+}
+
+impl fmt::Debug for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Compared(…)")
+    }
+}
+
 /// The attempts at a name that may lock it.
 #[derive(Clone, Copy)]
 struct Attempts<'a> {
@@ -84,6 +123,23 @@ impl Accounts {
         ip_address: Option<&str>,
         now: NaiveDateTime,
     ) -> Result<Login, LoginError> {
+        let claim = self.claim(shared, username, ip_address, now)?;
+        self.let_in(shared, &claim.compare(password)?, now)
+    }
+
+    /// The first of the three parts of [`log_in`](Self::log_in), for a service: a hash should hold no connection while it is
+    /// computed. Looks up whom somebody says they are. Give the connection back,
+    /// [compare](Claim::compare), and end with [`let_in`](Self::let_in).
+    ///
+    /// # Errors
+    /// [`LoginError::Locked`], before anything is computed; [`LoginError::Account`].
+    pub fn claim(
+        &self,
+        shared: &mut SharedContext,
+        username: &str,
+        ip_address: Option<&str>,
+        now: NaiveDateTime,
+    ) -> Result<Claim, LoginError> {
         let username = cut(username.trim()).to_lowercase();
         if let Some(until) = self.locked_until(shared, &username, ip_address, now)? {
             return Err(LoginError::Locked { until });
@@ -91,15 +147,37 @@ impl Accounts {
         let row = users::table
             .filter(users::username.eq(&username))
             .select(User::as_select());
-        let user = row.first::<User>(shared).optional()?;
-        let hash = user.as_ref().map(|user| user.password_hash.as_str());
-        let knows = password::verify(password, hash, self.policy.hash_cost)?;
-        let user = user.filter(|user| knows && user.active);
+        Ok(Claim {
+            user: row.first::<User>(shared).optional()?,
+            username,
+            ip_address: ip_address.map(str::to_owned),
+            cost: self.policy.hash_cost,
+        })
+    }
+
+    /// The last part of a log-in: writes the attempt down, and looks again at all that may have changed since the claim.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub fn let_in(
+        &self,
+        shared: &mut SharedContext,
+        compared: &Compared,
+        now: NaiveDateTime,
+    ) -> Result<Login, LoginError> {
+        let Claim {
+            username,
+            ip_address,
+            user,
+            ..
+        } = &compared.claim;
+        let ip_address = ip_address.as_deref();
+        let user = user.as_ref().filter(|user| compared.knows && user.active);
 
         shared
             .transaction(|shared| {
                 // While the hash was being made somebody else may have used up the attempts, or changed the password.
-                if let Some(until) = self.locked_until(shared, &username, ip_address, now)? {
+                if let Some(until) = self.locked_until(shared, username, ip_address, now)? {
                     return Err(LoginError::Locked { until });
                 }
                 let user = match user {
@@ -112,7 +190,7 @@ impl Accounts {
                     },
                     None => None,
                 };
-                self.note(shared, &username, user.as_ref(), ip_address, now)?;
+                self.note(shared, username, user.as_ref(), ip_address, now)?;
                 Ok(user)
             })?
             .map(|user| Login::of(&user))

@@ -39,7 +39,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use diesel::prelude::*;
 
 pub use self::error::{AccountError, LoginError};
-pub use self::login::Login;
+pub use self::login::{Claim, Compared, Login};
 pub use self::membership::Membership;
 pub use self::password::{
     HashCost, LONGEST_PASSWORD, MADE_UP_LENGTH, OneTimePassword, SHORTEST_PASSWORD, WeakPassword,

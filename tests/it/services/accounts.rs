@@ -557,3 +557,54 @@ fn nothing_that_is_printed_holds_a_secret() {
         assert!(!printed.contains(secret), "{secret}");
     }
 }
+
+#[test]
+fn a_log_in_in_parts_looks_again_at_what_has_changed_while_the_hash_was_made() {
+    let service = service();
+    let made = make(&service, "Ada", "Lovelace");
+    let first = made.password.reveal();
+    let from = Some("192.0.2.1");
+    let claim = |from, seconds| {
+        let shared = &mut service.shared();
+        service
+            .accounts
+            .claim(shared, &made.username, from, at(seconds))
+    };
+    let let_in = |compared, seconds| {
+        let login = service
+            .accounts
+            .let_in(&mut service.shared(), &compared, at(seconds));
+        login.map(|login| login.must_change_password)
+    };
+    // No context is open while it is compared.
+    assert!(let_in(claim(from, 1).unwrap().compare(first).unwrap(), 1).unwrap());
+    refused(let_in(claim(from, 2).unwrap().compare("wrong").unwrap(), 2));
+    // Used up by others meanwhile.
+    let late = claim(from, 3).unwrap().compare(first).unwrap();
+    for second in 3..7 {
+        refused(log_in(&service, &made.username, "wrong", second));
+    }
+    let locked = let_in(late, 8);
+    assert!(
+        matches!(locked, Err(LoginError::Locked { .. })),
+        "{locked:?}"
+    );
+    let locked = claim(from, 8).unwrap_err();
+    assert!(matches!(locked, LoginError::Locked { .. }), "{locked}");
+    // Changed meanwhile.
+    let elsewhere = Some("192.0.2.2");
+    let outdated = claim(elsewhere, 9).unwrap().compare(first).unwrap();
+    let shared = &mut service.shared();
+    let changed =
+        service
+            .accounts
+            .change_password(shared, made.user, first, NEW_PASSWORD, elsewhere, at(10));
+    changed.unwrap();
+    refused(let_in(outdated, 11));
+    // Whoever it was, nothing of it is printed.
+    let claim = claim(elsewhere, 12).unwrap();
+    assert_eq!(format!("{claim:?}"), "Claim(…)");
+    let compared = claim.compare(NEW_PASSWORD).unwrap();
+    assert_eq!(format!("{compared:?}"), "Compared(…)");
+    assert!(!let_in(compared, 12).unwrap());
+}

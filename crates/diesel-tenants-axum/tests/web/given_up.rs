@@ -180,3 +180,51 @@ async fn the_line_is_as_long_as_it_may_be_and_giving_up_leaves_it() {
     assert_eq!(first.await.unwrap(), StatusCode::OK);
     assert_eq!(gated.ask("/patients").await.unwrap(), StatusCode::OK);
 }
+
+/// What belongs to no tenant, which anybody can ask for, leaves room for the tenants.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shared_work_has_a_line_of_its_own() {
+    let mut bounds = bounds(4, 100);
+    bounds.running = 3;
+    bounds.running_shared = 2;
+    let gated = gated(bounds);
+    gated.fleet.tenancy.tenants().unwrap();
+    let begun = Arc::new(AtomicUsize::new(0));
+    // Goes on when the sender is gone.
+    let (goes_on, may_go_on) = channel::<()>();
+    let may_go_on = Arc::new(parking_lot::Mutex::new(may_go_on));
+    let shared_work = {
+        let begun = Arc::clone(&begun);
+        get(move |shared: diesel_tenants_axum::SharedDb| {
+            let (begun, may_go_on) = (Arc::clone(&begun), Arc::clone(&may_go_on));
+            async move {
+                let work = move |_: &mut SharedContext| {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    let _ = may_go_on.lock().recv();
+                    QueryResult::Ok(())
+                };
+                shared.run(work).await.map(|()| "done")
+            }
+        })
+    };
+    let layer = TenantLayer::with_admission(gated.fleet.tenancy.clone(), by_subdomain(), bounds);
+    let app = routes().route("/shared", shared_work).layer(layer);
+    let asked: Vec<_> = (0..4)
+        .map(|_| {
+            let app = app.clone();
+            tokio::spawn(async move { ask(&app, request("example.com", "/shared")).await.0 })
+        })
+        .collect();
+    let until = deadline();
+    while begun.load(Ordering::SeqCst) < 2 {
+        assert!(Instant::now() < until, "it was never begun");
+        tokio::task::yield_now().await;
+    }
+    gated.fleet.tenancy.tenants().unwrap();
+    let (status, _) = ask(&app, request("north.example.com", "/patients")).await;
+    drop(goes_on);
+    assert_eq!(status, StatusCode::OK);
+    for asked in asked {
+        asked.await.unwrap();
+    }
+}

@@ -105,7 +105,8 @@ async fn a_tenant_is_found_wherever_the_router_stands() {
     let app = Router::new().nest("/hospitals", inner);
     let told = ask(&app, request("example.com", "/hospitals/NORTH/patients")).await;
     assert_eq!(told.0, StatusCode::OK, "{}", told.1);
-    let app = fleet.app(ByDomain::new([("clinic.example", north)]));
+    let uuid = fleet.tenancy.handle(&north).unwrap().record().unwrap().uuid;
+    let app = fleet.app(ByDomain::new([("clinic.example", uuid)]));
     let told = ask(&app, request("clinic.example.", "/patients")).await;
     assert_eq!(told.0, StatusCode::OK, "{}", told.1);
     let mut both = request("clinic.example", "/patients");

@@ -94,7 +94,9 @@ async fn a_tenant_is_purged_when_its_time_is_over_and_nobody_holds_it() {
     assert_eq!(site.tenancy.undead().unwrap().len(), 1);
     site.act(&again, &[("typed", "NORTH")]).await.has("Purged:");
     assert!(site.tenancy.undead().unwrap().is_empty());
-    site.get("/upkeep/reclaim").await.has("There are none");
+    site.post("/upkeep/reclaim", &[])
+        .await
+        .has("There are none");
 }
 
 #[tokio::test]
