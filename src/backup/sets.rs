@@ -17,8 +17,8 @@ use super::{
     take_of, write,
 };
 use crate::backend::{
-    Backend, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, Storage,
-    StorageError, TenantKey,
+    Backend, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, InvalidBackup,
+    Storage, StorageError, TenantKey,
 };
 use crate::catalog::backups::StoredSet;
 use crate::catalog::to_millis;
@@ -129,7 +129,9 @@ pub(crate) struct SetMember {
     #[serde(with = "manifest::hex")]
     pub(crate) sha256: [u8; 32],
     pub(crate) schema_version: Option<String>,
-    pub(crate) rows: std::collections::BTreeMap<String, u64>,
+    /// In sets of before: each member's own manifest has them, and here they are more than all else together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rows: Option<std::collections::BTreeMap<String, u64>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +151,7 @@ impl SetMember {
             bytes: manifest.bytes,
             sha256: manifest.sha256,
             schema_version: manifest.schema.version,
-            rows: manifest.rows,
+            rows: None,
         })
     }
 }
@@ -252,6 +254,13 @@ fn make<C: Backend>(
     hit("backup-set.described");
     storage.backup_publish(&place)?;
     hit("backup-set.published");
+    // What cannot be read is found out by whoever needs it, and not before.
+    let path = set.path.clone();
+    let read = C::Storage::backup_manifest(&path)?;
+    if manifest::unsealed::<SetManifest>(&read, &path)? != manifest {
+        let what = "the set";
+        return Err(InvalidBackup::WrongManifest { path, what }.into());
+    }
     let ended = write(registry, |c| {
         c.set_end(set.id, set.ended_at, manifest.complete)
     })?;
@@ -407,3 +416,6 @@ impl<C: Backend> Tenancy<C> {
         Ok(backups)
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;

@@ -17,6 +17,7 @@ use crate::crashes::{self, Operation};
 use crate::world;
 
 mod reach;
+mod sets;
 mod under_writers;
 
 fn id() -> TenantId {

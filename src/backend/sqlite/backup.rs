@@ -33,8 +33,11 @@ const MANIFEST: &str = "manifest.json";
 const STAGING: &str = ".new-";
 const MARK: &str = ".tenants-";
 
-/// The most bytes that are read of a manifest: room for some ten thousand tables and migrations.
+/// The most bytes that are read of a backup's manifest: room for some ten thousand tables and migrations.
 const LARGEST_MANIFEST: u64 = 4 << 20;
+
+/// The same of a set's: room for a hundred thousand databases, be each of them one that failed and says at length why.
+const LARGEST_SET_MANIFEST: u64 = 256 << 20;
 
 /// Bytes; the page sizes of SQLite are multiples of it.
 const SMALLEST_PAGE: u64 = 512;
@@ -261,12 +264,13 @@ impl BackupStorage for SqliteStorage {
         if artefact::length(&manifest)?.is_none() {
             return Err(InvalidBackup::ManifestMissing { path });
         }
-        let read = artefact::read(&manifest, LARGEST_MANIFEST)?;
-        read.map_err(|bytes| InvalidBackup::ManifestTooBig {
-            path,
-            bytes,
-            limit: LARGEST_MANIFEST,
-        })
+        // A set has no database. Its name says nothing: it may have been carried here under another one.
+        let limit = match artefact::length(&path.join(DATABASE))? {
+            Some(_) => LARGEST_MANIFEST,
+            None => LARGEST_SET_MANIFEST,
+        };
+        let read = artefact::read(&manifest, limit)?;
+        read.map_err(|bytes| InvalidBackup::ManifestTooBig { path, bytes, limit })
     }
 
     fn backup_check(

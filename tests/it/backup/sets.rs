@@ -1,0 +1,54 @@
+//! Sets in which something goes wrong on the way, and pruning past what cannot be removed.
+use std::fs;
+
+use diesel_tenants::BackupSetOptions;
+
+use super::ONLY_THE_NEWEST;
+use crate::app::{builder, fleet};
+use crate::crashes;
+use crate::world;
+
+/// A catalogue that is put back forgot a set whose manifest could not be read, and its directory stayed for ever.
+#[test]
+fn a_set_that_cannot_be_read_is_not_forgotten() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    let take = || fleet.tenancy.backup_all(&BackupSetOptions::new(), |_| {});
+    let (damaged, newest) = (take().unwrap(), take().unwrap());
+    fs::write(damaged.path.join("manifest.json"), "{").unwrap();
+    let (root, shared) = (fleet.root.clone(), newest.members.last().unwrap().clone());
+    drop(fleet.tenancy);
+    builder(&root).restore_shared(&shared.path).unwrap();
+    let tenancy = builder(&root).open().unwrap();
+    tenancy.prune_backups(&ONLY_THE_NEWEST, false).unwrap();
+    assert!(!damaged.path.exists());
+    drop(tenancy);
+    world::check(&root);
+}
+
+/// What cannot be read again is no set: it is found out before it counts.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_set_is_read_before_it_counts() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    let signals = tempfile::tempdir().unwrap();
+    let point = "backup-set.published";
+    let (mut actor, go_on) = crashes::paused("backup all", &fleet.root, point, signals.path());
+    let set = fs::read_dir(fleet.root.join("backups")).unwrap();
+    let mut set = set.map(|entry| entry.unwrap().path());
+    let set = set.find(|path| {
+        path.file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("set-")
+    });
+    let set = set.unwrap();
+    fs::write(set.join("manifest.json"), "{").unwrap();
+    fs::File::create(go_on).unwrap();
+    assert!(!actor.wait().success());
+    assert!(!set.exists());
+    world::check(&fleet.root);
+}
+
