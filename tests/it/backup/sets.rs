@@ -1,9 +1,11 @@
 //! Sets in which something goes wrong on the way, and pruning past what cannot be removed.
 use std::fs;
+use std::process::Command;
 
-use diesel_tenants::BackupSetOptions;
+use diesel_tenants::{BackupFilter, BackupSetOptions};
 
 use super::ONLY_THE_NEWEST;
+use crate::actors::command_under;
 use crate::app::{builder, fleet};
 use crate::crashes;
 use crate::world;
@@ -52,3 +54,21 @@ fn a_set_is_read_before_it_counts() {
     world::check(&fleet.root);
 }
 
+/// NFS, and some others, cannot rename without replacing: no backup could be put there, and none removed.
+#[test]
+fn backups_are_taken_and_removed_where_a_rename_may_replace() {
+    if !crashes::strace_works() {
+        return;
+    }
+    let fleet = fleet();
+    fleet.create("TH001");
+    let backups = || fleet.tenancy.backups(&BackupFilter::all()).unwrap();
+    for (part, left) in [("backup", 1), ("remove backup", 0), ("backup all", 2)] {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2"]);
+        strace.args(["-e", "inject=renameat2:error=EINVAL"]);
+        crashes::run(command_under(strace, part, &fleet.root));
+        assert_eq!(backups().len(), left, "{part}");
+        world::check(&fleet.root);
+    }
+}
