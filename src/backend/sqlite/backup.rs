@@ -146,10 +146,7 @@ impl BackupStorage for SqliteStorage {
         connect::check_stamp(&mut original, &whose, &identity).map_err(StorageError::from)?;
         // VACUUM reads the tables and builds the indexes anew: it would leave out what is missing in a table and
         // still in an index, and call the rest whole.
-        if let Some(symptom) = integrity(&mut original).map_err(of_source(&whose))? {
-            let damaged = ConnectError::Damaged { whose, symptom };
-            return Err(StorageError::from(damaged).into());
-        }
+        check_whole(&mut original, &whose)?;
         hit("backup.checked");
 
         let staging = self.backup_staging(place);
@@ -577,6 +574,17 @@ fn rows(conn: &mut SqliteConnection) -> QueryResult<BTreeMap<String, u64>> {
 pub(super) fn integrity(conn: &mut SqliteConnection) -> QueryResult<Option<String>> {
     let verdict = diesel::sql_query("PRAGMA integrity_check(1)").get_result::<Integrity>(conn)?;
     Ok((verdict.integrity_check != "ok").then_some(verdict.integrity_check))
+}
+
+/// Refuses to copy a database that is damaged.
+pub(super) fn check_whole(conn: &mut SqliteConnection, whose: &Whose) -> Result<(), StorageError> {
+    match integrity(conn).map_err(of_source(whose))? {
+        None => Ok(()),
+        Some(symptom) => {
+            let whose = whose.clone();
+            Err(ConnectError::Damaged { whose, symptom }.into())
+        }
+    }
 }
 
 /// What a failed statement says about a closed database.
