@@ -228,13 +228,18 @@ fn make<C: Backend>(
         missed,
         path: storage.backup_path(&place),
     };
+    let mut members = Vec::new();
     for (tenant, result) in results {
-        match result {
-            Ok(backup) => set.members.push(backup),
+        // Somebody may have removed it since, or it cannot be read again: that is one less, and no reason to have none.
+        let described = result.and_then(|backup| Ok((SetMember::of(registry, &backup)?, backup)));
+        match described {
+            Ok((member, backup)) => {
+                members.push(member);
+                set.members.push(backup);
+            }
             Err(error) => set.failed.push((tenant, error)),
         }
     }
-    let members = set.members.iter().map(|one| SetMember::of(registry, one));
     let failed = set.failed.iter().map(|(tenant, error)| FailedMember {
         tenant: *tenant,
         reason: error.to_string(),
@@ -246,7 +251,7 @@ fn make<C: Backend>(
         ended_at: to_millis(set.ended_at),
         made_by: env!("CARGO_PKG_VERSION").to_owned(),
         complete: set.is_complete(),
-        members: members.collect::<Result<_, _>>()?,
+        members,
         failed: failed.collect(),
         missed: set.missed.clone(),
     };

@@ -2,13 +2,33 @@
 use std::fs;
 use std::process::Command;
 
-use diesel_tenants::{BackupFilter, BackupSetOptions};
+use diesel_tenants::{BackupError, BackupFilter, BackupSetOptions};
 
-use super::ONLY_THE_NEWEST;
+use super::{ONLY_THE_NEWEST, id};
 use crate::actors::command_under;
 use crate::app::{builder, fleet};
 use crate::crashes;
 use crate::world;
+
+/// The set of a hundred hospitals was given up because one of its backups was removed before it was complete.
+#[test]
+fn a_member_that_is_removed_meanwhile_is_left_out_and_named() {
+    let fleet = fleet();
+    (fleet.create("TH001"), fleet.create("TH002"));
+    let backups = || fleet.tenancy.backups(&BackupFilter::tenant(&id())).unwrap();
+    let taken = fleet.tenancy.backup_all(&BackupSetOptions::new(), |step| {
+        if step.tenant.is_none() {
+            fleet.tenancy.remove_backup(backups()[0].id).unwrap();
+        }
+    });
+    let set = taken.unwrap();
+    assert!(!set.is_complete());
+    assert_eq!(set.members.len(), 2);
+    let (tenant, error) = &set.failed[0];
+    assert_eq!(tenant.unwrap().id, id());
+    assert!(matches!(error, BackupError::Unknown { .. }), "{error}");
+    world::check(&fleet.root);
+}
 
 /// A catalogue that is put back forgot a set whose manifest could not be read, and its directory stayed for ever.
 #[test]
