@@ -367,28 +367,39 @@ pub(super) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Backu
     first_error.map_or(Ok(count), Err)
 }
 
-/// Takes out the sets none of whose members is left.
-pub(super) fn remove_empty<C: Backend>(registry: &Registry<C>) -> Result<(), BackupError> {
+/// Takes out the sets none of whose members is left. Returns what went wrong with some.
+pub(super) fn remove_empty<C: Backend>(registry: &Registry<C>) -> Vec<BackupError> {
+    let empty = match empty(registry) {
+        Ok(empty) => empty,
+        Err(error) => return vec![error],
+    };
+    let removed = empty.into_iter().map(|set| remove(registry, set));
+    removed.filter_map(Result::err).collect()
+}
+
+/// The sets none of whose members is left.
+fn empty<C: Backend>(registry: &Registry<C>) -> Result<Vec<StoredSet>, BackupError> {
     let backups =
         registry.ask(|c| c.backup_list(crate::catalog::backups::BackupsOf::Everything))?;
     let in_use: HashSet<_> = backups.iter().filter_map(|backup| backup.set).collect();
-    for set in registry.ask(|c| c.set_list())? {
-        if set.ended_at.is_none() || in_use.contains(&set.id) {
-            continue;
-        }
-        match registry.common.storage.backup_reach(&place(&set)) {
-            Err(StorageError::OutOfReach { .. }) => continue,
-            seen => seen?,
-        }
-        let Some(_running) = Running::claim(registry, set.id) else {
-            continue;
-        };
-        let instance = registry.common.storage.instance();
-        if write(registry, |c| c.set_begin_removal(set.id, instance))? {
-            hit("backup-set.removal-begun");
-            let set = StoredSet { instance, ..set };
-            settle(registry, &set)?;
-        }
+    let mut sets = registry.ask(|c| c.set_list())?;
+    sets.retain(|set| set.ended_at.is_some() && !in_use.contains(&set.id));
+    Ok(sets)
+}
+
+fn remove<C: Backend>(registry: &Registry<C>, set: StoredSet) -> Result<(), BackupError> {
+    match registry.common.storage.backup_reach(&place(&set)) {
+        Err(StorageError::OutOfReach { .. }) => return Ok(()),
+        seen => seen?,
+    }
+    let Some(_running) = Running::claim(registry, set.id) else {
+        return Ok(());
+    };
+    let instance = registry.common.storage.instance();
+    if write(registry, |c| c.set_begin_removal(set.id, instance))? {
+        hit("backup-set.removal-begun");
+        let set = StoredSet { instance, ..set };
+        settle(registry, &set)?;
     }
     Ok(())
 }

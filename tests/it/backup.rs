@@ -76,7 +76,8 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
         }
         "prune" => {
             let tenancy = builder(root).open().unwrap();
-            tenancy.prune_backups(&ONLY_THE_NEWEST, false).unwrap();
+            let pruned = tenancy.prune_backups(&ONLY_THE_NEWEST, false).unwrap();
+            assert!(pruned.failed.is_empty(), "{:?}", pruned.failed);
             say("pruned");
         }
         "drill" => {

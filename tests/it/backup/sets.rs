@@ -2,11 +2,11 @@
 use std::fs;
 use std::process::Command;
 
-use diesel_tenants::{BackupError, BackupFilter, BackupSetOptions};
+use diesel_tenants::{BackupError, BackupFilter, BackupSetOptions, RetentionPolicy};
 
 use super::{ONLY_THE_NEWEST, id};
 use crate::actors::command_under;
-use crate::app::{builder, fleet};
+use crate::app::{builder, delete_at_once, fleet};
 use crate::crashes;
 use crate::world;
 
@@ -72,6 +72,71 @@ fn a_set_is_read_before_it_counts() {
     assert!(!actor.wait().success());
     assert!(!set.exists());
     world::check(&fleet.root);
+}
+
+/// Two cron jobs at once: what the other one removed meanwhile is gone, and no failure.
+#[cfg(feature = "failpoints")]
+#[test]
+fn pruning_twice_at_once_fails_neither() {
+    let fleet = fleet();
+    fleet.create("TH001");
+    for _ in 0..3 {
+        let options = diesel_tenants::BackupOptions::new();
+        fleet.tenancy.backup(&id(), &options).unwrap();
+    }
+    let signals = tempfile::tempdir().unwrap();
+    let point = "backup-remove.forgotten";
+    let (mut actor, go_on) = crashes::paused("prune", &fleet.root, point, signals.path());
+    let pruned = fleet
+        .tenancy
+        .prune_backups(&ONLY_THE_NEWEST, false)
+        .unwrap();
+    assert_eq!(pruned.removed.len(), 1, "the other has removed one of two");
+    fs::File::create(go_on).unwrap();
+    assert!(actor.hear().is_some(), "the slower failed");
+    assert!(actor.wait().success());
+    world::check(&fleet.root);
+}
+
+/// One certificate that cannot be read, and one set that cannot be removed, keep nothing else from being pruned, and what
+/// was removed is told.
+#[test]
+fn pruning_goes_on_past_what_it_cannot_do() {
+    let fleet = fleet();
+    (fleet.create("TH001"), fleet.create("TH002"));
+    let take = || fleet.tenancy.backup_all(&BackupSetOptions::new(), |_| {});
+    let (first, _) = (take().unwrap(), take().unwrap());
+    delete_at_once(&fleet.tenancy, &id());
+    let purged = fleet.tenancy.purge(&id(), "TH001").unwrap();
+    let certificate = fleet
+        .root
+        .join("tombstones")
+        .join(format!("{}.json", purged.uuid.simple()));
+    fs::write(&certificate, "{").unwrap();
+    // A directory in it is none of ours.
+    fs::create_dir(first.path.join("somebody's")).unwrap();
+    let policy = RetentionPolicy {
+        after_purge: Some(std::time::Duration::ZERO),
+        ..ONLY_THE_NEWEST
+    };
+    let report = fleet.tenancy.prune_backups(&policy, false).unwrap();
+    let removed: Vec<_> = report
+        .removed
+        .iter()
+        .map(|one| one.tenant.map(|of| of.id))
+        .collect();
+    assert_eq!(removed, [None, Some("TH002".parse().unwrap())]);
+    let (failed, _) = &report.failed[0];
+    assert_eq!(failed.tenant.unwrap().id, id());
+    assert!(report.sets_failed.is_empty());
+
+    fs::remove_file(&certificate).unwrap();
+    let report = fleet
+        .tenancy
+        .prune_backups(&ONLY_THE_NEWEST, false)
+        .unwrap();
+    assert_eq!(report.removed.len(), 1);
+    assert_eq!(report.sets_failed.len(), 1, "{report:?}");
 }
 
 /// NFS, and some others, cannot rename without replacing: no backup could be put there, and none removed.
