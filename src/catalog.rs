@@ -301,6 +301,8 @@ pub enum Changed {
     Done,
     WrongStatus(Status),
     InProgress(Operation),
+    /// This generation is on the disk, and has a number the catalogue never handed out.
+    OlderThanDisk(u64),
     Unknown,
 }
 
@@ -327,7 +329,8 @@ pub struct Intent<'a> {
     pub during: Option<Status>,
     /// Whether it makes a new generation. Numbers are never used twice, not even those of attempts that failed.
     pub new_generation: bool,
-    /// The highest number there is a file of. A catalogue that was put back does not know of it.
+    /// The highest number there is a file of, if that is to be no higher than the catalogue knows: one that was put back
+    /// to an earlier day does not know of it.
     pub above: u64,
 }
 

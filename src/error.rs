@@ -525,6 +525,19 @@ pub enum LifecycleError {
         /// What is being done.
         kind: OperationKind,
     },
+    /// The catalogue is older than the databases, and the newest rows are not in the generation it names. What would be
+    /// made of that one would come before them.
+    #[error(
+        "generation {generation} of tenant `{id}` is on the disk and newer than the catalogue, which was put back to an \
+         earlier day; end all processes and restore the shared database from its newest backup (`restore-shared`), \
+         which finds it again; remove nothing"
+    )]
+    NewerGeneration {
+        /// The tenant.
+        id: TenantId,
+        /// The newest generation on the disk.
+        generation: u64,
+    },
     /// Contexts stayed open.
     #[error(
         "{open} contexts on tenant `{id}` were still open after {waited:?}; it is as it was before"

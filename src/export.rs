@@ -25,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::audit::AuditNote;
 use crate::backend::transfer::{Shape, TableShape, Transfer as _};
-use crate::backend::{Backend, Storage as _};
+use crate::backend::{Backend, ConnectError, Storage as _, Whose};
 use crate::catalog::{Status, TenantRecord};
 use crate::error::OpenError;
 use crate::failpoint::hit;
@@ -78,7 +78,7 @@ impl<C: Backend> Tenancy<C> {
     /// except below its `exports`.
     ///
     /// # Errors
-    /// See [`ExportError`].
+    /// See [`ExportError`]. A damaged database is refused: what is missing would be missing in the export as well.
     ///
     /// # Example
     /// ```
@@ -118,6 +118,7 @@ impl<C: Backend> Tenancy<C> {
         directory::refuse_taken(directory.as_ref())?;
         storage.refuse_inside(directory.as_ref())?;
         let mut opened = storage.connect_tenant(&record.key(), record.generation)?;
+        refuse_damaged(&record, &mut opened.conn)?;
         let out = NewDirectory::begin(directory.as_ref())?;
         // Entered before anything is handed out, and not where it goes: paths name people.
         let of_export = |action: &'static str| {
@@ -149,6 +150,22 @@ impl<C: Backend> Tenancy<C> {
             let _ = self.registry.audit(&of_export("export.fail"));
         }
         exported
+    }
+}
+
+/// What is damaged may be the half of a table that is not read, and whoever has an export purges the tenant. A row that
+/// only breaks a constraint is exported as it is.
+fn refuse_damaged<C: Backend>(record: &TenantRecord, conn: &mut C) -> Result<(), ExportError> {
+    match conn
+        .integrity(true)?
+        .into_iter()
+        .find(|(is_damage, _)| *is_damage)
+    {
+        None => Ok(()),
+        Some((_, symptom)) => {
+            let whose = Whose::Tenant(record.id);
+            Err(ConnectError::Damaged { whose, symptom }.into())
+        }
     }
 }
 

@@ -123,6 +123,7 @@ fn refusal(id: TenantId, to: Option<Status>, refused: Changed) -> LifecycleError
             id,
             kind: operation.kind,
         },
+        Changed::OlderThanDisk(generation) => LifecycleError::NewerGeneration { id, generation },
         Changed::Unknown | Changed::Done => LifecycleError::Unknown { id },
     }
 }
@@ -147,7 +148,7 @@ pub(crate) fn begin<'a, C: Backend>(
         from,
         during,
         new_generation,
-        // Whoever makes another one meanwhile has its number in the journal.
+        // Looked at first: whoever makes another one meanwhile has its number in the journal.
         above: match new_generation {
             true => storage.highest_generation(&record.key())?,
             false => 0,

@@ -232,7 +232,7 @@ fn complete<C: Backend>(
                 let found = id;
                 return Err(CreateError::AlreadyExists { id, found, status });
             }
-            Completing::Not(Changed::Unknown | Changed::Done) => {
+            Completing::Not(Changed::Unknown | Changed::Done | Changed::OlderThanDisk(_)) => {
                 return Err(OpenError::UnknownTenant { id }.into());
             }
             Completing::SubdomainTaken(by) => {

@@ -102,6 +102,9 @@ impl Settings {
     }
 }
 
+/// In [`Core::checked_at`]: the cache is known to be wrong.
+const NEVER: u64 = u64::MAX;
+
 struct Reader<C> {
     conn: C,
     seen: i64,
@@ -186,13 +189,19 @@ impl<C: Backend> Registry<C> {
     }
 
     /// Runs a catalogue change and brings the cache up to it.
+    ///
+    /// What is committed has succeeded, although the cache may not be brought up to it (no descriptor is left, the
+    /// database is busy): until it is, nobody is let in.
     pub(crate) fn change<T>(
         &self,
         f: impl FnOnce(&mut Writer<'_, C>) -> diesel::QueryResult<T>,
     ) -> Result<T, CatalogError> {
         let by = &self.acting;
         let value = self.write(|conn| f(&mut Writer { conn, by }))?;
-        self.reload()?;
+        let mut reader = self.reader.lock();
+        if self.read(&mut reader).is_err() {
+            self.checked_at.store(NEVER, Ordering::Relaxed);
+        }
         Ok(value)
     }
 
@@ -235,8 +244,13 @@ impl<C: Backend> Registry<C> {
     /// How long ago the cache was last known to be right.
     #[inline]
     fn age(&self) -> Duration {
-        let checked = Duration::from_nanos(self.checked_at.load(Ordering::Relaxed));
-        Coarse::now().since(self.started).saturating_sub(checked)
+        match self.checked_at.load(Ordering::Relaxed) {
+            NEVER => Duration::MAX,
+            checked => {
+                let checked = Duration::from_nanos(checked);
+                Coarse::now().since(self.started).saturating_sub(checked)
+            }
+        }
     }
 
     #[cold]
@@ -680,5 +694,34 @@ mod tests {
         drop(door);
         thread.join().unwrap();
         assert_eq!(found, Ok((2, 2)));
+    }
+
+    /// A change that is committed has succeeded, although nothing can be read afterwards. It was called a failure, and an
+    /// undo that is done again is one that is taken back. What is not known meanwhile is not believed in either.
+    #[test]
+    fn what_is_committed_has_succeeded_although_it_cannot_be_read() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        let builder = Tenancy::<SqliteConnection>::builder(&NOWHERE).sqlite(&root);
+        let long = Duration::from_secs(3600);
+        let tenancy = builder.init().freshness(long).open().unwrap();
+        let id = "TH001".parse().unwrap();
+        tenancy.create(&id, NewTenant::named("x")).unwrap();
+        let permit = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(root.join("shared.sqlite3"), mode).unwrap();
+        };
+        // The connection is lost, and none can be made.
+        tenancy.registry.reader.lock().conn = SqliteConnection::establish(":memory:").unwrap();
+        permit(0o666);
+        tenancy.suspend(&id).unwrap();
+        assert!(matches!(
+            tenancy.tenant(&id),
+            Err(crate::OpenError::Catalog(_))
+        ));
+        permit(0o600);
+        let status = tenancy.handle(&id).unwrap().record().unwrap().status;
+        assert_eq!(status, crate::Status::Suspended);
     }
 }

@@ -265,6 +265,8 @@ pub struct Leftovers {
     /// A rollback journal beside the present generation.
     pub journal: Option<String>,
     pub left: Vec<String>,
+    /// Databases of generations that are older than the present one and not kept, and their names.
+    pub older: Vec<(u64, String)>,
     /// Generations that are newer than the present one.
     pub newer: Vec<u64>,
     pub unknown: Vec<String>,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{BackupError, Backups, ListedBackup, ListedSet, read_manifest};
 use crate::access::Principal;
-use crate::backend::Backend;
+use crate::backend::{Backend, BackupStorage};
 use crate::catalog::backups::{BackupState, BackupsFound, BackupsOf, StoredBackup, StoredSet};
 use crate::error::CatalogError;
 
@@ -63,15 +63,20 @@ pub(crate) fn reconcile<C: Backend>(
             }
         }
     }
+    let names = C::Storage::backup_entries(own)?;
     // Elsewhere they may be on a disk that is not mounted now.
     let own = &directories[0].listed;
     let there: HashSet<Uuid> = own.list().iter().map(|backup| backup.id).collect();
     let gone = good.iter().filter(|stored| stored.directory.is_none());
     let gone = gone.filter(|stored| !there.contains(&stored.id));
     found.gone = gone.map(|stored| stored.id).collect();
+    // By name: of one whose manifest cannot be read, somebody has to know, or it is never removed.
     let there: HashSet<Uuid> = own.sets().iter().map(|set| set.id).collect();
     let gone = sets.iter().filter(|stored| stored.directory.is_none());
-    let gone = gone.filter(|stored| !there.contains(&stored.id));
+    let gone = gone.filter(|stored| {
+        let name = format!("set-{}", stored.id.simple());
+        !there.contains(&stored.id) && !names.iter().any(|path| path.ends_with(&name))
+    });
     found.sets_gone = gone.map(|stored| stored.id).collect();
     conn.backups_reconcile(&found, by).map_err(failed)?;
     Ok(unknown)

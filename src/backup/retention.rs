@@ -141,6 +141,8 @@ pub struct PruneReport {
     /// Databases whose newest backup is not there as it should be. None of their backups was removed: an older one may
     /// be the last that can be restored.
     pub held: Vec<(BackupRecord, BackupError)>,
+    /// What kept the sets none of whose backups is left from being removed. They are when this is done again.
+    pub sets_failed: Vec<BackupError>,
 }
 
 impl PruneReport {
@@ -170,7 +172,18 @@ fn prune<C: Backend>(
             continue;
         }
         // Of a tenant that is no more nothing is held back for somebody who may have to restore it.
-        let is_over = is_past(registry, database, policy.after_purge, now)?;
+        let is_over = match is_past(registry, database, policy.after_purge, now) {
+            Ok(is_over) => is_over,
+            Err(error) => {
+                // What cannot be told of one is no reason to keep those of all others.
+                let newest = backups
+                    .first()
+                    .expect("a database is in the list by its backups");
+                report.failed.push((newest.clone(), error));
+                report.kept.extend(backups);
+                continue;
+            }
+        };
         if let Some(newest) = backups.first()
             && !is_over
             && let Err(error) = is_there(registry, newest)
@@ -202,13 +215,15 @@ fn prune<C: Backend>(
                     Err(BackupError::OnHold { .. } | BackupError::Pinned { .. }) => {
                         report.kept.push(backup);
                     }
+                    // Somebody else was faster.
+                    Err(BackupError::Unknown { .. }) => {}
                     Err(error) => report.failed.push((backup, error)),
                 }
             }
         }
     }
     if !dry_run {
-        sets::remove_empty(registry)?;
+        report.sets_failed = sets::remove_empty(registry);
     }
     Ok(report)
 }

@@ -17,8 +17,8 @@ use super::{
     take_of, write,
 };
 use crate::backend::{
-    Backend, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, Storage,
-    StorageError, TenantKey,
+    Backend, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, InvalidBackup,
+    Storage, StorageError, TenantKey,
 };
 use crate::catalog::backups::StoredSet;
 use crate::catalog::to_millis;
@@ -129,7 +129,9 @@ pub(crate) struct SetMember {
     #[serde(with = "manifest::hex")]
     pub(crate) sha256: [u8; 32],
     pub(crate) schema_version: Option<String>,
-    pub(crate) rows: std::collections::BTreeMap<String, u64>,
+    /// In sets of before: each member's own manifest has them, and here they are more than all else together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rows: Option<std::collections::BTreeMap<String, u64>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +151,7 @@ impl SetMember {
             bytes: manifest.bytes,
             sha256: manifest.sha256,
             schema_version: manifest.schema.version,
-            rows: manifest.rows,
+            rows: None,
         })
     }
 }
@@ -226,13 +228,18 @@ fn make<C: Backend>(
         missed,
         path: storage.backup_path(&place),
     };
+    let mut members = Vec::new();
     for (tenant, result) in results {
-        match result {
-            Ok(backup) => set.members.push(backup),
+        // Somebody may have removed it since, or it cannot be read again: that is one less, and no reason to have none.
+        let described = result.and_then(|backup| Ok((SetMember::of(registry, &backup)?, backup)));
+        match described {
+            Ok((member, backup)) => {
+                members.push(member);
+                set.members.push(backup);
+            }
             Err(error) => set.failed.push((tenant, error)),
         }
     }
-    let members = set.members.iter().map(|one| SetMember::of(registry, one));
     let failed = set.failed.iter().map(|(tenant, error)| FailedMember {
         tenant: *tenant,
         reason: error.to_string(),
@@ -244,7 +251,7 @@ fn make<C: Backend>(
         ended_at: to_millis(set.ended_at),
         made_by: env!("CARGO_PKG_VERSION").to_owned(),
         complete: set.is_complete(),
-        members: members.collect::<Result<_, _>>()?,
+        members,
         failed: failed.collect(),
         missed: set.missed.clone(),
     };
@@ -252,6 +259,13 @@ fn make<C: Backend>(
     hit("backup-set.described");
     storage.backup_publish(&place)?;
     hit("backup-set.published");
+    // What cannot be read is found out by whoever needs it, and not before.
+    let path = set.path.clone();
+    let read = C::Storage::backup_manifest(&path)?;
+    if manifest::unsealed::<SetManifest>(&read, &path)? != manifest {
+        let what = "the set";
+        return Err(InvalidBackup::WrongManifest { path, what }.into());
+    }
     let ended = write(registry, |c| {
         c.set_end(set.id, set.ended_at, manifest.complete)
     })?;
@@ -353,28 +367,39 @@ pub(super) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Backu
     first_error.map_or(Ok(count), Err)
 }
 
-/// Takes out the sets none of whose members is left.
-pub(super) fn remove_empty<C: Backend>(registry: &Registry<C>) -> Result<(), BackupError> {
+/// Takes out the sets none of whose members is left. Returns what went wrong with some.
+pub(super) fn remove_empty<C: Backend>(registry: &Registry<C>) -> Vec<BackupError> {
+    let empty = match empty(registry) {
+        Ok(empty) => empty,
+        Err(error) => return vec![error],
+    };
+    let removed = empty.into_iter().map(|set| remove(registry, set));
+    removed.filter_map(Result::err).collect()
+}
+
+/// The sets none of whose members is left.
+fn empty<C: Backend>(registry: &Registry<C>) -> Result<Vec<StoredSet>, BackupError> {
     let backups =
         registry.ask(|c| c.backup_list(crate::catalog::backups::BackupsOf::Everything))?;
     let in_use: HashSet<_> = backups.iter().filter_map(|backup| backup.set).collect();
-    for set in registry.ask(|c| c.set_list())? {
-        if set.ended_at.is_none() || in_use.contains(&set.id) {
-            continue;
-        }
-        match registry.common.storage.backup_reach(&place(&set)) {
-            Err(StorageError::OutOfReach { .. }) => continue,
-            seen => seen?,
-        }
-        let Some(_running) = Running::claim(registry, set.id) else {
-            continue;
-        };
-        let instance = registry.common.storage.instance();
-        if write(registry, |c| c.set_begin_removal(set.id, instance))? {
-            hit("backup-set.removal-begun");
-            let set = StoredSet { instance, ..set };
-            settle(registry, &set)?;
-        }
+    let mut sets = registry.ask(|c| c.set_list())?;
+    sets.retain(|set| set.ended_at.is_some() && !in_use.contains(&set.id));
+    Ok(sets)
+}
+
+fn remove<C: Backend>(registry: &Registry<C>, set: StoredSet) -> Result<(), BackupError> {
+    match registry.common.storage.backup_reach(&place(&set)) {
+        Err(StorageError::OutOfReach { .. }) => return Ok(()),
+        seen => seen?,
+    }
+    let Some(_running) = Running::claim(registry, set.id) else {
+        return Ok(());
+    };
+    let instance = registry.common.storage.instance();
+    if write(registry, |c| c.set_begin_removal(set.id, instance))? {
+        hit("backup-set.removal-begun");
+        let set = StoredSet { instance, ..set };
+        settle(registry, &set)?;
     }
     Ok(())
 }
@@ -407,3 +432,6 @@ impl<C: Backend> Tenancy<C> {
         Ok(backups)
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;

@@ -378,13 +378,13 @@ fn write_ledger(conn: &mut Conn, tenant: Uuid, digest: &str) -> QueryResult<()> 
         .map(drop)
 }
 
-/// One more than any generation an operation on the tenant ever aimed at, and than `above`.
-pub(super) fn next_generation(conn: &mut Conn, tenant: Uuid, above: u64) -> QueryResult<u64> {
+/// The highest number of all generations an operation on the tenant ever aimed at; 0 where there was none.
+pub(super) fn newest_number(conn: &mut Conn, tenant: Uuid) -> QueryResult<u64> {
     let newest = operations::table
         .filter(operations::tenant_uuid.eq(tenant.as_bytes().as_slice()))
         .select(diesel::dsl::max(operations::to_generation))
         .get_result::<Option<i64>>(conn)?;
-    Ok(number(newest.unwrap_or(0))?.max(above) + 1)
+    number(newest.unwrap_or(0))
 }
 
 /// Every tenant, deleted ones included.
@@ -583,6 +583,10 @@ impl CatalogStore for Conn {
                 Ok(record) => record,
                 Err(refused) => return Ok(Begun::Not(refused)),
             };
+            let newest = newest_number(conn, tenant)?.max(record.generation);
+            if intent.above > newest {
+                return Ok(Begun::Not(Changed::OlderThanDisk(intent.above)));
+            }
             let operation = Operation {
                 id: intent.id,
                 tenant_uuid: tenant,
@@ -591,7 +595,7 @@ impl CatalogStore for Conn {
                 prior_status: record.status,
                 from_generation: record.generation,
                 to_generation: match intent.new_generation {
-                    true => next_generation(conn, tenant, intent.above)?,
+                    true => newest + 1,
                     false => record.generation,
                 },
             };

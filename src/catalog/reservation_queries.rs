@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::audit_queries::note;
 use super::queries::{
-    OperationRow, about, close_quietly, idle_tenant, insert_names, next_generation, next_seq, now,
+    OperationRow, about, close_quietly, idle_tenant, insert_names, newest_number, next_seq, now,
     set_status, subdomain_owner, tenant,
 };
 use super::{Conn, write};
@@ -60,7 +60,7 @@ pub(super) fn complete(
                 .execute(conn)?;
         }
         // An attempt that was undone has used its number up.
-        let generation = next_generation(conn, asked.tenant_uuid, 0)?;
+        let generation = newest_number(conn, asked.tenant_uuid)? + 1;
         diesel::update(tenants::table.find(id))
             .set((
                 tenants::generation.eq(generation as i64),

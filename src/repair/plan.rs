@@ -389,6 +389,7 @@ fn not_repaired(finding: &Finding) -> Option<&'static str> {
         Finding::MigrationOutOfOrder { .. } => "a migration is applied by migrating",
         Finding::Behind { .. } => "pending migrations are applied by migrating",
         Finding::UnknownFile { .. } | Finding::Leftover { .. } => "no file is removed by a repair",
+        Finding::UnknownGeneration { .. } => "which generation has the newest rows is not known",
         Finding::RetainedGenerationMissing { .. } => "it can only come from a backup",
         Finding::ReferenceLost { .. } => "its rows come from the application; push a newer version",
         _ => return None,

@@ -125,6 +125,12 @@ pub(crate) fn look<C: Backend>(
         );
         let newer = |generation| Finding::NewerGeneration { generation };
         findings.extend(leftovers.newer.into_iter().map(newer));
+        for (generation, file) in leftovers.older {
+            findings.push(match is_closed(registry, &key, generation) {
+                true => Finding::Leftover { file },
+                false => Finding::UnknownGeneration { generation },
+            });
+        }
         findings.extend(
             leftovers
                 .left
@@ -135,6 +141,15 @@ pub(crate) fn look<C: Backend>(
         findings.extend(leftovers.lost.into_iter().map(lost));
     }
     Ok((findings, examined))
+}
+
+/// Whether a generation was fenced before another took its place, or nothing can be read of it any more.
+fn is_closed<C: Backend>(registry: &Registry<C>, key: &TenantKey, generation: u64) -> bool {
+    let storage = &registry.common.storage;
+    match storage.connect_to_inspect(key, generation) {
+        Ok(mut conn) => C::Storage::is_fenced(&mut conn).unwrap_or(false),
+        Err(error) => error.is_lost(),
+    }
 }
 
 fn compare_catalog(record: &TenantRecord, examined: &Examined, findings: &mut Vec<Finding>) {

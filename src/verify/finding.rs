@@ -287,6 +287,11 @@ pub enum Finding {
     NewerGeneration {
         generation: u64,
     },
+    /// A generation that is older than the one the catalogue names, is not kept, and was never closed: rows may have been
+    /// written to it that are in no other.
+    UnknownGeneration {
+        generation: u64,
+    },
     /// A generation that was kept and is not there: what replaced it cannot be undone.
     RetainedGenerationMissing {
         generation: u64,
@@ -302,7 +307,8 @@ impl Finding {
             Self::UnsafeFile { .. }
             | Self::Unreadable { .. }
             | Self::StaleJournal { .. }
-            | Self::NewerGeneration { .. } => Health::Unreachable,
+            | Self::NewerGeneration { .. }
+            | Self::UnknownGeneration { .. } => Health::Unreachable,
             Self::Damaged { .. } => Health::Corrupt,
             Self::CatalogFingerprint
             | Self::UnknownFile { .. }
@@ -578,6 +584,11 @@ impl fmt::Display for Finding {
                 "generation {generation} is on the disk and newer than the one the catalogue names, which is older than \
                  the databases; end all processes and restore the shared database from its newest backup, which finds \
                  it again; remove nothing"
+            ),
+            Self::UnknownGeneration { generation } => write!(
+                f,
+                "generation {generation} is on the disk, neither in use nor kept, and was never closed: rows may be in it \
+                 that are in no other; compare the two, and remove nothing before"
             ),
             Self::RetainedGenerationMissing { generation } => write!(
                 f,

@@ -17,6 +17,7 @@ use crate::crashes::{self, Operation};
 use crate::world;
 
 mod reach;
+mod sets;
 mod under_writers;
 
 fn id() -> TenantId {
@@ -75,7 +76,8 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
         }
         "prune" => {
             let tenancy = builder(root).open().unwrap();
-            tenancy.prune_backups(&ONLY_THE_NEWEST, false).unwrap();
+            let pruned = tenancy.prune_backups(&ONLY_THE_NEWEST, false).unwrap();
+            assert!(pruned.failed.is_empty(), "{:?}", pruned.failed);
             say("pruned");
         }
         "drill" => {

@@ -534,6 +534,34 @@ fn a_suspended_tenant_can_be_exported() {
     fleet.tenancy.compact(&id("A1")).unwrap();
 }
 
+/// What an index says is there and its table has not is in no export, whose hashes are right.
+#[test]
+fn a_damaged_database_is_not_exported() {
+    let fleet = fleet();
+    let tenant = fleet.create("TH001");
+    let mut ctx = tenant.enter().unwrap();
+    admit(&mut ctx, "Ada").unwrap();
+    ctx.unrouted("damage", |raw| {
+        raw.connection().batch_execute(
+            "PRAGMA writable_schema = ON;
+             DELETE FROM sqlite_schema WHERE name = 'visits_patient_id';
+             PRAGMA writable_schema = RESET;",
+        )
+    })
+    .unwrap();
+    drop(ctx);
+    for format in [ExportFormat::Ndjson, ExportFormat::Sqlite] {
+        let out = fleet.root.with_file_name("out");
+        let exported = fleet.tenancy.export(&id("TH001"), &out, format);
+        let refused = exported.unwrap_err();
+        let damaged = matches!(
+            refused,
+            ExportError::Connect(diesel_tenants::backend::ConnectError::Damaged { .. })
+        );
+        assert!(damaged && !out.exists(), "{refused}");
+    }
+}
+
 fn place(root: &Path) -> PathBuf {
     root.join("exports/out")
 }

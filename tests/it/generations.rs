@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use diesel_tenants::prelude::*;
 use diesel_tenants::repair::RepairOptions;
 use diesel_tenants::verify::{Finding, Health, VerifyOptions};
-use diesel_tenants::{BackupOptions, BackupRef, RestoreOptions, Status};
+use diesel_tenants::{BackupFilter, BackupOptions, BackupRef, RestoreOptions, Status};
 
 use crate::app::{admit, builder, names};
 use crate::crashes::copy;
@@ -78,19 +78,70 @@ pub(crate) fn set_back(root: &Path, copies: &Path) -> BackupRef {
 }
 
 #[test]
-fn a_restore_under_an_old_catalogue_does_not_remove_the_live_database() {
+fn nothing_is_made_of_an_old_generation_while_a_newer_one_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("data");
     let backup = set_back(&root, dir.path());
     let tenancy = builder(&root).open().unwrap();
-    for _ in 0..2 {
-        // It may succeed, under a number nobody has had, or fail: what was there stays.
-        let _ = tenancy.restore(&id(), &backup, &confirmed());
-        assert!(file(&root, 2).exists());
+    let tried: [(&str, diesel_tenants::Error); 4] = [
+        (
+            "restore",
+            tenancy
+                .restore(&id(), &backup, &confirmed())
+                .unwrap_err()
+                .into(),
+        ),
+        ("undo", tenancy.undo(&id(), "TH001").unwrap_err().into()),
+        (
+            "recreate",
+            tenancy.recreate(&id(), "TH001").unwrap_err().into(),
+        ),
+        ("compact", tenancy.compact(&id()).unwrap_err().into()),
+    ];
+    for (verb, error) in tried {
+        let text = said(&error);
+        let undo = verb == "undo" && text.contains("undo");
+        assert!(undo || text.contains("restore-shared"), "{verb}: {text}");
     }
-    assert!(tenancy.handle(&id()).unwrap().record().unwrap().generation > 2);
+    assert!(file(&root, 1).exists() && file(&root, 2).exists() && !file(&root, 3).exists());
+    let record = tenancy.handle(&id()).unwrap().record().unwrap();
+    assert_eq!((record.status, record.generation), (Status::Active, 1));
+    assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), 1);
     drop(tenancy);
     assert_eq!(rows(&file(&root, 2)), ["before", "acknowledged"]);
+}
+
+/// An error and its causes.
+fn said(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Somebody gave the tenant a number by hand: what is older and was never closed may have the newest rows.
+#[test]
+fn an_older_generation_that_was_never_closed_is_no_leftover() {
+    let fleet = crate::app::fleet();
+    let tenant = fleet.create("TH001");
+    admit(&mut tenant.enter().unwrap(), "acknowledged").unwrap();
+    let open = file(&fleet.root, 1);
+    let aside = open.with_extension("aside");
+    fleet.tenancy.suspend(&id()).unwrap();
+    copy(&open, &aside);
+    fleet.tenancy.resume(&id()).unwrap();
+    fleet.tenancy.compact(&id()).unwrap();
+    std::fs::rename(&aside, &open).unwrap();
+    let verified = fleet
+        .tenancy
+        .verify(&id(), &VerifyOptions::default())
+        .unwrap();
+    let unknown = Finding::UnknownGeneration { generation: 1 };
+    assert!(verified.reasons.contains(&unknown), "{verified:?}");
+    assert!(verified.status > Health::Incomplete);
 }
 
 #[test]
@@ -154,12 +205,7 @@ fn what_has_been_in_use_is_not_undone() {
         for _ in 0..2 {
             let tenancy = builder(&root).open().unwrap();
             let error = tenancy.recover().unwrap_err();
-            let mut text = error.to_string();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(error) = cause {
-                text.push_str(&error.to_string());
-                cause = error.source();
-            }
+            let text = said(&error);
             assert!(text.contains("restore the shared database"), "{text}");
             assert!(tenancy.tenant(&id()).is_err(), "what is old is not served");
         }

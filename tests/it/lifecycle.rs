@@ -1,6 +1,7 @@
 //! Creating, closing, compacting and deleting tenants, alone and against other processes.
 use std::time::{Duration, Instant};
 
+use diesel_tenants::backend::{ConnectError, StorageError};
 use diesel_tenants::error::{CreateError, LifecycleError};
 use diesel_tenants::{OpenError, prelude::*};
 
@@ -280,6 +281,33 @@ fn compacting_makes_a_smaller_generation_and_keeps_every_row() {
     // The next one takes the next number.
     assert_eq!(fleet.tenancy.compact(&id("A1")).unwrap().generation, 3);
     world::check(&fleet.root);
+}
+
+/// What is missing in a table and still in its index is not in a copy, which is whole; and the original was removed.
+#[test]
+fn a_damaged_database_is_not_made_whole_by_compacting_it() {
+    let fleet = fleet();
+    let tenant = fleet.create("A1");
+    let mut ctx = tenant.enter().unwrap();
+    admit(&mut ctx, "acknowledged").unwrap();
+    ctx.unrouted("damage", |raw| {
+        diesel::connection::SimpleConnection::batch_execute(
+            raw.connection(),
+            "PRAGMA writable_schema = ON;
+             DELETE FROM sqlite_schema WHERE name = 'visits_patient_id';
+             PRAGMA writable_schema = RESET;",
+        )
+    })
+    .unwrap();
+    drop(ctx);
+    let refused = fleet.tenancy.compact(&id("A1")).unwrap_err();
+    let LifecycleError::Storage(StorageError::Connect(damaged)) = &refused else {
+        panic!("{refused:?}");
+    };
+    assert!(matches!(damaged, ConnectError::Damaged { .. }), "{refused}");
+    assert!(fleet.file(&tenant, 1).exists());
+    let mut ctx = tenant.enter().unwrap();
+    assert_eq!((ctx.generation(), names(&mut ctx).len()), (1, 1));
 }
 
 #[test]

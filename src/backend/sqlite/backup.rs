@@ -33,8 +33,11 @@ const MANIFEST: &str = "manifest.json";
 const STAGING: &str = ".new-";
 const MARK: &str = ".tenants-";
 
-/// The most bytes that are read of a manifest: room for some ten thousand tables and migrations.
+/// The most bytes that are read of a backup's manifest: room for some ten thousand tables and migrations.
 const LARGEST_MANIFEST: u64 = 4 << 20;
+
+/// The same of a set's: room for a hundred thousand databases, be each of them one that failed and says at length why.
+const LARGEST_SET_MANIFEST: u64 = 256 << 20;
 
 /// Bytes; the page sizes of SQLite are multiples of it.
 const SMALLEST_PAGE: u64 = 512;
@@ -143,10 +146,7 @@ impl BackupStorage for SqliteStorage {
         connect::check_stamp(&mut original, &whose, &identity).map_err(StorageError::from)?;
         // VACUUM reads the tables and builds the indexes anew: it would leave out what is missing in a table and
         // still in an index, and call the rest whole.
-        if let Some(symptom) = integrity(&mut original).map_err(of_source(&whose))? {
-            let damaged = ConnectError::Damaged { whose, symptom };
-            return Err(StorageError::from(damaged).into());
-        }
+        check_whole(&mut original, &whose)?;
         hit("backup.checked");
 
         let staging = self.backup_staging(place);
@@ -261,12 +261,13 @@ impl BackupStorage for SqliteStorage {
         if artefact::length(&manifest)?.is_none() {
             return Err(InvalidBackup::ManifestMissing { path });
         }
-        let read = artefact::read(&manifest, LARGEST_MANIFEST)?;
-        read.map_err(|bytes| InvalidBackup::ManifestTooBig {
-            path,
-            bytes,
-            limit: LARGEST_MANIFEST,
-        })
+        // A set has no database. Its name says nothing: it may have been carried here under another one.
+        let limit = match artefact::length(&path.join(DATABASE))? {
+            Some(_) => LARGEST_MANIFEST,
+            None => LARGEST_SET_MANIFEST,
+        };
+        let read = artefact::read(&manifest, limit)?;
+        read.map_err(|bytes| InvalidBackup::ManifestTooBig { path, bytes, limit })
     }
 
     fn backup_check(
@@ -573,6 +574,17 @@ fn rows(conn: &mut SqliteConnection) -> QueryResult<BTreeMap<String, u64>> {
 pub(super) fn integrity(conn: &mut SqliteConnection) -> QueryResult<Option<String>> {
     let verdict = diesel::sql_query("PRAGMA integrity_check(1)").get_result::<Integrity>(conn)?;
     Ok((verdict.integrity_check != "ok").then_some(verdict.integrity_check))
+}
+
+/// Refuses to copy a database that is damaged.
+pub(super) fn check_whole(conn: &mut SqliteConnection, whose: &Whose) -> Result<(), StorageError> {
+    match integrity(conn).map_err(of_source(whose))? {
+        None => Ok(()),
+        Some(symptom) => {
+            let whose = whose.clone();
+            Err(ConnectError::Damaged { whose, symptom }.into())
+        }
+    }
 }
 
 /// What a failed statement says about a closed database.

@@ -425,7 +425,8 @@ pub fn sync_dir(path: &Path) -> Result<(), FileError> {
 ///
 /// Call [`sync_file`] first: the name may reach the disk before the bytes. Never replaces anything. After a
 /// crash the staging name or the final one is there, or, on file systems that cannot rename without replacing,
-/// both names of one file: calling this again then finishes the work.
+/// both names of one file: calling this again then finishes the work. There, a directory may take the place of an empty
+/// one that somebody makes at that moment.
 ///
 /// # Errors
 /// - [`StageError::NotClosed`]: `staging` has a `-wal`, `-shm` or `-journal`, which would be left behind.
@@ -457,6 +458,11 @@ fn rename_fresh(staging: &Path, path: &Path) -> Result<(), StageError> {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             Err(errno) => return Err(FileError::new(FileAction::Publish, staging, errno).into()),
         }
+    }
+    if lstat(staging)?.is_some_and(|found| found.is_dir()) {
+        // A directory cannot have two names. A rename replaces none in which there is anything.
+        let renamed = fs::rename(staging, path);
+        return Ok(renamed.map_err(|source| FileError::new(FileAction::Publish, staging, source))?);
     }
     link_fresh(staging, path)?;
     remove_name(staging)?;

@@ -108,9 +108,12 @@ pub(super) fn beside(
             Entry::Database(number) if number > generation && !is_known(number) => {
                 leftovers.newer.push(number);
             }
+            // One that is neither in use nor kept was to be removed, if it is closed for good.
+            Entry::Database(number) if !is_known(number) => {
+                leftovers.older.push((number, name.clone()));
+            }
             Entry::Side(number) | Entry::Journal(number)
                 if number > generation && is_there(number) => {}
-            // A generation that is neither in use nor kept was to be removed.
             Entry::Database(_) | Entry::Side(_) | Entry::Journal(_) | Entry::Staging => {
                 leftovers.left.push(name.clone());
             }

@@ -52,6 +52,8 @@ pub(crate) struct Pruned {
     failed: Vec<Failed>,
     /// Databases whose newest backup is not there, so that none was removed.
     held: Vec<Failed>,
+    /// What kept the sets none of whose backups is left from being removed.
+    sets_failed: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -91,6 +93,11 @@ impl Prune {
             kept: report.kept.len(),
             failed: report.failed.into_iter().map(Failed::of).collect(),
             held: report.held.into_iter().map(Failed::of).collect(),
+            sets_failed: report
+                .sets_failed
+                .into_iter()
+                .map(|error| Failure::from(error).on_one_line())
+                .collect(),
         })
     }
 }
@@ -121,6 +128,9 @@ impl Document for Pruned {
                 failed.backup, failed.message
             )?;
         }
+        for failed in &self.sets_failed {
+            writeln!(f, "an empty set could not be removed: {failed}")?;
+        }
         for held in &self.held {
             let whose = held.tenant.as_deref().unwrap_or("the shared database");
             writeln!(
@@ -133,7 +143,8 @@ impl Document for Pruned {
     }
 
     fn exit(&self) -> Exit {
-        match (self.failed.is_empty(), self.held.is_empty()) {
+        let is_done = self.failed.is_empty() && self.sets_failed.is_empty();
+        match (is_done, self.held.is_empty()) {
             (false, _) => Exit::Failed,
             (true, false) => Exit::Findings,
             (true, true) => Exit::Done,
