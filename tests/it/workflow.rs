@@ -15,6 +15,7 @@ use crate::crashes::{self, Operation};
 use crate::world;
 
 mod admission;
+mod alone;
 mod defences;
 use admission::Refused;
 pub(crate) use admission::{Admission, Onboarding, who, with_trouble};
