@@ -326,7 +326,8 @@ pub fn change_state(
 }
 
 /// Notes a payment: the subscription is active for one more cycle, from the day after its end or, where that has passed
-/// or it was only tried or ordered, from today.
+/// or it was only tried, ordered or suspended, from today. A suspension ends what was paid for: days that were left of it
+/// are not given back.
 ///
 /// # Errors
 /// As [`change_state`].
