@@ -119,6 +119,7 @@ use crate::error::{CatalogError, OwnError, WorkflowError};
 use crate::tenancy::{Builder, Tenancy};
 use crate::tenant_id::TenantId;
 
+pub(crate) mod alone;
 mod engine;
 mod flow;
 mod undo;
@@ -140,6 +141,12 @@ pub trait Workflow<C: Backend = DefaultConnection>: Send + Sync + Sized + 'stati
 
     /// How long the same key gives the same result, and no new run. Default: 7 days.
     const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+    /// Whether its runs are alone on their tenant: of all workflows that say so, one run at a time is open on a tenant, in
+    /// whatever process. Whoever asks for another one finishes or undoes first what was left, and gets
+    /// [`WorkflowError::InProgress`] or [`WorkflowError::Stuck`] where that cannot be. Say so where [verbs](Flow::verb) of
+    /// two runs would work against each other. Default: no.
+    const ALONE: bool = false;
 
     /// What it is given. Written into the journal as JSON.
     type Input: Serialize + DeserializeOwned;

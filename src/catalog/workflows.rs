@@ -191,6 +191,8 @@ pub trait WorkflowStore {
     ) -> QueryResult<Option<RunRow>>;
     /// Runs that are not over, oldest first.
     fn workflows_open(&mut self) -> QueryResult<Vec<RunRow>>;
+    /// The oldest run about this tenant, of one of these workflows, that is under way, left or stuck.
+    fn run_among(&mut self, tenant: &TenantId, names: &[&str]) -> QueryResult<Option<RunRow>>;
     /// Enters a run. False where its key is taken.
     fn run_insert(&mut self, run: &RunRow) -> QueryResult<bool>;
     /// Makes `by` the instance that works on a run, if it is still in this state and belongs to the one it did.

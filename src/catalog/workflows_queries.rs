@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use uuid::Uuid;
@@ -121,6 +122,11 @@ pub(super) fn forget_tenant(conn: &mut Conn, uuid: Uuid) -> QueryResult<()> {
         .map(drop)
 }
 
+/// The tenant's id as [`TenantId::folded`] gives it.
+fn folded_id() -> SqlLiteral<Text> {
+    sql("replace(lower(tenant_id), '-', '_')")
+}
+
 fn now() -> i64 {
     to_millis(SystemTime::now())
 }
@@ -140,11 +146,10 @@ impl WorkflowStore for Conn {
         tenant: &TenantId,
         key: &str,
     ) -> QueryResult<Option<RunRow>> {
-        let folded = sql::<Text>("replace(lower(tenant_id), '-', '_')");
         let over = [RunState::Reverted, RunState::Undone].map(RunState::as_str);
         let row = workflows::table
             .filter(workflows::name.eq(name))
-            .filter(folded.eq(tenant.folded().as_str().to_owned()))
+            .filter(folded_id().eq(tenant.folded().as_str().to_owned()))
             .filter(workflows::key.eq(key))
             .filter(workflows::state.ne_all(over))
             .get_result::<Stored>(self)
@@ -161,6 +166,18 @@ impl WorkflowStore for Conn {
             .into_iter()
             .map(Stored::read)
             .collect()
+    }
+
+    fn run_among(&mut self, tenant: &TenantId, names: &[&str]) -> QueryResult<Option<RunRow>> {
+        let open = [RunState::Running, RunState::Stuck].map(RunState::as_str);
+        let row = workflows::table
+            .filter(folded_id().eq(tenant.folded().as_str().to_owned()))
+            .filter(workflows::name.eq_any(names))
+            .filter(workflows::state.eq_any(open))
+            .order(workflows::started_at)
+            .first::<Stored>(self)
+            .optional()?;
+        row.map(Stored::read).transpose()
     }
 
     fn run_insert(&mut self, run: &RunRow) -> QueryResult<bool> {

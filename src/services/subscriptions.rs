@@ -1,4 +1,6 @@
 //! What a hospital pays for: plans, subscriptions and their states, limits, and the modules that are switched on.
+//!
+//! What is done to a subscription is entered into the [audit log](crate::audit) in the same transaction, as `subscription.…`.
 use chrono::{Days, Months, NaiveDate, NaiveDateTime};
 use diesel::prelude::*;
 
@@ -11,6 +13,7 @@ use crate::models::shared::subscriptions::{
 };
 use crate::services::permissions::Module;
 
+mod entries;
 mod limits;
 mod plans;
 
@@ -228,7 +231,10 @@ fn subscribe(
         diesel::insert_into(subscriptions::table)
             .values(&row)
             .execute(shared)?;
-        set_modules(shared, hospital, &modules_of(&plan.code), now)?;
+        switch_modules(shared, hospital, &modules_of(&plan.code), now)?;
+        let note = entries::about(entries::STARTED, hospital);
+        let note = note.with("plan", plan.code.as_str());
+        shared.audit(&note.with("state", state.to_string()))?;
         Ok(id)
     })
 }
@@ -284,7 +290,9 @@ pub fn change_plan(
                 subscriptions::updated_at.eq(now),
             ))
             .execute(shared)?;
-        set_modules(shared, hospital, &modules_of(&plan.code), now)?;
+        switch_modules(shared, hospital, &modules_of(&plan.code), now)?;
+        let note = entries::about(entries::PLAN, hospital);
+        shared.audit(&note.with("plan", plan.code.as_str()))?;
         Ok(plan)
     })
 }
@@ -313,12 +321,13 @@ pub fn change_state(
                 subscriptions::updated_at.eq(now),
             ))
             .execute(shared)?;
-        Ok(())
+        Ok(shared.audit(&entries::moved(hospital, present.state, to))?)
     })
 }
 
 /// Notes a payment: the subscription is active for one more cycle, from the day after its end or, where that has passed
-/// or it was only tried or ordered, from today.
+/// or it was only tried, ordered or suspended, from today. A suspension ends what was paid for: days that were left of it
+/// are not given back.
 ///
 /// # Errors
 /// As [`change_state`].
@@ -349,12 +358,14 @@ pub fn activate(
                 subscriptions::updated_at.eq(now),
             ))
             .execute(shared)?;
+        let note = entries::about(entries::PAID, hospital);
+        shared.audit(&note.with("until", ends_on.to_string()))?;
         Ok(ends_on)
     })
 }
 
 /// Moves every subscription whose time has passed: trials end, paid ones are past due, those past due beyond the days
-/// of grace end. Returns how many; meant for a daily job.
+/// of grace end. Returns how many; meant for a daily job. Each is entered into the audit log as the housekeeping's doing.
 ///
 /// # Errors
 /// Diesel's.
@@ -375,12 +386,18 @@ pub fn end_overdue(shared: &mut SharedContext, now: NaiveDateTime) -> QueryResul
             let over = subscriptions::table
                 .filter(subscriptions::state.eq(from))
                 .filter(subscriptions::ends_on.lt(ended_before));
+            let whose = over.select(subscriptions::hospital_id);
+            let whose: Vec<Id<Hospital>> = whose.load(shared)?;
             moved += diesel::update(over)
                 .set((
                     subscriptions::state.eq(to),
                     subscriptions::updated_at.eq(now),
                 ))
                 .execute(shared)?;
+            for hospital in whose {
+                let note = entries::moved(hospital, from, to);
+                shared.audit_as(&entries::housekeeping(), &note)?;
+            }
         }
         Ok(moved)
     })
@@ -451,23 +468,33 @@ pub fn set_modules(
     now: NaiveDateTime,
 ) -> QueryResult<()> {
     shared.transaction(|shared| {
-        for module in Module::ALL {
-            let enabled = modules.contains(module);
-            let row = NewHospitalModule {
-                hospital_id: hospital,
-                module: module.as_str(),
-                enabled,
-            };
-            diesel::insert_into(hospital_modules::table)
-                .values(&row)
-                .on_conflict((hospital_modules::hospital_id, hospital_modules::module))
-                .do_update()
-                .set((
-                    hospital_modules::enabled.eq(enabled),
-                    hospital_modules::updated_at.eq(now),
-                ))
-                .execute(shared)?;
-        }
-        Ok(())
+        switch_modules(shared, hospital, modules, now)?;
+        shared.audit(&entries::switched(hospital, modules))
     })
+}
+
+fn switch_modules(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+    modules: &[Module],
+    now: NaiveDateTime,
+) -> QueryResult<()> {
+    for module in Module::ALL {
+        let enabled = modules.contains(module);
+        let row = NewHospitalModule {
+            hospital_id: hospital,
+            module: module.as_str(),
+            enabled,
+        };
+        diesel::insert_into(hospital_modules::table)
+            .values(&row)
+            .on_conflict((hospital_modules::hospital_id, hospital_modules::module))
+            .do_update()
+            .set((
+                hospital_modules::enabled.eq(enabled),
+                hospital_modules::updated_at.eq(now),
+            ))
+            .execute(shared)?;
+    }
+    Ok(())
 }

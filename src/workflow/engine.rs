@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::alone::settle_others;
 use super::flow::{Boxed, Cause, Flow, Halt, Halted, connect, record_of, to_json, write};
 use super::undo::{self, NotUndone};
 use super::{IdempotencyKey, RunState, Workflow};
@@ -24,6 +25,8 @@ use crate::tenant_id::TenantId;
 pub(crate) trait Registered<C: Backend>: Send + Sync {
     fn name(&self) -> &'static str;
     fn workflow(&self) -> TypeId;
+    /// See [`Workflow::ALONE`].
+    fn is_alone(&self) -> bool;
     /// Goes through a run again, which belongs to this thread: it is finished or undone afterwards.
     fn settle(
         &self,
@@ -41,6 +44,10 @@ impl<C: Backend, W: Workflow<C>> Registered<C> for Holder<W> {
 
     fn workflow(&self) -> TypeId {
         TypeId::of::<W>()
+    }
+
+    fn is_alone(&self) -> bool {
+        W::ALONE
     }
 
     fn settle(
@@ -143,6 +150,7 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
             }
             continue;
         }
+        settle_others::<C, W>(registry, tenant)?;
         let running = Running::new(registry);
         let now = to_millis(SystemTime::now());
         let uuid = match registry.tenant(tenant) {
@@ -356,7 +364,7 @@ fn stuck<C: Backend, E>(
     }
 }
 
-fn stuck_already<E>(run: RunRow) -> WorkflowError<E> {
+pub(super) fn stuck_already<E>(run: RunRow) -> WorkflowError<E> {
     WorkflowError::Stuck {
         name: run.name,
         id: run.id,
@@ -366,7 +374,7 @@ fn stuck_already<E>(run: RunRow) -> WorkflowError<E> {
 }
 
 /// An error of settling another run than the caller's own. It is in no step of the caller's.
-fn without_own<E>(error: WorkflowError<OwnError>) -> WorkflowError<E> {
+pub(super) fn without_own<E>(error: WorkflowError<OwnError>) -> WorkflowError<E> {
     match error {
         WorkflowError::Stuck {
             name,
@@ -412,7 +420,7 @@ fn try_tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) -> Result<(), Boxe
 
 /// Finishes or undoes a run, if it is stuck, if the process that worked on it is dead or gave it up, or if no thread of
 /// this one works on it. False where somebody does.
-fn settle_if_dead<C: Backend>(
+pub(super) fn settle_if_dead<C: Backend>(
     registry: &Arc<Registry<C>>,
     mut run: RunRow,
 ) -> Result<bool, WorkflowError<OwnError>> {

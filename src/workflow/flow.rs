@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::alone::{self, enter};
 use super::undo::{Undo, UndoOf};
 use super::{IdempotencyKey, Workflow};
 use crate::backend::{Backend, Storage};
@@ -253,14 +254,19 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         if self.begun {
             return Ok(());
         }
-        let run = self.run.clone();
-        match self.write(move |conn| conn.run_insert(&run)) {
+        let (run, others) = (self.run.clone(), self.others());
+        match self.write(move |conn| enter(conn, &run, &others)) {
             Ok(true) => self.begun = true,
             Ok(false) => return Err(self.halt(step, Cause::Taken)),
             Err(error) => return Err(self.halt(step, Cause::Undecided(error))),
         }
         hit("workflow.began");
         Ok(())
+    }
+
+    /// The workflows of which none may be open when this run is entered into the journal.
+    fn others(&self) -> Vec<&'static str> {
+        alone::names::<C, W>(self.registry)
     }
 
     fn write<T>(&self, f: impl FnOnce(&mut C) -> Result<T, Error>) -> Result<T, Boxed> {

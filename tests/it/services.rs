@@ -16,6 +16,7 @@ mod accounts;
 mod admission;
 mod binding;
 mod closing;
+mod decisions;
 mod links;
 mod numbers;
 mod onboarding;

@@ -15,6 +15,7 @@ use crate::crashes::{self, Operation};
 use crate::world;
 
 mod admission;
+mod alone;
 mod defences;
 mod hands;
 use admission::Refused;
@@ -694,6 +695,20 @@ fn what_a_run_was_given_stays_in_the_journal_and_not_for_long() {
         .tenancy
         .run_workflow(&Admission, &id(), key("k"), who(CANARY))
         .unwrap();
+    // Nor in free pages, and so in backups, once the rows that are kept are gone as well.
+    use diesel::connection::SimpleConnection;
+    let mut shared = fleet.tenancy.shared().unwrap();
+    shared.raw(|conn| {
+        conn.batch_execute("UPDATE users SET name = 'x'; PRAGMA wal_checkpoint(TRUNCATE);")
+    });
+    drop(shared);
+    for file in ["shared.sqlite3", "shared.sqlite3-wal"] {
+        let bytes = std::fs::read(fleet.root.join(file)).unwrap_or_default();
+        let found = bytes
+            .windows(CANARY.len())
+            .any(|at| at == CANARY.as_bytes());
+        assert!(!found, "it is in {file}");
+    }
     let held = "SELECT (SELECT count(input) FROM __tenants_workflows)
                      + (SELECT count(result) FROM __tenants_workflow_journal) AS count";
     assert_eq!(number(&mut fleet.tenancy.shared().unwrap(), held), 0);

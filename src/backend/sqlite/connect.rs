@@ -86,11 +86,18 @@ fn open_with(
     conn.batch_execute(&super::wait_for_locks(busy_timeout))
         .map_err(|e| failed(e, whose))?;
     check_version(&mut conn)?;
+    // What a workflow was given stands in the shared database for as long as the run is open: nothing of it stays in free
+    // pages, and so in its backups, afterwards.
+    let overwriting = match whose {
+        Whose::Shared => "PRAGMA secure_delete = ON;",
+        _ => "",
+    };
     let settings = format!(
         "PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON;
          PRAGMA mmap_size = 0;
          PRAGMA foreign_keys = ON;
+         {overwriting}
          {writing}"
     );
     match conn.batch_execute(&settings) {

@@ -64,5 +64,7 @@ pub(super) const REMOVED: &str = "account.remove";
 pub(super) const DEACTIVATED: &str = "account.deactivate";
 pub(super) const REACTIVATED: &str = "account.reactivate";
 pub(super) const SUPERUSER: &str = "account.superuser";
+pub(super) const LINKED: &str = "account.link";
+pub(super) const SESSIONS_ENDED: &str = "account.end-sessions";
 pub(super) const PASSWORD_RESET: &str = "account.reset-password";
 pub(super) const PASSWORD_CHANGED: &str = "account.change-password";

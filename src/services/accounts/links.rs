@@ -1,8 +1,9 @@
 //! The pointer from a hospital's record of a person to their account.
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use uuid::Uuid;
 
-use super::{AccountError, Accounts, membership};
+use super::{AccountError, Accounts, access, membership};
 use crate::context::{RunQueryDsl, SharedContext, TenantContext};
 use crate::id::{Id, SharedRef};
 use crate::models::schema::tenant::{doctors, patients, staff_members};
@@ -29,7 +30,10 @@ impl Accounts {
         now: NaiveDateTime,
     ) -> Result<(), AccountError> {
         self.check_member(shared, tenant, user)?;
-        tenant.transaction(|tenant| link_staff(tenant, staff, user, now))
+        tenant.transaction(|tenant| {
+            link_staff(tenant, staff, user, now)?;
+            enter(shared, tenant, user, *staff.as_uuid())
+        })
     }
 
     /// Links a doctor, which is the doctor's record as a member of staff. Otherwise as [`link_staff`](Self::link_staff).
@@ -47,7 +51,8 @@ impl Accounts {
         self.check_member(shared, tenant, user)?;
         tenant.transaction(|tenant| {
             let staff = staff_of_doctor(tenant, doctor)?;
-            link_staff(tenant, staff, user, now)
+            link_staff(tenant, staff, user, now)?;
+            enter(shared, tenant, user, *staff.as_uuid())
         })
     }
 
@@ -64,7 +69,10 @@ impl Accounts {
         now: NaiveDateTime,
     ) -> Result<(), AccountError> {
         self.check_member(shared, tenant, user)?;
-        tenant.transaction(|tenant| link_patient(tenant, patient, user, now))
+        tenant.transaction(|tenant| {
+            link_patient(tenant, patient, user, now)?;
+            enter(shared, tenant, user, *patient.as_uuid())
+        })
     }
 
     fn check_member(
@@ -81,6 +89,18 @@ impl Accounts {
             None => Err(AccountError::NotAMember { tenant }),
         }
     }
+}
+
+/// Enters a link just before it is committed: where the commit fails there is an entry too many, and never one too few.
+fn enter(
+    shared: &mut SharedContext,
+    tenant: &TenantContext,
+    user: Id<User>,
+    record: Uuid,
+) -> Result<(), AccountError> {
+    let hospital = membership::hospital_of(shared, tenant.tenant_uuid())?;
+    let note = access::about(access::LINKED, user).with("hospital", hospital.to_string());
+    Ok(shared.audit(&note.with("record", record.to_string()))?)
 }
 
 /// Inside a transaction of the tenant's, for a user who is a member.

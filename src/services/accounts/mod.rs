@@ -315,6 +315,10 @@ impl Accounts {
         let names = profiles::table.filter(profiles::user_id.eq(user));
         let names = names.select((profiles::given_name, profiles::family_name));
         let (given, family): (String, String) = names.first(shared).optional()?.unwrap_or_default();
+        // It was found to be the present one above.
+        if new == present {
+            return Err(WeakPassword::Same.into());
+        }
         check_password(new, &[&row.username, &row.email, &given, &family])?;
         let hash = self.policy.hash_cost.hash(new)?;
         match set_password(shared, user, Some(&row.password_hash), &hash, now)? {

@@ -70,6 +70,9 @@ pub enum WeakPassword {
         /// How many it has.
         found: usize,
     },
+    /// It is the present one, which whoever made it up may have seen.
+    #[error("the new password is the present one; choose another")]
+    Same,
     /// It has the user's name or address in it.
     #[error("the password has the user's own name or address in it; choose something unrelated")]
     Personal,

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
-use super::{AccountError, Accounts, Login};
+use super::{AccountError, Accounts, Login, access};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
 use crate::models::schema::shared::{sessions, users};
@@ -182,7 +182,12 @@ impl Accounts {
         user: Id<User>,
         now: NaiveDateTime,
     ) -> Result<usize, AccountError> {
-        Ok(revoke_all(shared, user, now)?)
+        shared.transaction(|shared| {
+            let ended = revoke_all(shared, user, now)?;
+            let note = access::about(access::SESSIONS_ENDED, user);
+            shared.audit(&note.with("sessions", ended))?;
+            Ok(ended)
+        })
     }
 
     /// Removes the rows of sessions that can never be good again. Returns how many; meant for a daily job.

@@ -11,15 +11,17 @@ use super::{OnboardingError, PlanWanted, apply_plan, hospital};
 use crate::catalog::retention::Until;
 use crate::catalog::{Retention, Status, TenantRecord};
 use crate::context::{RunQueryDsl, SharedContext};
-use crate::error::{LifecycleError, OpenError};
+use crate::error::{LifecycleError, OpenError, RetentionError};
 use crate::failpoint::hit;
 use crate::models::schema::shared::{hospitals, tenant_access};
 use crate::models::shared::accounts::Hospital;
 use crate::models::shared::subscriptions::{BillingCycle, SubscriptionState};
 use crate::services::accounts::{membership, session};
+use crate::services::hospitals::key;
 use crate::services::subscriptions::{self, SubscriptionError};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
+use crate::workflow::alone::settle_others;
 use crate::workflow::{Flow, Halt, Workflow};
 
 /// Closes a hospital: its subscription is cancelled, its memberships end, the sessions in it and those of people who work
@@ -44,6 +46,10 @@ pub fn deregister(
     let (code, _) = code_of(tenancy, code)?;
     if confirmation != code.as_str() {
         return Err(OnboardingError::NotConfirmed { code });
+    }
+    // It would be left for good past the commit.
+    if retention.is_too_long() {
+        return Err(RetentionError::TooLong { id: code }.into());
     }
     let closing = Closing { until: retention.0 };
     tenancy.run_workflow(&DeregisterHospital, &code, None, closing)?;
@@ -70,6 +76,8 @@ pub fn reopen(
     cycle: BillingCycle,
 ) -> Result<(), OnboardingError> {
     let (code, tenant) = code_of(tenancy, code)?;
+    // A closing that was left would set a date again once this one is taken back.
+    settle_others::<_, ReopenHospital>(&tenancy.registry, &code)?;
     {
         let shared = &mut tenancy.shared()?;
         let row = hospital(shared, &code, tenant)?;
@@ -115,6 +123,7 @@ pub struct DeregisterHospital;
 
 impl Workflow for DeregisterHospital {
     const NAME: &'static str = "deregister-hospital";
+    const ALONE: bool = true;
     type Input = Closing;
     type Output = ();
     type Error = OnboardingError;
@@ -165,7 +174,7 @@ fn close(
 }
 
 /// Brings the tenant from where it is to where it is deleted. A date that is set stays; whoever has its id by now is
-/// somebody else.
+/// somebody else; and a hospital that was opened again since stays open, however late this comes.
 fn close_database(
     tenancy: &Tenancy,
     code: &TenantId,
@@ -173,6 +182,9 @@ fn close_database(
     retention: Retention,
 ) -> Result<(), OnboardingError> {
     while let Some(record) = record(tenancy, code)?.filter(|found| Some(found.uuid) == tenant) {
+        if is_closed(tenancy, record.uuid)? == Some(false) {
+            return Ok(());
+        }
         match record.status {
             Status::Active => {
                 tenancy.suspend(code)?;
@@ -202,6 +214,7 @@ pub struct ReopenHospital;
 
 impl Workflow for ReopenHospital {
     const NAME: &'static str = "reopen-hospital";
+    const ALONE: bool = true;
     type Input = PlanWanted;
     type Output = ();
     type Error = OnboardingError;
@@ -229,12 +242,16 @@ impl Workflow for ReopenHospital {
     }
 }
 
+/// Brings the tenant from where it is to where it is in service, unless the hospital was closed once more since.
 fn open_database(
     tenancy: &Tenancy,
     code: &TenantId,
     tenant: Option<Uuid>,
 ) -> Result<(), OnboardingError> {
     while let Some(record) = record(tenancy, code)?.filter(|found| Some(found.uuid) == tenant) {
+        if is_closed(tenancy, record.uuid)? == Some(true) {
+            return Ok(());
+        }
         match record.status {
             Status::Archived => {
                 tenancy.unarchive(code)?;
@@ -251,15 +268,24 @@ fn open_database(
     Err(OnboardingError::Gone { code: *code })
 }
 
+/// What the catalogue says of the tenant now: what another process did a moment ago is to be gone on from.
 pub(super) fn record(
     tenancy: &Tenancy,
     code: &TenantId,
 ) -> Result<Option<std::sync::Arc<TenantRecord>>, OnboardingError> {
+    tenancy.registry.reload()?;
     match tenancy.handle(code) {
         Ok(handle) => Ok(Some(handle.record()?)),
         Err(OpenError::UnknownTenant { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What the hospital's row says by now, which is what was decided last.
+fn is_closed(tenancy: &Tenancy, tenant: Uuid) -> Result<Option<bool>, OnboardingError> {
+    let row = hospitals::table.filter(hospitals::tenant_uuid.eq(key(tenant)));
+    let closed = row.select(hospitals::closed_at.is_not_null());
+    Ok(closed.first(&mut tenancy.shared()?).optional()?)
 }
 
 fn is_going(status: Status) -> bool {

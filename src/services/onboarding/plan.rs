@@ -73,6 +73,7 @@ pub struct ChangePlan;
 
 impl Workflow for ChangePlan {
     const NAME: &'static str = "change-plan";
+    const ALONE: bool = true;
     type Input = PlanWanted;
     type Output = ();
     type Error = OnboardingError;
@@ -93,7 +94,11 @@ impl Workflow for ChangePlan {
             Ok(())
         })?;
         flow.verb("storage limit", |tenancy| {
-            apply_plan(tenancy, &code).map(drop)
+            match record(tenancy, &code)?.is_some_and(|found| Some(found.uuid) == tenant) {
+                true => apply_plan(tenancy, &code).map(drop),
+                // It was purged meanwhile, and whoever has its id has a plan of their own.
+                false => Ok(()),
+            }
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::catalog::{Status, TenantRecord};
 use crate::failpoint::hit;
 use crate::provision::{self, NewTenant};
 use crate::workflow::Workflow;
+use crate::workflow::alone::enter;
 use crate::workflow::undo::UndoOf;
 
 impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
@@ -70,9 +71,9 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             phase: Phase::Begun,
             result: Some(uuid.to_string()),
         };
-        let (begun, run) = (self.begun, self.run.clone());
+        let (begun, run, others) = (self.begun, self.run.clone(), self.others());
         let entered = self.write(move |conn| {
-            if !begun && !conn.run_insert(&run)? {
+            if !begun && !enter(conn, &run, &others)? {
                 return Ok(false);
             }
             conn.journal_put(run.id, &intent)?;

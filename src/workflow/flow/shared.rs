@@ -13,6 +13,7 @@ use crate::context::SharedContext;
 use crate::error::Unreadable;
 use crate::failpoint::hit;
 use crate::workflow::Workflow;
+use crate::workflow::alone::enter;
 use crate::workflow::undo::UndoOf;
 
 impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
@@ -67,9 +68,9 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         self.next_step(step)?;
         self.may_be_done(step)?;
         let run = self.run.clone();
-        let (begun, untidy) = (self.begun, self.untidy);
+        let (begun, untidy, others) = (self.begun, self.untidy, self.others());
         let tried = self.try_shared(step, |shared| {
-            if !begun && !shared.on_connection(|conn| conn.run_insert(&run))? {
+            if !begun && !shared.on_connection(|conn| enter(conn, &run, &others))? {
                 return Err(StepError::Taken);
             }
             let output = f(shared).map_err(StepError::Own)?;
@@ -111,8 +112,9 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             Err(error) => return Err(self.halt(STEP, Cause::Unwritable(error))),
         };
         let (run, begun, untidy) = (self.run.clone(), self.begun, self.untidy);
+        let others = self.others();
         let entered = self.write(move |conn| {
-            if !begun && !conn.run_insert(&run)? {
+            if !begun && !enter(conn, &run, &others)? {
                 return Ok(false);
             }
             end(conn, &run, W::KEEP, untidy, &text).map(|()| true)
@@ -140,10 +142,10 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         }
         self.may_be_done(step)?;
         let run = self.run.clone();
-        let begun = self.begun;
+        let (begun, others) = (self.begun, self.others());
         let tried = self.try_shared(step, |shared| {
             // The intent and the first step are one transaction.
-            if !begun && !shared.on_connection(|conn| conn.run_insert(&run))? {
+            if !begun && !shared.on_connection(|conn| enter(conn, &run, &others))? {
                 return Err(StepError::Taken);
             }
             let value = f(shared).map_err(StepError::Own)?;

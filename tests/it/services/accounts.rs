@@ -142,6 +142,7 @@ fn the_first_password_is_changed_for_one_that_is_not_weak() {
     for (weak, why) in [
         ("short", WeakPassword::TooShort { found: 5 }),
         ("Lovelace-42-tulips", WeakPassword::Personal),
+        (first, WeakPassword::Same),
     ] {
         let error = change(first, weak).unwrap_err();
         assert!(
@@ -152,6 +153,11 @@ fn the_first_password_is_changed_for_one_that_is_not_weak() {
     change(first, NEW_PASSWORD).unwrap();
     assert!(!log_in(&service, &made.username, NEW_PASSWORD, 3).unwrap());
     refused(log_in(&service, &made.username, first, 4));
+    let same = change(NEW_PASSWORD, NEW_PASSWORD).unwrap_err();
+    assert!(
+        matches!(same, AccountError::WeakPassword(WeakPassword::Same)),
+        "{same}"
+    );
 
     let reset = service
         .accounts

@@ -591,7 +591,7 @@ fn what_was_purged_is_not_opened_again_and_its_code_stays_taken() {
 }
 
 /// Deregisters while the catalogue takes no change of a tenant: the hospital is closed, its database is not.
-fn deregister_by_halves(service: &Service) -> OnboardingError {
+pub(super) fn deregister_by_halves(service: &Service) -> OnboardingError {
     let raw = |sql: &str| {
         let mut shared = service.shared();
         let done = shared.unrouted("stand in the way", |raw| {
@@ -810,7 +810,7 @@ const REFUSED: Operation = Operation {
 };
 
 /// Whether the hospital is closed, on all sides.
-fn closed(tenancy: &Tenancy) -> bool {
+pub(super) fn closed(tenancy: &Tenancy) -> bool {
     let closed = hospital(tenancy).closed_at.is_some();
     let record = tenancy.handle(&id()).unwrap().record().unwrap();
     let status = match closed {
