@@ -118,7 +118,6 @@ impl<C: Backend> Tenancy<C> {
         directory::refuse_taken(directory.as_ref())?;
         storage.refuse_inside(directory.as_ref())?;
         let mut opened = storage.connect_tenant(&record.key(), record.generation)?;
-        refuse_damaged(&record, &mut opened.conn)?;
         let out = NewDirectory::begin(directory.as_ref())?;
         // Entered before anything is handed out, and not where it goes: paths name people.
         let of_export = |action: &'static str| {
@@ -133,7 +132,8 @@ impl<C: Backend> Tenancy<C> {
         let begun = of_export("export.begin").with("layout", layout);
         self.registry.audit(&begun)?;
         hit("export.begun");
-        let exported = write_out(storage, &mut opened.conn, &record, format, &out);
+        let exported = refuse_damaged(&record, &mut opened.conn)
+            .and_then(|()| write_out(storage, &mut opened.conn, &record, format, &out));
         drop(opened);
         let exported = exported.and_then(|report| {
             hit("export.written");

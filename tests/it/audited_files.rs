@@ -74,6 +74,8 @@ fn list(directory: &Path, sources: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             list(&path, sources);
+        } else if path.ends_with("tests.rs") {
+            // Unit tests of the module beside it.
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             sources.push(path);
         }
