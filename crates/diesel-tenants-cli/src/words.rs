@@ -40,6 +40,7 @@ const WORDS: &[(&str, &str)] = &[
         "`doctor` lists those there are",
     ),
     ("`Tenancy::backups`", "`backups`"),
+    ("`old_generations` lists", "`generations` lists"),
     ("`Tenancy::fleet_runs`", "`runs`"),
     (
         "export in the layout `sqlite`",

@@ -14,7 +14,8 @@ use crate::world;
 #[test]
 fn a_member_that_is_removed_meanwhile_is_left_out_and_named() {
     let fleet = fleet();
-    (fleet.create("TH001"), fleet.create("TH002"));
+    fleet.create("TH001");
+    fleet.create("TH002");
     let backups = || fleet.tenancy.backups(&BackupFilter::tenant(&id())).unwrap();
     let taken = fleet.tenancy.backup_all(&BackupSetOptions::new(), |step| {
         if step.tenant.is_none() {
@@ -103,7 +104,8 @@ fn pruning_twice_at_once_fails_neither() {
 #[test]
 fn pruning_goes_on_past_what_it_cannot_do() {
     let fleet = fleet();
-    (fleet.create("TH001"), fleet.create("TH002"));
+    fleet.create("TH001");
+    fleet.create("TH002");
     let take = || fleet.tenancy.backup_all(&BackupSetOptions::new(), |_| {});
     let (first, _) = (take().unwrap(), take().unwrap());
     delete_at_once(&fleet.tenancy, &id());

@@ -310,30 +310,34 @@ fn what_was_being_discarded_is_kept_or_gone() {
     assert_eq!(world::rows(&tenancy), ["before", "after"]);
 }
 
-/// Under a catalogue that was put back, a database that is neither the newest nor fenced may lie beside the newest,
-/// in which a killed operation has left its fence. What was written last is in the newest.
+/// Somebody has put an older database back that is not fenced, beside the newest, in which a killed operation has left
+/// its fence. What was written last is in the newest.
 #[cfg(feature = "failpoints")]
 #[test]
 fn an_older_database_without_a_fence_is_not_the_newest() {
-    let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("data");
-    let backup = crate::generations::set_back(&root, dir.path());
-    let tenancy = builder(&root).open().unwrap();
-    let shared = tenancy.backup_shared(&BackupOptions::new()).unwrap();
-    assert_eq!(
-        tenancy
-            .restore(&id(), &backup, &confirmed())
-            .unwrap()
-            .generation,
-        3
-    );
-    admit(&mut tenancy.tenant(&id()).unwrap(), "newest").unwrap();
-    drop(tenancy);
-    let mut command = crate::actors::command("restore", &root);
+    let fleet = crate::app::fleet();
+    let tenant = fleet.create("TH001");
+    admit(&mut tenant.enter().unwrap(), "before").unwrap();
+    let shared = fleet.tenancy.backup_shared(&BackupOptions::new()).unwrap();
+    let older = directory(&fleet.root, "th001-").join("g1.sqlite3");
+    let aside = older.with_extension("aside");
+    fleet.tenancy.suspend(&id()).unwrap();
+    std::fs::copy(&older, &aside).unwrap();
+    fleet.tenancy.resume(&id()).unwrap();
+    fleet.tenancy.compact(&id()).unwrap();
+    std::fs::rename(&aside, &older).unwrap();
+    admit(&mut tenant.enter().unwrap(), "newest").unwrap();
+    let crate::app::Fleet {
+        tenancy,
+        root,
+        _dir,
+    } = fleet;
+    drop((tenant, tenancy));
+    let mut command = crate::actors::command("compact", &root);
     command.env("DIESEL_TENANTS_FAILPOINT", "generation.fenced=kill");
     assert!(crashes::run(command));
     let restored = builder(&root).restore_shared(&shared.path).unwrap();
-    assert_eq!((restored.moved[0].1, restored.moved[0].2), (1, 3));
+    assert_eq!((restored.moved[0].1, restored.moved[0].2), (1, 2));
     let tenancy = builder(&root).open().unwrap();
     assert_eq!(world::rows(&tenancy), ["before", "newest"]);
 }
