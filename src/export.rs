@@ -145,7 +145,7 @@ impl<C: Backend> Tenancy<C> {
             hit("export.published");
             Ok(report)
         });
-        if exported.is_err() {
+        if exported.is_err() && !out.is_published() {
             // Nobody has got anything; what it failed with is what the caller is told.
             let _ = self.registry.audit(&of_export("export.fail"));
         }
