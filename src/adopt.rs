@@ -23,6 +23,7 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use crate::audit::AuditNote;
 use crate::backend::transfer::{Foreign, SourceFacts, Transfer as _};
 use crate::backend::{Backend, Storage as _};
+use crate::batch::Fill;
 use crate::database::Common;
 use crate::error::CreateError;
 use crate::failpoint::hit;
@@ -82,9 +83,6 @@ impl<C: Backend> std::fmt::Debug for Adopted<C> {
             .finish_non_exhaustive()
     }
 }
-
-/// Rows that are inserted at once.
-const BATCH: usize = 200;
 
 impl<C: Backend> Tenancy<C> {
     /// Says what would become of another program's database if it were adopted with `mapping`.
@@ -319,6 +317,7 @@ fn copy<C: Backend>(
             table,
             conn: into,
             batch: Vec::new(),
+            fill: Fill::default(),
             fit: table.fit(),
             misfits: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -381,6 +380,7 @@ struct Load<'a, C: Backend> {
     conn: &'a mut C,
     /// Rows with their number in the source.
     batch: Vec<(u64, Vec<Value>)>,
+    fill: Fill,
     fit: TableFit,
     /// By column: how many and the first.
     misfits: BTreeMap<(usize, Misfit), (u64, u64)>,
@@ -426,15 +426,17 @@ impl<C: Backend> Load<'_, C> {
             }
         }
         if made.len() == self.table.columns.len() {
+            let is_full = self.fill.add(&made);
             self.batch.push((number, made));
-        }
-        if self.batch.len() >= BATCH {
-            self.flush();
+            if is_full {
+                self.flush();
+            }
         }
     }
 
     fn flush(&mut self) {
         let batch = std::mem::take(&mut self.batch);
+        self.fill = Fill::default();
         if batch.is_empty() || self.error.is_some() {
             return;
         }

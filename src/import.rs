@@ -18,6 +18,7 @@ use crate::adopt::AdoptError;
 use crate::audit::AuditNote;
 use crate::backend::transfer::{Shape, TableShape, Transfer as _};
 use crate::backend::{Backend, TenantKey};
+use crate::batch::Fill;
 use crate::database::Common;
 use crate::error::CreateError;
 use crate::export::manifest::{
@@ -63,8 +64,6 @@ impl<C: Backend> std::fmt::Debug for Imported<C> {
 
 /// A manifest is small.
 const LONGEST_MANIFEST: u64 = 16 << 20;
-/// Rows that are inserted at once.
-const BATCH: usize = 200;
 
 impl<C: Backend> Tenancy<C> {
     /// Makes a new tenant of what [`export`](Self::export) wrote, here or on another installation.
@@ -196,6 +195,7 @@ fn stage<C: Backend>(
             table,
             conn: &mut conn,
             rows: Vec::new(),
+            fill: Fill::default(),
             columns: exported.columns.iter().map(String::as_str).collect(),
         };
         match &mut copy {
@@ -271,15 +271,17 @@ struct Load<'a, C: Backend> {
     table: &'a TableShape,
     conn: &'a mut C,
     rows: Vec<Vec<Value>>,
+    fill: Fill,
     columns: Vec<&'a str>,
 }
 
 impl<C: Backend> Load<'_, C> {
     fn push(&mut self, row: Vec<Value>) -> Result<(), ImportError> {
+        let is_full = self.fill.add(&row);
         self.rows.push(row);
-        match self.rows.len() < BATCH {
-            true => Ok(()),
-            false => self.flush(),
+        match is_full {
+            true => self.flush(),
+            false => Ok(()),
         }
     }
 
@@ -289,6 +291,7 @@ impl<C: Backend> Load<'_, C> {
             .storage
             .insert_rows(self.conn, name, &self.columns, &self.rows);
         self.rows.clear();
+        self.fill = Fill::default();
         inserted.map_err(|source| ImportError::Refused {
             table: name.clone(),
             source,

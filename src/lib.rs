@@ -461,6 +461,7 @@ pub mod audit;
 pub mod backend;
 mod backup;
 mod base_domains;
+mod batch;
 mod catalog;
 mod clock;
 mod context;

@@ -13,6 +13,17 @@ pub enum Value {
     Blob(Vec<u8>),
 }
 
+impl Value {
+    /// Bytes it takes in memory, beside those every value takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Integer(_) | Self::Real(_) => 0,
+            Self::Text(text) => text.len(),
+            Self::BrokenText(bytes) | Self::Blob(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// What the values of a column are, by its declared type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(hidden)]

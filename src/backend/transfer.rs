@@ -89,6 +89,8 @@ pub trait Transfer<C> {
 
     /// The tables of a database, the library's own left out, ordered by name.
     fn shape(&self, conn: &mut C) -> QueryResult<Shape>;
+    /// The virtual tables of a database of our own that hold rows, ordered by name.
+    fn virtual_with_rows(&self, conn: &mut C) -> QueryResult<Vec<String>>;
     /// The definitions of everything in it, for people.
     fn definitions(&self, conn: &mut C) -> QueryResult<String>;
     /// Hands every row of a table over, in the order that loading them gives again.

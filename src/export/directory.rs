@@ -151,7 +151,7 @@ impl NewDirectory {
     }
 
     /// Gives the directory its name, which must be free.
-    pub(crate) fn publish(self) -> Result<(), ExportError> {
+    pub(crate) fn publish(&self) -> Result<(), ExportError> {
         use rustix::fs::{RenameFlags, renameat_with};
         let renamed = renameat_with(CWD, &self.staging, CWD, &self.place, RenameFlags::NOREPLACE);
         match renamed {
@@ -172,6 +172,11 @@ impl NewDirectory {
             sync_directory(parent)?;
         }
         Ok(())
+    }
+
+    /// Whether it has its name, even if the name could not be synced.
+    pub(crate) fn is_published(&self) -> bool {
+        self.published.get()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::dump::{dump, dump_of, logical_diff, root_of};
 use crate::world;
 
 mod refused;
+mod told;
 
 fn id(id: &str) -> TenantId {
     id.parse().unwrap()

@@ -17,6 +17,7 @@ use crate::app::{self, Fleet, admit, builder, fleet, names};
 use crate::crashes::{self, Operation};
 use crate::world;
 
+mod circles;
 mod drills;
 mod faults;
 mod found;

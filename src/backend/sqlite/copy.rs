@@ -98,6 +98,24 @@ pub(super) fn shape(conn: &mut SqliteConnection) -> QueryResult<Shape> {
     })
 }
 
+/// The virtual tables that hold rows. Asks them, which runs code: for databases of our own only.
+pub(super) fn virtual_with_rows(conn: &mut SqliteConnection) -> QueryResult<Vec<String>> {
+    // One that keeps nothing in tables named after it has no rows of its own: it shows what is elsewhere.
+    let mut found = names(
+        conn,
+        "SELECT name FROM sqlite_schema AS virtual WHERE type = 'table' AND rootpage = 0
+         AND EXISTS (SELECT 1 FROM sqlite_schema AS kept WHERE kept.type = 'table' AND kept.rootpage > 0
+                     AND substr(kept.name, 1, length(virtual.name) + 1) = virtual.name || '_')
+         ORDER BY name",
+    )?;
+    found.retain(|name| {
+        let any = format!("SELECT EXISTS (SELECT 1 FROM {}) AS number", quote(name));
+        // One that cannot be asked, as its module is not here, may hold some.
+        number(conn, any).map_or(true, |any| any != 0)
+    });
+    Ok(found)
+}
+
 fn counter(conn: &mut SqliteConnection, table: &str) -> QueryResult<Option<i64>> {
     let query = diesel::sql_query(
         "SELECT CAST(seq AS INTEGER) AS number FROM sqlite_sequence WHERE name = ?",

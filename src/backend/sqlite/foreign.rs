@@ -239,6 +239,10 @@ impl Transfer<SqliteConnection> for SqliteStorage {
         copy::shape(conn)
     }
 
+    fn virtual_with_rows(&self, conn: &mut SqliteConnection) -> QueryResult<Vec<String>> {
+        copy::virtual_with_rows(conn)
+    }
+
     fn definitions(&self, conn: &mut SqliteConnection) -> QueryResult<String> {
         copy::definitions(conn)
     }

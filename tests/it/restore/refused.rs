@@ -20,7 +20,7 @@ fn refused_with(fleet: &Fleet, backup: &BackupRef, options: &RestoreOptions) -> 
     error
 }
 
-fn invalid(fleet: &Fleet, backup: &BackupRecord) -> (String, String) {
+pub(super) fn invalid(fleet: &Fleet, backup: &BackupRecord) -> (String, String) {
     let by_path = BackupRef::path(&backup.path);
     let error = refused(fleet, &by_path);
     let found = error

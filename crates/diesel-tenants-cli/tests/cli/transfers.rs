@@ -55,6 +55,33 @@ fn a_tenant_is_exported_and_imported_under_another_id() {
     place.run(["show", "FORGED"]).refused(6);
 }
 
+/// Whoever purges the tenant afterwards has lost them.
+#[test]
+fn rows_of_virtual_tables_that_are_not_exported_are_a_finding() {
+    let place = Place::new();
+    place.create("TH001");
+    let path = place.run(["path", "TH001"]).done().trim().to_owned();
+    let path = place.path().join(path).display().to_string();
+    let mut conn = diesel::SqliteConnection::establish(&path).expect("it opens");
+    conn.batch_execute(
+        "CREATE VIEW ours AS SELECT 1; CREATE VIRTUAL TABLE found USING fts5 (word);
+         CREATE VIRTUAL TABLE boxes USING rtree (id, low, high); INSERT INTO boxes VALUES (1, 0, 1);",
+    )
+    .expect("the SQL runs");
+    drop(conn);
+    let told = place.run(["export", "TH001", "out"]);
+    let told = told.ended(3);
+    let lost =
+        "rows that are not in the export, and not in what is imported from it: those of boxes\n";
+    assert!(told.contains(lost), "{told}");
+    let remade = "left out, as migrations make them again: found, ours\n";
+    assert!(told.contains(remade), "{told}");
+    let (document, code) = place.json(["export", "TH001", "out2"]);
+    assert_eq!(code, 3);
+    assert_eq!(document["rows_left_out"], serde_json::json!(["boxes"]));
+    assert_eq!(document["left_out"].as_array().expect("names").len(), 3);
+}
+
 /// A file of another program, with one table of interest and one of its own.
 fn foreign(place: &Place) {
     let path = place.path().join("db.sqlite3");
