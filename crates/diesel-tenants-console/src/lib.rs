@@ -59,7 +59,8 @@
 //!
 //! Whatever is done here is entered into the [audit log](diesel_tenants::audit) in the name of the person who is logged in,
 //! as `user:` and the id of the account, in the role `superuser`; so are logging in (`console.log-in`), logging out
-//! (`console.log-out`) and choosing a password (`console.new-password`). The log has a page with filters and one that
+//! (`console.log-out`), choosing a password (`console.new-password`), and looking at a tenant's page where that counts what
+//! is in its database (`console.count`). The log has a page with filters and one that
 //! verifies it.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]

@@ -1,6 +1,8 @@
 //! What a tenant has ordered, and how much of it it uses. Where that stands is the application's business.
 use std::error::Error;
 
+use diesel_tenants::audit::AuditNote;
+use diesel_tenants::backend::TenantKey;
 use diesel_tenants::models::schema::shared::{plans, tenant_access, users};
 use diesel_tenants::models::schema::tenant::{doctors, patients};
 use diesel_tenants::models::shared::accounts::Role;
@@ -93,7 +95,8 @@ where
 
 /// The subscriptions of the [hospital's services](diesel_tenants::services::subscriptions): the default.
 ///
-/// Of a tenant that is in use it counts doctors and patients, in its database; it reads no row.
+/// Of a tenant that is in use it counts doctors and patients, in its database; it reads no row. That it was opened for this
+/// is entered into the audit log first, as `console.count`; where it cannot be, nothing is counted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HospitalSubscriptions;
 
@@ -113,8 +116,16 @@ impl Subscriptions for HospitalSubscriptions {
             members,
         } = ordered;
         // One that is suspended, or cannot be opened, has a page all the same.
+        let key = TenantKey {
+            id: tenant.id,
+            uuid: tenant.uuid,
+        };
         let inside = match tenancy.tenant(&tenant.id) {
             Ok(mut tenant) => {
+                // Entered as an opening in a privileged role is: before anything is counted.
+                let opened = AuditNote::of_sister("console.count").about(key);
+                let opened = opened.generation(tenant.generation());
+                tenancy.audit(&opened)?;
                 let treated = patients::table.filter(patients::active.eq(true)).count();
                 let treated: i64 = treated.get_result(&mut tenant)?;
                 let doctors: i64 = doctors::table.count().get_result(&mut tenant)?;

@@ -6,15 +6,18 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
 use chrono::NaiveDate;
+use diesel::dsl::exists;
 use diesel_tenants::error::{TenantFenced, WorkflowError};
 use diesel_tenants::id::Id;
+use diesel_tenants::models::schema::shared::{tenant_access, users};
 use diesel_tenants::models::tenant::patients::{Patient, Sex};
+use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::AccountError;
 use diesel_tenants::services::admission::{
     AccountWanted, AdmissionError, Admissions, Admitted, PatientDetails,
 };
-use diesel_tenants::services::now;
 use diesel_tenants::services::subscriptions::SubscriptionError;
+use diesel_tenants::services::{hospitals, now};
 use diesel_tenants::workflow::IdempotencyKey;
 use diesel_tenants_axum::{Incident, RunError, TenantDb, TenantRejection};
 use serde_json::json;
@@ -217,12 +220,46 @@ async fn work(
     let key = key.transpose().map_err(|_| bad_key())?;
     patient.registered_by = Some(member.0);
     let admitted = tenant.run_on_tenancy(move |tenancy, id| {
-        Admissions::default().admit(tenancy, id, key, patient, account, now())
+        let wanted = account.clone();
+        let admitted = Admissions::default().admit(tenancy, id, key, patient, account, now());
+        match (admitted, wanted) {
+            (
+                Err(AdmissionError::Account(AccountError::EmailTaken)),
+                AccountWanted::New { email, .. },
+            ) if !is_members(tenancy, id, &email)? => Ok(Err(not_with_this_address())),
+            (admitted, _) => admitted.map(Ok),
+        }
     });
-    admitted.await.map_err(|error| match error {
-        RunError::Rejected(rejection) => rejection.into(),
-        RunError::Failed(error) => error.into(),
-    })
+    match admitted.await {
+        Ok(told) => told,
+        Err(RunError::Rejected(rejection)) => Err(rejection.into()),
+        Err(RunError::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// Whether the address is that of a member of this hospital, of whom its people know anyway.
+fn is_members(tenancy: &Tenancy, id: &TenantId, email: &str) -> Result<bool, AdmissionError> {
+    let tenant = tenancy.handle(id)?.uuid();
+    let shared = &mut tenancy.shared()?;
+    let Some(hospital) = hospitals::of_tenant(shared, tenant)? else {
+        return Ok(false);
+    };
+    // As addresses are kept.
+    let email = email.trim().to_lowercase();
+    let member = tenant_access::table
+        .inner_join(users::table)
+        .filter(tenant_access::hospital_id.eq(hospital))
+        .filter(tenant_access::active.eq(true))
+        .filter(users::email.eq(email));
+    Ok(diesel::select(exists(member)).get_result(shared)?)
+}
+
+/// Of an account that is not this hospital's its people are not told: neither whose it is nor that it is there.
+fn not_with_this_address() -> Refusal {
+    invalid(
+        "no account can be made with this e-mail address; give another one, or admit without an account"
+            .to_owned(),
+    )
 }
 
 fn invalid(message: String) -> Refusal {

@@ -18,6 +18,7 @@ mod front;
 pub mod housekeeping;
 mod modules;
 pub mod register;
+pub mod serving;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use diesel_tenants_axum::TrustedProxies;
+use hospital_service::serving::serve;
 use hospital_service::{HOST, demo, housekeeping, open, service, service_behind_tls};
 use ipnet::IpNet;
 use tokio::net::TcpListener;
@@ -132,23 +133,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         true => service_behind_tls(tenancy.clone(), options.trusted()),
         false => service(tenancy.clone()),
     };
-    let service = service.into_make_service_with_connect_info::<SocketAddr>();
-    let over = |mut ending: watch::Receiver<()>| async move {
-        let _ = ending.changed().await;
-    };
-    let served = axum::serve(listener, service).with_graceful_shutdown(over(ending.clone()));
-    tokio::select! {
-        served = served.into_future() => served?,
-        // Pages that tell how a run goes on stay open as long as it does: nobody waits for their end.
-        () = async { over(ending).await; tokio::time::sleep(GRACE).await } => {}
-    }
+    serve(listener, service, ending).await?;
     keeping.abort();
     tokio::task::spawn_blocking(move || tenancy.flush_audit()).await??;
     Ok(())
 }
-
-/// How long requests that are under way are waited for.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Changes when somebody wants the service to end: at the terminal, or whoever supervises it.
 fn ending() -> std::io::Result<watch::Receiver<()>> {

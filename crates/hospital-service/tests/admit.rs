@@ -323,6 +323,57 @@ async fn what_is_in_the_way_has_its_status() {
     assert_eq!(world.count("NORTH"), before);
 }
 
+/// "There is an account" told a receptionist who is a patient, or works, somewhere else.
+#[tokio::test]
+async fn nobody_is_told_of_accounts_that_are_not_their_hospitals() {
+    let world = world();
+    let shared = &mut world.tenancy.shared().unwrap();
+    let accounts = Accounts::default();
+    let south = hospitals::table.filter(hospitals::code.eq("SOUTH"));
+    let south: Id<Hospital> = south.select(hospitals::id).first(shared).unwrap();
+    let mut make = |email: &str, hospital: Option<Id<Hospital>>, role| {
+        let new = NewAccount::new("Lee", "Known", email);
+        let new = match hospital {
+            Some(hospital) => new.member_of(hospital, role),
+            None => new.superuser(),
+        };
+        accounts.create(shared, &new, now()).unwrap().user
+    };
+    make("elsewhere@example.org", Some(south), Role::Patient);
+    make("operator@example.org", None, Role::Superadmin);
+    let left = make("left@example.org", Some(world.north), Role::Nurse);
+    make("here@example.org", Some(world.north), Role::Nurse);
+    let left = accounts.revoke_membership(shared, left, world.north);
+    assert!(left.unwrap());
+    let mut told = std::collections::BTreeSet::new();
+    for email in [
+        "elsewhere@example.org",
+        " Elsewhere@Example.org",
+        "operator@example.org",
+        "left@example.org",
+    ] {
+        let (status, _, body) = ask(&world.app, world.json(&ada(Some(email)))).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{email}: {body}");
+        assert!(!body.contains("there is an account"), "{email}: {body}");
+        told.insert(body);
+    }
+    assert_eq!(told.len(), 1, "one answer for all of them: {told:?}");
+    let fields = [
+        ("given_name", "Ada"),
+        ("family_name", "Lovelace"),
+        ("birth_date", "1990-05-17"),
+        ("sex", "female"),
+        ("account_email", "elsewhere@example.org"),
+    ];
+    let (status, _, body) = ask(&world.app, world.form(&fields)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    assert!(body.contains("no account can be made"), "{body}");
+    // Of their own hospital's people they know.
+    let here = ask(&world.app, world.json(&ada(Some("HERE@example.org")))).await;
+    assert_eq!(here.0, StatusCode::CONFLICT, "{}", here.2);
+    assert_eq!(world.count("NORTH"), 0);
+}
+
 /// Section C of the bad inputs: rows 45 to 48, in names and in text, as JSON.
 #[tokio::test]
 async fn names_and_texts_go_through_whole_or_are_refused_without_an_echo() {

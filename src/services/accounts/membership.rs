@@ -283,6 +283,21 @@ pub(in crate::services) fn come_back(
     Ok(())
 }
 
+/// How many of those whom [`come_back`] would make members again count for the limit of a plan.
+pub(in crate::services) fn coming_back(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> QueryResult<i64> {
+    tenant_access::table
+        .inner_join(users::table)
+        .filter(tenant_access::hospital_id.eq(hospital))
+        .filter(tenant_access::closed_with_hospital.eq(true))
+        .filter(tenant_access::role.ne(Role::Patient))
+        .filter(users::active.eq(true))
+        .count()
+        .get_result(shared)
+}
+
 /// Takes out all memberships of a hospital that is taken out itself.
 pub(in crate::services) fn take_out(
     shared: &mut SharedContext,

@@ -15,10 +15,10 @@ use crate::error::{LifecycleError, OpenError, RetentionError};
 use crate::failpoint::hit;
 use crate::models::schema::shared::{hospitals, tenant_access};
 use crate::models::shared::accounts::Hospital;
-use crate::models::shared::subscriptions::{BillingCycle, SubscriptionState};
+use crate::models::shared::subscriptions::{BillingCycle, Plan, SubscriptionState};
 use crate::services::accounts::{membership, session};
 use crate::services::hospitals::key;
-use crate::services::subscriptions::{self, SubscriptionError};
+use crate::services::subscriptions::{self, Limits, SubscriptionError};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 use crate::workflow::alone::settle_others;
@@ -68,7 +68,7 @@ pub fn deregister(
 ///
 /// # Errors
 /// [`OnboardingError::UnknownHospital`], [`OnboardingError::NotClosed`], [`OnboardingError::Gone`],
-/// [`OnboardingError::Subscription`]; and those of the run and the databases.
+/// [`OnboardingError::Subscription`], [`OnboardingError::TooManyUsers`]; and those of the run and the databases.
 pub fn reopen(
     tenancy: &Tenancy,
     code: &TenantId,
@@ -85,8 +85,9 @@ pub fn reopen(
             return Err(OnboardingError::NotClosed { code });
         }
         // Asked before the deletion is taken back.
-        subscriptions::plan(shared, plan)?;
+        let plan = subscriptions::plan(shared, plan)?;
         subscriptions::refuse_second(shared, row.id)?;
+        check_room(shared, &row, &code, &plan)?;
     }
     match record(tenancy, &code)? {
         Some(record) if !is_going(record.status) => tenancy.undelete(&code)?,
@@ -234,11 +235,35 @@ impl Workflow for ReopenHospital {
                     hospitals::updated_at.eq(now),
                 ))
                 .execute(shared)?;
+            // Once more: the plan may be another since it was asked.
+            let plan = subscriptions::plan(shared, &wanted.plan)?;
+            check_room(shared, &row, &code, &plan)?;
             membership::come_back(shared, row.id)?;
             subscriptions::order(shared, row.id, &wanted.plan, wanted.cycle, now)?;
             Ok(())
         })?;
         flow.verb("database", |tenancy| open_database(tenancy, &code, tenant))
+    }
+}
+
+/// Refuses where more members would come back than the plan allows.
+fn check_room(
+    shared: &mut SharedContext,
+    row: &Hospital,
+    code: &TenantId,
+    plan: &Plan,
+) -> Result<(), OnboardingError> {
+    let Some(limit) = Limits::of(plan).users else {
+        return Ok(());
+    };
+    let found = membership::coming_back(shared, row.id)?;
+    match found <= limit {
+        true => Ok(()),
+        false => Err(OnboardingError::TooManyUsers {
+            code: *code,
+            found,
+            limit,
+        }),
     }
 }
 

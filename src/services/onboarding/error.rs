@@ -78,6 +78,18 @@ pub enum OnboardingError {
         /// Its code.
         code: TenantId,
     },
+    /// More members would come back than the plan allows. Nothing was changed, and the data is kept until the same date.
+    #[error(
+        "hospital `{code}` would have {found} users again, and the plan allows {limit}; choose a larger plan, or revoke memberships first"
+    )]
+    TooManyUsers {
+        /// Its code.
+        code: TenantId,
+        /// How many members would come back who are not patients.
+        found: i64,
+        /// How many the plan allows.
+        limit: i64,
+    },
     /// **The hospital is registered**; only its owner's first password could not be made. Register it once more with the
     /// same key, or reset the password in the console.
     #[error(

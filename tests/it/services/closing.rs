@@ -4,7 +4,7 @@ use diesel_tenants::Retention;
 use diesel_tenants::access::Principal;
 use diesel_tenants::audit::AuditFilter;
 use diesel_tenants::id::Id;
-use diesel_tenants::models::schema::shared::{hospitals, tenant_access};
+use diesel_tenants::models::schema::shared::{hospitals, tenant_access, users};
 use diesel_tenants::models::shared::accounts::{Hospital, Role, User};
 use diesel_tenants::models::shared::subscriptions::BillingCycle;
 use diesel_tenants::models::tenant::patients::Sex;
@@ -266,6 +266,50 @@ fn what_is_in_the_way_of_opening_again_is_told_before_anything_is_done() {
     let record = tenancy.handle(&id()).unwrap().record().unwrap();
     assert!(record.delete_after.is_some(), "the deletion was taken back");
     assert!(hospital(tenancy).closed_at.is_some());
+}
+
+/// All came back, however few the plan that was chosen allows.
+#[test]
+fn more_members_than_the_plan_allows_do_not_come_back() {
+    let service = by_a_clerk();
+    let (tenancy, accounts) = (&service.tenancy, &service.accounts);
+    let north = ask(tenancy, None, &asked(CODE)).unwrap().hospital;
+    let [bea, _ben, off] = ["Bea", "Ben", "Off"].map(|name| nurse(&service, name, north));
+    let shared = &mut service.shared();
+    let patient = NewAccount::new("Pat", "x", "pat@example.org").member_of(north, Role::Patient);
+    accounts.create(shared, &patient, now()).unwrap();
+    diesel::update(users::table.find(off))
+        .set(users::active.eq(false))
+        .execute(shared)
+        .unwrap();
+    deregister(tenancy, &id(), CODE, Retention::days(90)).unwrap();
+    let kept = || tenancy.handle(&id()).unwrap().record().unwrap();
+    let until = kept().delete_after;
+    sql(
+        &service,
+        "UPDATE plans SET max_users = 2 WHERE code = 'basic'",
+    );
+    // The owner, Bea and Ben: neither a patient nor an account that is switched off counts.
+    let many = reopen(tenancy, &id(), "basic", BillingCycle::Monthly);
+    assert!(
+        matches!(
+            many,
+            Err(OnboardingError::TooManyUsers {
+                found: 3,
+                limit: 2,
+                ..
+            })
+        ),
+        "{many:?}"
+    );
+    assert!(until.is_some() && kept().delete_after == until);
+    assert!(hospital(tenancy).closed_at.is_some());
+    settled(tenancy);
+
+    // As many as it allows do.
+    assert!(accounts.revoke_membership(shared, bea, north).unwrap());
+    reopen(tenancy, &id(), "basic", BillingCycle::Monthly).unwrap();
+    settled(tenancy);
 }
 
 /// The same verbs called directly had left entries.

@@ -3,9 +3,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::NaiveDate;
+use diesel_tenants::audit::AuditFilter;
 use diesel_tenants::id::Id;
-use diesel_tenants::models::schema::shared::hospitals;
-use diesel_tenants::models::shared::accounts::NewHospital;
+use diesel_tenants::models::schema::shared::{hospitals, users};
+use diesel_tenants::models::shared::accounts::{NewHospital, User};
 use diesel_tenants::models::shared::subscriptions::BillingCycle;
 use diesel_tenants::pool::PoolConfig;
 use diesel_tenants::services::{hospitals as hospitals_service, subscriptions};
@@ -251,6 +252,17 @@ async fn the_subscription_with_its_limits_and_what_is_used_of_them() {
         .has("<dt>Days left</dt><dd>30</dd>")
         .has("0 of 500")
         .has("0 of 5<");
+    // Its database was opened for that, by somebody who is no member: it is known by whom.
+    let counted = AuditFilter::all().action("console.count");
+    let entries = site.tenancy.audit_entries(&counted, 10).unwrap();
+    let [entry] = &entries[..] else {
+        panic!("one opening: {entries:?}");
+    };
+    let me: Id<User> = users::table.select(users::id).first(shared).unwrap();
+    assert_eq!(entry.actor, format!("user:{me}"));
+    let about = (entry.role.as_deref(), entry.tenant_id.as_deref());
+    assert_eq!(about, (Some("superuser"), Some("NORTH")));
+    assert!(entry.generation.is_some());
     // Nobody waits for the tenant's connection while they keep one of the shared database: one connection is enough.
     let narrow = Tenancy::builder(&ROUTES)
         .sqlite(site.tenancy.data_directory())
