@@ -111,7 +111,7 @@ pub(super) fn virtual_with_rows(conn: &mut SqliteConnection) -> QueryResult<Vec<
     found.retain(|name| {
         let any = format!("SELECT EXISTS (SELECT 1 FROM {}) AS number", quote(name));
         // One that cannot be asked, as its module is not here, may hold some.
-        number(conn, any).map_or(true, |any| any != 0)
+        number(conn, any) != Ok(0)
     });
     Ok(found)
 }
