@@ -41,7 +41,7 @@ pub(crate) use purge::{bury, purge_unannounced};
 pub use quota::Usage;
 pub use recreate::{RecreateOptions, Recreated};
 pub use rename::Rename;
-pub(crate) use retention::keep_holds;
+pub(crate) use retention::{keep_holds, lay_holds};
 
 /// What [`Tenancy::compact`](crate::Tenancy::compact) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -468,7 +468,11 @@ pub(crate) fn settle<C: Backend>(
         OperationKind::Purge if record.status == Status::Restoring => {
             final_backup::undo(registry, &record, operation)?;
         }
-        OperationKind::Purge => return purge::finish(registry, &record, operation).map(drop),
+        OperationKind::Purge if matches!(record.status, Status::Deleting | Status::Deleted) => {
+            return purge::finish(registry, &record, operation).map(drop);
+        }
+        // It was undone before, and only its end is missing.
+        OperationKind::Purge => {}
         // Its transaction is committed or it is not; the database is asked, be it fenced or not.
         OperationKind::Repair => match storage.connect_to_inspect(&key, record.generation) {
             Ok(mut conn) => {

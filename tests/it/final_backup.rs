@@ -280,3 +280,22 @@ fn nothing_is_written_after_it_and_a_hold_in_between_counts() {
     fleet.tenancy.release_hold(&id()).unwrap();
     usable(&fleet.tenancy);
 }
+
+/// What was undone stood in the journal as a purge until its end was written down, and a purge is finished.
+#[cfg(feature = "failpoints")]
+#[test]
+fn one_that_was_undone_is_not_gone_on_with() {
+    let dir = crate::scratch::dir();
+    let root = dir.path().join("data");
+    due(&root);
+    for (part, point) in [
+        (PURGE.part, "final-backup.taken"),
+        ("open", "settle.settled"),
+    ] {
+        let mut command = crate::actors::command(part, &root);
+        command.env("DIESEL_TENANTS_FAILPOINT", format!("{point}=kill"));
+        assert!(crashes::run(command), "{point} was not reached");
+    }
+    let tenancy = world::check(&root);
+    assert!(!(PURGE.outcome)(&tenancy), "it was purged");
+}

@@ -74,3 +74,37 @@ fn killed_on_the_way_a_hold_is_laid_or_can_be_lifted() {
     fleet.tenancy.release_hold(&id()).unwrap();
     assert_eq!(files(), 0);
 }
+
+/// The hold was read when the shared database was restored, of the tenants which that knew, and never again.
+#[test]
+fn a_hold_outlives_a_catalogue_that_does_not_know_its_tenant_or_was_put_back_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let tenancy = builder(&root).open().unwrap();
+    let shared = tenancy.backup_shared(&BackupOptions::new()).unwrap();
+    let tenant = tenancy.create(&id(), NewTenant::named("x")).unwrap();
+    let uuid = tenant.uuid();
+    drop((tenant, tenancy));
+    let (file, aside) = (root.join("shared.sqlite3"), dir.path().join("aside"));
+    fs::copy(&file, &aside).unwrap();
+    let tenancy = builder(&root).open().unwrap();
+    tenancy.hold(&id(), "case 12").unwrap();
+    drop(tenancy);
+    let hold = |tenancy: &Tenancy| {
+        let record = tenancy.handle(&id()).unwrap().record().unwrap();
+        record.legal_hold.clone()
+    };
+
+    fs::remove_file(&file).unwrap();
+    fs::copy(&aside, &file).unwrap();
+    let tenancy = builder(&root).open().unwrap();
+    assert_eq!(hold(&tenancy).as_deref(), Some("case 12"));
+    drop(tenancy);
+
+    let restored = builder(&root).restore_shared(&shared.path).unwrap();
+    assert!(restored.held.is_empty());
+    let tenancy = builder(&root).open().unwrap();
+    let new = NewTenant::named("x");
+    tenancy.reclaim_orphan(uuid, new).unwrap();
+    assert_eq!(hold(&tenancy).as_deref(), Some("case 12"));
+}

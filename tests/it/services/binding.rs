@@ -3,11 +3,12 @@ use diesel_tenants::Retention;
 use diesel_tenants::access::Principal;
 use diesel_tenants::audit::AuditFilter;
 use diesel_tenants::models::shared::accounts::Role;
+use diesel_tenants::models::shared::subscriptions::BillingCycle;
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::NewAccount;
 use diesel_tenants::services::hospitals::{self, BindError, astray, rebind};
 use diesel_tenants::services::now;
-use diesel_tenants::services::onboarding::{OnboardingError, deregister};
+use diesel_tenants::services::onboarding::{OnboardingError, deregister, reopen};
 
 use super::onboarding::{CODE, ask, asked, id, with_plans};
 use super::service;
@@ -179,4 +180,31 @@ fn a_hospital_that_was_closed_is_not_lost() {
         matches!(taken, OnboardingError::CodeTaken { .. }),
         "{taken:?}"
     );
+}
+
+/// A retired id is nobody's again, so data that comes back does so under another one. Closing the hospital by its code
+/// closed its rows, said when its data may go, and left its database in service.
+#[test]
+fn a_hospital_whose_tenant_has_another_id_is_closed_and_opened_with_it() {
+    let service = with_plans();
+    let tenancy = &service.tenancy;
+    let tenant = |code: &str| code.parse::<TenantId>().unwrap();
+    let (north, back) = (tenant("NORTH"), tenant("NORTH-2"));
+    service.hospital("NORTH");
+    tenancy.suspend(&north).unwrap();
+    tenancy.archive(&north).unwrap();
+    tenancy.delete(&north, "NORTH", Retention::NONE).unwrap();
+    tenancy.purge(&north, "NORTH").unwrap();
+    let handle = tenancy.create(&back, NewTenant::named("North")).unwrap();
+    rebind(tenancy, "NORTH", &back, "NORTH").unwrap();
+
+    let refused = deregister(tenancy, &north, "NORTH-2", Retention::days(90)).unwrap_err();
+    assert!(matches!(refused, OnboardingError::NotConfirmed { .. }));
+    let date = deregister(tenancy, &north, "NORTH", Retention::days(90)).unwrap();
+    let record = handle.record().unwrap();
+    assert_eq!(record.status, Status::Archived);
+    assert_eq!(record.delete_after, Some(date));
+    reopen(tenancy, &north, "basic", BillingCycle::Monthly).unwrap();
+    let record = handle.record().unwrap();
+    assert_eq!((record.status, record.delete_after), (Status::Active, None));
 }

@@ -141,3 +141,27 @@ fn killed_between_the_archive_and_the_date_it_is_closed_by_whoever_asks_next() {
         assert!(!found(&service), "{point}");
     }
 }
+
+/// It waited for a database that never came back, and kept everything else that may be decided waiting.
+#[test]
+fn an_opening_that_was_left_ends_when_its_tenant_is_purged() {
+    let service = registered();
+    close(&service);
+    reopen_by_halves(&service);
+    service
+        .tenancy
+        .delete(&id(), CODE, Retention::NONE)
+        .unwrap();
+    service.tenancy.purge(&id(), CODE).unwrap();
+    service.tenancy.recover().unwrap();
+    settled(&service.tenancy);
+    let gone = opened(&service).unwrap_err();
+    assert!(
+        matches!(
+            gone,
+            OnboardingError::NotClosed { .. } | OnboardingError::Gone { .. }
+        ),
+        "{gone:?}"
+    );
+    close(&service);
+}
