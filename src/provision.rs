@@ -404,6 +404,10 @@ pub(crate) fn reclaim<C: Backend>(
         // An operation left it there that was never committed, and whose journal is gone.
         registry.common.storage.unfence(key, newest.generation)?;
     }
+    // A hold outlives the catalogue that it was laid in.
+    let holds = registry.common.storage.holds()?;
+    let hold = holds.into_iter().find(|(tenant, _)| *tenant == key.uuid);
+    let hold = hold.map(|(_, reason)| reason);
     let now = SystemTime::now();
     let record = TenantRecord {
         uuid: key.uuid,
@@ -422,7 +426,7 @@ pub(crate) fn reclaim<C: Backend>(
         created_at: now,
         changed_at: now,
         delete_after: None,
-        legal_hold: None,
+        legal_hold: hold,
         quota: new.quota,
         ledger_digest: None,
         change_seq: 0,

@@ -546,6 +546,8 @@ fn open_with<C: Backend, S>(
     // Before anything is recovered: what an old catalogue wants done to a purged tenant is not to be done.
     let buried = lifecycle::bury(&registry)?;
     let _ = registry.buried.set(buried);
+    // Before anything may be removed.
+    lifecycle::lay_holds(&registry)?;
     // What cannot be written now is in the catalogue all the same.
     let _ = lifecycle::keep_holds(&registry);
     let registry = Arc::new(registry);

@@ -244,6 +244,8 @@ pub trait Storage:
     /// Writes down beside the catalogue that a tenant is under a legal hold, and waits until that is safe.
     fn write_hold(&self, tenant: Uuid, reason: &str) -> Result<(), StorageError>;
     fn has_hold(&self, tenant: Uuid) -> Result<bool, StorageError>;
+    /// The tenants of which that is written down, whatever the catalogue knows of them, and why.
+    fn holds(&self) -> Result<Vec<(Uuid, String)>, StorageError>;
     fn remove_hold(&self, tenant: Uuid) -> Result<(), StorageError>;
     /// The generations and bytes that are there of a tenant, be they damaged. `None` where nothing is.
     fn inventory(

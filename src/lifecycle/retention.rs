@@ -125,6 +125,17 @@ impl<C: Backend> Tenancy<C> {
     }
 }
 
+/// Lays the holds that are written down beside the catalogue and are not in it, as after an older one was put in its place.
+pub(crate) fn lay_holds<C: Backend>(registry: &Registry<C>) -> Result<(), LifecycleError> {
+    for (tenant, reason) in registry.common.storage.holds()? {
+        let record = registry.by_uuid(tenant)?.map(|tenant| tenant.record());
+        if record.is_some_and(|record| record.legal_hold.is_none()) {
+            registry.change(|c| c.retention_hold(tenant, Some(&reason)))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes down beside the catalogue what holds are in it and not there: those of an older build, or where one was laid and
 /// lifted at the same moment.
 pub(crate) fn keep_holds<C: Backend>(registry: &Registry<C>) -> Result<(), LifecycleError> {

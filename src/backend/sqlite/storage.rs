@@ -479,6 +479,10 @@ impl Storage for SqliteStorage {
         holds::stands(&self.root, tenant)
     }
 
+    fn holds(&self) -> Result<Vec<(Uuid, String)>, StorageError> {
+        holds::all(&self.root)
+    }
+
     fn remove_hold(&self, tenant: Uuid) -> Result<(), StorageError> {
         holds::remove(&self.root, tenant)
     }
