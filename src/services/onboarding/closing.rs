@@ -43,10 +43,11 @@ pub fn deregister(
     confirmation: &str,
     retention: Retention,
 ) -> Result<SystemTime, OnboardingError> {
-    let (code, _) = code_of(tenancy, code)?;
-    if confirmation != code.as_str() {
-        return Err(OnboardingError::NotConfirmed { code });
+    let named = named(tenancy, code)?;
+    if confirmation != named.code {
+        return Err(OnboardingError::NotConfirmed { code: *code });
     }
+    let code = named.tenant;
     // It would be left for good past the commit.
     if retention.is_too_long() {
         return Err(RetentionError::TooLong { id: code }.into());
@@ -75,7 +76,11 @@ pub fn reopen(
     plan: &str,
     cycle: BillingCycle,
 ) -> Result<(), OnboardingError> {
-    let (code, tenant) = code_of(tenancy, code)?;
+    let Named {
+        tenant: code,
+        uuid: tenant,
+        ..
+    } = named(tenancy, code)?;
     // A closing that was left would set a date again once this one is taken back.
     settle_others::<_, ReopenHospital>(&tenancy.registry, &code)?;
     {
@@ -97,19 +102,42 @@ pub fn reopen(
         plan: plan.to_owned(),
         cycle,
     };
-    Ok(tenancy.run_workflow(&ReopenHospital, &code, None, wanted)?)
+    tenancy.run_workflow(&ReopenHospital, &code, None, wanted)?;
+    match record(tenancy, &code)?.filter(|found| Some(found.uuid) == tenant) {
+        Some(record) if !is_going(record.status) => Ok(()),
+        _ => Err(OnboardingError::Gone { code }),
+    }
 }
 
-/// The code as it was registered, of a hospital that may be spelled otherwise, and the uuid of the tenant it is, if that is
-/// there.
-fn code_of(
-    tenancy: &Tenancy,
-    code: &TenantId,
-) -> Result<(TenantId, Option<Uuid>), OnboardingError> {
-    let record = record(tenancy, code)?;
-    let tenant = record.as_ref().map(|record| record.uuid);
-    let known = record.map_or(*code, |record| record.id);
-    hospital(&mut tenancy.shared()?, &known, tenant).map(|_| (known, tenant))
+/// A hospital that somebody names by its code.
+pub(super) struct Named {
+    /// Its code, as it was registered.
+    code: String,
+    /// The id of its tenant: the code, unless its data came back under another one.
+    pub(super) tenant: TenantId,
+    /// The uuid of its tenant, if that is there.
+    uuid: Option<Uuid>,
+}
+
+pub(super) fn named(tenancy: &Tenancy, code: &TenantId) -> Result<Named, OnboardingError> {
+    let found = record(tenancy, code)?;
+    let uuid = found.as_ref().map(|record| record.uuid);
+    let known = found.as_ref().map_or(*code, |record| record.id);
+    let row = hospital(&mut tenancy.shared()?, &known, uuid)?;
+    let bound = row.tenant_uuid.map(|key| *key.as_uuid());
+    let found = match (found, bound) {
+        (None, Some(uuid)) => {
+            let handle = tenancy.handle_of(uuid)?;
+            let record = handle.map(|handle| handle.record()).transpose()?;
+            record.filter(|record| !is_going(record.status))
+        }
+        (found, _) => found,
+    };
+    Ok(Named {
+        code: row.code,
+        tenant: found.as_ref().map_or(known, |record| record.id),
+        uuid: found.map(|record| record.uuid),
+    })
 }
 
 /// What [`DeregisterHospital`] is given: for how long the data is kept.
@@ -287,10 +315,12 @@ fn open_database(
                 hit("onboarding.resumed");
             }
             Status::Active => return apply_plan(tenancy, code).map(drop),
+            status if is_going(status) => return Ok(()),
             status => return Err(not_now(&record, status, Status::Active)),
         }
     }
-    Err(OnboardingError::Gone { code: *code })
+    // It was purged meanwhile. A run that waited for it would be in the way of all others for good.
+    Ok(())
 }
 
 /// What the catalogue says of the tenant now: what another process did a moment ago is to be gone on from.

@@ -2,7 +2,7 @@
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::closing::record;
+use super::closing::{named, record};
 use super::{OnboardingError, hospital};
 use crate::context::RunQueryDsl;
 use crate::models::schema::shared::plans;
@@ -28,7 +28,8 @@ pub fn change_plan(
         plan: plan.to_owned(),
         cycle,
     };
-    Ok(tenancy.run_workflow(&ChangePlan, code, None, wanted)?)
+    let tenant = named(tenancy, code)?.tenant;
+    Ok(tenancy.run_workflow(&ChangePlan, &tenant, None, wanted)?)
 }
 
 /// Gives the hospital's tenant what its current plan says: the plan's name in the catalogue, and the storage limit as
