@@ -215,6 +215,9 @@ struct Attempt<'a, C: Backend> {
     backed_up_since: Option<SystemTime>,
 }
 
+/// For how long a backup is one from just before the migration. What was written since is not in it.
+const STILL_JUST: Duration = Duration::from_secs(10 * 60);
+
 /// What is known of an attempt also where it fails.
 #[derive(Default)]
 struct Made {
@@ -256,8 +259,8 @@ impl<C: Backend> Attempt<'_, C> {
         Ok(patiently(self.registry, deadline, migrate)?)
     }
 
-    /// Takes a backup, unless the run has taken one of this very generation and schema already: a large database that is
-    /// begun anew again and again would fill the disk with copies of itself.
+    /// Takes a backup, unless the run has [just](STILL_JUST) taken one of this very generation and schema: a large database
+    /// that is begun anew again and again would fill the disk with copies of itself.
     fn back_up(&self, record: &TenantRecord) -> Result<BackupRecord, TenantError> {
         let taken = match self.backed_up_since {
             Some(since) => self.backed_up_already(record, since),
@@ -281,8 +284,10 @@ impl<C: Backend> Attempt<'_, C> {
     ) -> Result<Option<BackupRecord>, BackupError> {
         let backups = backup::list(self.registry, BackupsOf::Tenant(record.uuid))?;
         let serves = |backup: &BackupRecord| {
+            let age = SystemTime::now().duration_since(backup.taken_at);
             backup.reason == BackupReason::BeforeMigrate
                 && backup.taken_at >= since
+                && age.is_ok_and(|age| age < STILL_JUST)
                 && backup.generation == record.generation
                 && backup.schema_version == record.schema_version
                 && backup::is_there(self.registry, backup).is_ok()

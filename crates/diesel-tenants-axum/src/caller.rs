@@ -146,8 +146,12 @@ fn node(text: &str) -> Option<IpAddr> {
 }
 
 /// The address in the `for` of one element of `Forwarded`. A name that hides it is none, nor is an element that says it
-/// twice.
+/// twice, or that is a part of one only: what who asks calls the host may have commas in its quotes.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let is_whole = element.matches('"').count().is_multiple_of(2) && !element.contains('\\');
+    if !is_whole {
+        return None;
+    }
     let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
     let mut named = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
     let ((_, value), None) = (named.next()?, named.next()) else {
@@ -204,7 +208,22 @@ mod tests {
         let rfc = TrustedProxies::forwarded(proxies);
         let nobody = TrustedProxies::default();
         let (x_name, rfc_name) = ("x-forwarded-for", "forwarded");
-        let cases: [(&TrustedProxies, &str, &str, &[&str], &str); 25] = [
+        let cases: [(&TrustedProxies, &str, &str, &[&str], &str); 27] = [
+            // A host that who asks has made up, quoted by the proxy.
+            (
+                &rfc,
+                inside,
+                rfc_name,
+                &[r#"for=198.51.100.1;host="x,for=192.0.2.1;a""#],
+                inside,
+            ),
+            (
+                &rfc,
+                inside,
+                rfc_name,
+                &[r#"for=198.51.100.1;host="x\",for=192.0.2.1;a=\"""#],
+                inside,
+            ),
             // Who is no proxy is not believed, and nobody is one unless it is said.
             (&x, outside, x_name, &["192.0.2.1"], outside),
             (&nobody, "127.0.0.1", x_name, &["192.0.2.1"], "127.0.0.1"),

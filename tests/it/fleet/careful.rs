@@ -2,6 +2,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use diesel::connection::SimpleConnection;
 use diesel_tenants::fleet::MigrateTenant;
 use diesel_tenants::{BackupFilter, BackupReason};
 
@@ -148,10 +149,21 @@ fn a_run_that_is_gone_on_with_takes_no_second_backup() {
     let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| migrate(&new, &dies)));
     assert!(died.is_err());
     let taken = new.backups(&BackupFilter::all()).unwrap();
+    let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| migrate(&new, &dies)));
+    assert!(again.is_err());
+    assert_eq!(new.backups(&BackupFilter::all()).unwrap(), taken);
+
+    // What was written since a while ago is in none.
+    let sql = "UPDATE __tenants_backups SET taken_at = taken_at - 600000;
+               UPDATE __tenants_runs SET started_at = started_at - 600000";
+    let mut shared = new.shared().unwrap();
+    let older = shared.unrouted("wait", |raw| raw.connection().batch_execute(sql));
+    older.unwrap();
+    drop(shared);
     let report = migrate(&new, &all_at_once().backup_first(true));
     assert!(report.is_success() && report.resumed);
-    assert_eq!(report.tenants[0].backup, Some(taken[0].id));
-    assert_eq!(new.backups(&BackupFilter::all()).unwrap(), taken);
+    assert_ne!(report.tenants[0].backup, Some(taken[0].id));
+    assert_eq!(new.backups(&BackupFilter::all()).unwrap().len(), 2);
 }
 
 /// Another process is in the middle of migrating it: one call waits for that, and one that may not wait says so.
