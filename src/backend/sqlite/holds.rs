@@ -4,8 +4,9 @@
 //! <root>/holds/<uuid>.json            one tenant under a legal hold, and why
 //! ```
 //!
-//! Written before the catalogue knows of the hold, removed after it knows of none: killed in between, a hold is brought
-//! back that nobody was told is laid, or that somebody lifted. It can be lifted again.
+//! Written before the catalogue knows of the hold, removed after it knows of none. Whoever opens the library lays what
+//! stands here and is not in the catalogue: killed in between, a hold is brought back that nobody was told is laid, or that
+//! somebody lifted. It can be lifted again.
 use std::fs;
 use std::path::PathBuf;
 
