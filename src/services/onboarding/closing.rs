@@ -45,7 +45,9 @@ pub fn deregister(
 ) -> Result<SystemTime, OnboardingError> {
     let named = named(tenancy, code)?;
     if confirmation != named.code {
-        return Err(OnboardingError::NotConfirmed { code: *code });
+        // As it has to be typed.
+        let code = named.code.parse().unwrap_or(*code);
+        return Err(OnboardingError::NotConfirmed { code });
     }
     let code = named.tenant;
     // It would be left for good past the commit.
