@@ -157,6 +157,40 @@ fn a_trial_lets_in_for_thirty_days_and_is_paid_for_or_over() {
     assert!(require(shared, 60).is_err());
 }
 
+/// What was used of the days of grace was given away or paid for, depending on whether the daily job had run; and who paid
+/// long after them was past due again at once.
+#[test]
+fn a_late_payment_pays_for_the_days_of_grace_and_for_none_after_them() {
+    use SubscriptionState::{Active, PastDue};
+    let service = with_plans();
+    let shared = &mut service.shared();
+    // Paid until 27 February, which is day 27; grace until day 41.
+    for (number, (state, paid_on, until)) in [
+        (Active, 27, "2026-03-27"),
+        (Active, 30, "2026-03-27"),
+        (PastDue, 30, "2026-03-27"),
+        (PastDue, 41, "2026-03-27"),
+        (Active, 42, "2026-04-13"),
+        (PastDue, 42, "2026-04-13"),
+        (PastDue, 300, "2026-12-26"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let hospital = service.hospital_row(&format!("H{number}"));
+        service_of::start_trial(shared, hospital, "basic", BillingCycle::Monthly, at(0)).unwrap();
+        service_of::activate(shared, hospital, at(0)).unwrap();
+        if state == PastDue {
+            service_of::change_state(shared, hospital, PastDue, day(28)).unwrap();
+        }
+        let ends = service_of::activate(shared, hospital, day(paid_on)).unwrap();
+        assert_eq!(ends.to_string(), until, "{state} on day {paid_on}");
+        let present = current(&service, hospital);
+        assert_eq!((present.state, present.ends_on), (Active, ends));
+        assert!(service_of::require_active(shared, hospital, day(paid_on).date()).is_ok());
+    }
+}
+
 #[test]
 fn what_is_overdue_moves_one_step_a_day() {
     let service = with_plans();
