@@ -6,7 +6,7 @@ use diesel::result::QueryResult;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::access::{Principal, Reason};
 use crate::tenant_id::TenantId;
 
 diesel::table! {
@@ -154,6 +154,13 @@ pub struct RunRow {
     pub by: Principal,
 }
 
+impl RunRow {
+    /// Whether it was given up. It is over, and a run that came to its end by itself has no failure.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        matches!(self.state, RunState::Finished | RunState::Done) && self.failure.is_some()
+    }
+}
+
 /// A step of a run, as the journal or the tenant's database has it.
 #[doc(hidden)]
 #[derive(Clone)]
@@ -204,6 +211,9 @@ pub trait WorkflowStore {
     fn run_end(&mut self, run: &RunRow, ending: &Ending<'_>) -> QueryResult<()>;
     /// Says that a run needs help. What it was given stays.
     fn run_stuck(&mut self, run: &RunRow, step: &str, failure: &'static str) -> QueryResult<()>;
+    /// Ends a run that is given up, if it is in this state still and belongs to the instance it did, and enters that. What it
+    /// was given and made is taken out. As one transaction.
+    fn run_abandon(&mut self, run: &RunRow, reason: &Reason) -> QueryResult<bool>;
     /// Marks a run that was finished or reverted as being all over.
     fn run_tidied(&mut self, id: Uuid) -> QueryResult<()>;
 

@@ -17,6 +17,7 @@ use crate::world;
 mod admission;
 mod alone;
 mod defences;
+mod given_up;
 mod hands;
 use admission::Refused;
 pub(crate) use admission::{Admission, Onboarding, who, with_trouble};
@@ -129,7 +130,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 }
             }
         }
-        _ => return false,
+        _ => return given_up::play(part, root),
     }
     true
 }
