@@ -28,7 +28,9 @@
 //! `Debug`.
 //!
 //! A tenant that is restored to an older state loses what steps did there since, as it loses everything else since. A run
-//! that was over is not run again for that; one that was not is undone.
+//! that was over is not run again for that; one that was not is undone. Which steps were done stays known in the tenant's
+//! database for 90 days after a run was begun: for a *shared* database that is restored to when the run was not over. One
+//! that is older than that is [stuck](RunState::Stuck) then.
 //!
 //! What can be neither finished nor undone, and is in the way of others ([`Workflow::ALONE`]), can be given up:
 //! [`Tenancy::abandon_workflow`].
@@ -127,6 +129,7 @@ mod abandon;
 pub(crate) mod alone;
 mod engine;
 mod flow;
+mod keys;
 mod undo;
 
 pub use self::abandon::{AbandonedRun, LeftStep};

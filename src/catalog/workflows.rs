@@ -233,4 +233,8 @@ pub trait WorkflowStore {
     fn key_void(&mut self, run: Uuid, number: i32, step: &str) -> QueryResult<StepRow>;
     /// In a tenant's database: takes the results of a run's steps out. That they were done stays.
     fn keys_empty(&mut self, run: Uuid) -> QueryResult<()>;
+    /// In a tenant's database: runs whose id is less than this one, so many at the most.
+    fn keys_before(&mut self, run: Uuid, most: i64) -> QueryResult<Vec<Uuid>>;
+    /// In a tenant's database: takes out all keys of these runs.
+    fn keys_forget(&mut self, runs: &[Uuid]) -> QueryResult<()>;
 }

@@ -420,4 +420,21 @@ impl WorkflowStore for Conn {
             .execute(self)
             .map(drop)
     }
+
+    fn keys_before(&mut self, run: Uuid, most: i64) -> QueryResult<Vec<Uuid>> {
+        if !workflow_keys::exist(self)? {
+            return Ok(Vec::new());
+        }
+        let older = keys::table.filter(keys::run.lt(bytes(run)));
+        let runs = older.select(keys::run).distinct().order(keys::run);
+        let runs: Vec<Vec<u8>> = runs.limit(most).load(self)?;
+        runs.iter().map(|run| uuid(run)).collect()
+    }
+
+    fn keys_forget(&mut self, runs: &[Uuid]) -> QueryResult<()> {
+        let runs = runs.iter().copied().map(bytes);
+        diesel::delete(keys::table.filter(keys::run.eq_any(runs)))
+            .execute(self)
+            .map(drop)
+    }
 }

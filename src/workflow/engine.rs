@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::alone::settle_others;
 use super::flow::{Boxed, Cause, Flow, Halt, Halted, connect, record_of, to_json, write};
+use super::keys;
 use super::undo::{self, NotUndone};
 use super::{IdempotencyKey, RunState, Workflow};
 use crate::audit::AuditNote;
@@ -417,7 +418,10 @@ pub(super) fn tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) {
 
 fn try_tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) -> Result<(), Boxed> {
     if let Some(record) = record_of(registry, run)? {
-        connect(registry, &record)?.keys_empty(run.id)?;
+        let mut conn = connect(registry, &record)?;
+        conn.keys_empty(run.id)?;
+        // What cannot be taken out now is by the next run.
+        let _ = keys::forget_old(registry, &mut conn);
     }
     write(registry, |conn| conn.run_tidied(run.id))?;
     hit("workflow.tidied");

@@ -1,6 +1,7 @@
-//! Runs that are given up.
+//! Runs that are given up, and what is kept of runs that are over.
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use diesel_tenants::access::Principal;
 use diesel_tenants::audit::AuditFilter;
@@ -43,8 +44,27 @@ impl Workflow for Sunk {
     }
 }
 
+/// A step in the tenant that makes nothing.
+struct Quiet;
+
+impl Workflow for Quiet {
+    const NAME: &'static str = "quiet";
+    type Input = ();
+    type Output = ();
+    type Error = Refused;
+
+    fn run<'a>(
+        &'a self,
+        flow: &mut Flow<'a, SqliteConnection, Self>,
+        (): &'a (),
+    ) -> Result<(), Halt<Refused>> {
+        flow.tenant("visit", |_| Ok(()))
+    }
+}
+
 fn open(root: &Path) -> Tenancy {
-    builder(root).workflow(Sunk::default()).open().unwrap()
+    let builder = builder(root).workflow(Sunk::default());
+    builder.workflow(Quiet).open().unwrap()
 }
 
 fn hospital() -> (Tenancy, tempfile::TempDir) {
@@ -280,4 +300,110 @@ fn killed_after_the_entry_it_is_given_up() {
         assert_eq!(left(&given_up), LEFT);
         is_over(&tenancy, sunk);
     }
+}
+
+/// An id of a run that was begun so many days ago.
+fn begun(days: u64) -> Uuid {
+    let age = Duration::from_secs(days * 24 * 60 * 60);
+    let at = (SystemTime::now() - age)
+        .duration_since(UNIX_EPOCH)
+        .unwrap();
+    Uuid::from_u128((at.as_millis() << 80) | u128::from(days))
+}
+
+/// They stayed for ever.
+#[test]
+fn keys_of_runs_long_over_go_and_those_that_are_needed_stay() {
+    let (tenancy, _dir) = hospital();
+    let quiet = || tenancy.run_workflow(&Quiet, &id(), None, ()).unwrap();
+    quiet();
+    let (long_over, long_open, recent) = (begun(91), begun(92), begun(89));
+    let keys = |ctx: &mut TenantContext, run: Uuid| {
+        let run = run.simple();
+        let sql =
+            format!("SELECT count(*) AS count FROM __tenants_workflow_steps WHERE run = x'{run}'");
+        number(ctx, &sql)
+    };
+    let mut ctx = tenancy.tenant(&id()).unwrap();
+    for (run, step) in [(long_over, 1), (long_over, 2), (long_open, 1), (recent, 1)] {
+        let run = run.simple();
+        let sql = format!(
+            "INSERT INTO __tenants_workflow_steps VALUES (x'{run}', {step}, 'x', 'done', NULL)"
+        );
+        ctx.unrouted("play an older run", |raw| {
+            diesel::sql_query(sql).execute(raw)
+        })
+        .unwrap();
+    }
+    drop(ctx);
+    let run = long_open.simple();
+    spoil(
+        &tenancy,
+        &format!(
+            "INSERT INTO __tenants_workflows (id, name, tenant_id, instance, state, digest, started_at, changed_at) \
+             VALUES (x'{run}', 'foreign', 'TH001', zeroblob(16), 'stuck', zeroblob(32), 0, 0)"
+        ),
+    );
+    quiet();
+    let mut ctx = tenancy.tenant(&id()).unwrap();
+    let kept = [long_over, long_open, recent].map(|run| keys(&mut ctx, run));
+    assert_eq!(kept, [0, 1, 1]);
+    let all = "SELECT count(*) AS count FROM __tenants_workflow_steps";
+    assert_eq!(
+        number(&mut ctx, all),
+        4,
+        "those of the two runs above are recent"
+    );
+    // In the catalogue a journal goes with its run.
+    run_often(&tenancy);
+    let orphans = "SELECT count(*) AS count FROM __tenants_workflow_journal
+                   WHERE run NOT IN (SELECT id FROM __tenants_workflows)";
+    let rows = "SELECT (SELECT count(*) FROM __tenants_workflows)
+                     + (SELECT count(*) FROM __tenants_workflow_journal) AS count";
+    let shared = &mut tenancy.shared().unwrap();
+    assert_eq!(number(shared, orphans), 0);
+    assert!(number(shared, rows) < 12);
+}
+
+/// Runs without a key, which are forgotten by those that come after them.
+fn run_often(tenancy: &Tenancy) {
+    for _ in 0..8 {
+        let name = "Ada".to_owned();
+        let done = tenancy.run_workflow(&Sunk::default(), &id(), None, name);
+        done.unwrap();
+    }
+}
+
+/// A shared database that is restored to long ago knows runs as open whose keys are gone by now: what was done was undone in
+/// one of the two databases, or done twice.
+#[test]
+fn a_run_whose_keys_may_be_gone_is_for_somebody_to_look_at() {
+    let (tenancy, _dir) = hospital();
+    sink(&tenancy);
+    lift_veto(&tenancy);
+    let mut ctx = tenancy.tenant(&id()).unwrap();
+    ctx.unrouted("play a tenant that forgot", |raw| {
+        diesel::sql_query("DELETE FROM __tenants_workflow_steps").execute(raw)
+    })
+    .unwrap();
+    drop(ctx);
+    let long_ago = SystemTime::now() - Duration::from_secs(100 * 24 * 60 * 60);
+    let long_ago = long_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
+    spoil(
+        &tenancy,
+        &format!("UPDATE __tenants_workflows SET started_at = {long_ago}"),
+    );
+    assert_eq!(tenancy.recover().unwrap(), 0);
+    let [run] = &tenancy.unfinished_workflows().unwrap()[..] else {
+        panic!("one run is stuck");
+    };
+    assert_eq!(
+        (run.state, run.failure.as_deref()),
+        (
+            RunState::Stuck,
+            Some("the tenant's database may have forgotten what was done in it so long ago")
+        )
+    );
+    let ada = || vec!["Ada".to_owned()];
+    assert_eq!(sides(&tenancy), (ada(), ada()));
 }
