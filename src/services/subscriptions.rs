@@ -17,8 +17,8 @@ mod entries;
 mod limits;
 mod plans;
 
-pub(super) use self::limits::check_users;
 pub use self::limits::{LimitReached, Limited, Limits, limits};
+pub(super) use self::limits::{check_users, plan_in_force};
 use self::plans::price;
 pub use self::plans::{ensure_plans, modules_of, plan};
 
