@@ -15,9 +15,11 @@ use crate::error::{CatalogError, OpenError};
 use crate::id::Id;
 use crate::models::schema::shared::hospitals;
 use crate::models::shared::accounts::Hospital;
+use crate::services::onboarding::RegisterHospital;
 use crate::services::subscriptions::{Limits, plan_in_force};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
+use crate::workflow::Workflow;
 
 /// What is entered when a hospital becomes a tenant.
 const BOUND: &str = "hospital.bind";
@@ -115,7 +117,11 @@ pub enum BindError {
 pub fn astray(tenancy: &Tenancy) -> Result<Vec<Astray>, BindError> {
     // Asked for first: whose registration ends meanwhile has its tenant below.
     let runs = tenancy.unfinished_workflows()?;
-    let under_way: HashSet<_> = runs.iter().map(|run| run.tenant.folded()).collect();
+    let under_way: HashSet<_> = runs
+        .iter()
+        .filter(|run| run.name == RegisterHospital::NAME && !run.is_abandoned)
+        .map(|run| run.tenant.folded())
+        .collect();
     let rows = hospitals::table.order(hospitals::code).select((
         hospitals::id,
         hospitals::code,
@@ -146,8 +152,8 @@ pub fn astray(tenancy: &Tenancy) -> Result<Vec<Astray>, BindError> {
         let lost = lost.map(|id| *id.as_uuid());
         let status = lost.and_then(|uuid| there.get(&uuid).copied());
         let id = code.parse::<TenantId>().ok().map(|id| id.folded());
-        let is_registered = !id.as_ref().is_some_and(|id| under_way.contains(id));
-        if status.is_some() || closed_at.is_some() || !is_registered {
+        let is_under_way = id.as_ref().is_some_and(|id| under_way.contains(id));
+        if status.is_some() || closed_at.is_some() || is_under_way {
             continue;
         }
         astray.push(Astray {
