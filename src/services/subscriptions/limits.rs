@@ -73,7 +73,9 @@ impl Limits {
         }
     }
 
-    /// Refuses where one more patient would be too many. Ask in the transaction that makes the patient.
+    /// Refuses where one more patient would be too many. Ask in the transaction that makes the patient, or switches the
+    /// record of one on again: [`Admissions`](crate::services::admission::Admissions) does for both. A plain update of the
+    /// row is not seen by anything, and passes.
     ///
     /// # Errors
     /// [`SubscriptionError::Limit`]; [`SubscriptionError::Query`].
