@@ -362,7 +362,7 @@ fn drain<C: Backend>(registry: &Registry<C>, tenant: &Tenant<C>) -> Result<(), L
 /// Settles every operation whose instance is dead. Returns how many there were.
 pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, LifecycleError> {
     // A time that is not seen now makes no purge due, it only has one asked about.
-    let _ = registry.change(|c| c.retention_see_clock());
+    let _ = registry.see_clock();
     let open = registry.ask(|c| c.catalog_open_operations())?;
     let mut count = 0;
     let mut first_error = None;

@@ -14,8 +14,8 @@ use crate::tenant_id::TenantId;
 
 /// How far ahead of the newest time the catalogue has seen the clock may be and still be believed.
 ///
-/// The catalogue sees the time with every change and every open of the library, so a service that is alive is never
-/// this far behind.
+/// The catalogue sees the time with every change, every entry of the audit log and every open of the library, and a process
+/// that has it open knows by itself how much has passed, so a service that is alive is never this far behind.
 pub(crate) const BELIEVED_AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// From when on a deleted tenant may be purged.
@@ -237,8 +237,10 @@ pub struct NewNames {
 /// this crate only.
 #[doc(hidden)]
 pub trait RetentionStore {
-    /// Moves the newest time that was seen to now, if now can be believed.
-    fn retention_see_clock(&mut self) -> QueryResult<()>;
+    /// Moves the newest time that was seen to now, if now can be believed by it or by what the caller has seen. Returns it.
+    fn retention_see_clock(&mut self, lived: i64) -> QueryResult<i64>;
+    /// Makes now the newest time that was seen, unless it can be believed as it is.
+    fn retention_believe_clock(&mut self, by: &Principal) -> QueryResult<()>;
     /// Does something while no operation on the tenant is open or can begin, if its status allows.
     fn retention_while_idle(
         &mut self,

@@ -10,6 +10,7 @@ use super::queries::{
 };
 use super::write;
 use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::catalog::backups::{BackupState, BackupStore, backups};
 use crate::catalog::retention::{BELIEVED_AHEAD, Until};
 use crate::catalog::{
@@ -167,8 +168,23 @@ fn be_deleting(
 }
 
 impl RetentionStore for Conn {
-    fn retention_see_clock(&mut self) -> QueryResult<()> {
-        see_clock(self)
+    fn retention_see_clock(&mut self, lived: i64) -> QueryResult<i64> {
+        see_clock(self, lived)?;
+        clock_seen(self)
+    }
+
+    fn retention_believe_clock(&mut self, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| {
+            let (now, seen) = (now(), clock_seen(conn)?);
+            if (seen..=seen.saturating_add(BELIEVED_AHEAD.as_millis() as i64)).contains(&now) {
+                return Ok(());
+            }
+            diesel::update(catalog::table)
+                .set(catalog::clock_seen.eq(now))
+                .execute(conn)?;
+            let believed = AuditNote::of_library("catalog.clock").with("last_seen", seen);
+            note(conn, by, &believed)
+        })
     }
 
     fn retention_while_idle(

@@ -153,6 +153,10 @@ impl<C: Backend> Writer<'_, C> {
             .retention_commit_purge(operation, asked, final_backup, self.by)
     }
 
+    pub(crate) fn retention_believe_clock(&mut self) -> QueryResult<()> {
+        self.conn.retention_believe_clock(self.by)
+    }
+
     pub(crate) fn retention_bury(&mut self, tombstoned: &[Uuid]) -> QueryResult<Vec<TenantRecord>> {
         self.conn.retention_bury(tombstoned, self.by)
     }
