@@ -465,14 +465,15 @@ pub(crate) fn settle<C: Backend>(
         | OperationKind::Undo => {
             generation::settle(registry, operation, &record)?;
         }
-        OperationKind::Purge if record.status == Status::Restoring => {
-            final_backup::undo(registry, &record, operation)?;
-        }
-        OperationKind::Purge if matches!(record.status, Status::Deleting | Status::Deleted) => {
-            return purge::finish(registry, &record, operation).map(drop);
-        }
-        // It was undone before, and only its end is missing.
-        OperationKind::Purge => {}
+        // The status says how far it has come, whatever it is called: an earlier build calls both a purge.
+        OperationKind::Purge | OperationKind::FinalBackup => match record.status {
+            Status::Restoring => final_backup::undo(registry, &record, operation)?,
+            Status::Deleting | Status::Deleted => {
+                return purge::finish(registry, &record, operation).map(drop);
+            }
+            // It was undone before, and only its end is missing.
+            _ => {}
+        },
         // Its transaction is committed or it is not; the database is asked, be it fenced or not.
         OperationKind::Repair => match storage.connect_to_inspect(&key, record.generation) {
             Ok(mut conn) => {

@@ -275,7 +275,7 @@ fn transition_word(from: Status, to: Status) -> &'static str {
 /// How an operation ended, for the audit log: one that makes a generation and ends on the one it came from was undone.
 fn outcome_word(operation: &Operation, outcome: &Outcome) -> &'static str {
     let undone = match operation.kind {
-        OperationKind::Purge => outcome.status != Status::Deleted,
+        OperationKind::Purge | OperationKind::FinalBackup => outcome.status != Status::Deleted,
         kind => kind.makes_generation() && outcome.generation == operation.from_generation,
     };
     match outcome.status {
@@ -337,7 +337,7 @@ fn ended(
     let Some(record) = tenant(conn, operation.tenant_uuid)? else {
         return Ok(());
     };
-    let ended = about(&record, format!("{}.{word}", operation.kind));
+    let ended = about(&record, format!("{}.{word}", operation.kind.audit_word()));
     let ended = match schema {
         Some((Some(version), _)) => ended.with("schema", version.as_str()),
         _ => ended,

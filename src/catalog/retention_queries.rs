@@ -14,9 +14,9 @@ use crate::audit::AuditNote;
 use crate::catalog::backups::{BackupState, BackupStore, backups};
 use crate::catalog::retention::{BELIEVED_AHEAD, Until};
 use crate::catalog::{
-    BackupsOnPurge, Changed, Intent, NewNames, Operation, PurgeAsked, PurgeBegun, Renamed,
-    Retention, RetentionStore, Status, TenantRecord, catalog, from_millis, operations, tenants,
-    to_millis,
+    BackupsOnPurge, Changed, Intent, NewNames, Operation, OperationKind, PurgeAsked, PurgeBegun,
+    Renamed, Retention, RetentionStore, Status, TenantRecord, catalog, from_millis, operations,
+    tenants, to_millis,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -346,8 +346,15 @@ impl RetentionStore for Conn {
             if backup.is_none_or(|backup| backup.state != BackupState::Good) {
                 return Ok(PurgeBegun::BackupGone(final_backup));
             }
+            let kind = OperationKind::Purge;
+            diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
+                .set(operations::kind.eq(kind.as_str()))
+                .execute(conn)?;
             be_deleting(conn, &record, operation, asked, Some(final_backup), by)?;
-            Ok(PurgeBegun::Done(operation.clone()))
+            Ok(PurgeBegun::Done(Operation {
+                kind,
+                ..operation.clone()
+            }))
         })
     }
 

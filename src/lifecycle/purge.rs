@@ -399,7 +399,10 @@ pub(super) fn begin_purge<'a, C: Backend>(
     let running = Running::new(registry);
     let intent = Intent {
         id: running.id(),
-        kind: OperationKind::Purge,
+        kind: match during {
+            Status::Deleting => OperationKind::Purge,
+            _ => OperationKind::FinalBackup,
+        },
         tenant_uuid: record.uuid,
         instance: registry.common.storage.instance(),
         from: &[Status::Archived],
