@@ -41,7 +41,7 @@ pub(crate) use purge::{bury, purge_unannounced};
 pub use quota::Usage;
 pub use recreate::{RecreateOptions, Recreated};
 pub use rename::Rename;
-pub(crate) use retention::{keep_holds, lay_holds};
+pub(crate) use retention::{keep_holds, lay_holds, sweep};
 
 /// What [`Tenancy::compact`](crate::Tenancy::compact) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

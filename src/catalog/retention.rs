@@ -260,13 +260,21 @@ pub trait RetentionStore {
     /// Takes the date back.
     fn retention_cancel(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed>;
     /// Puts a tenant under a legal hold, or takes it off. Does not wait for an operation on it: one that removes data
-    /// is told by the status.
+    /// is told by the status. `beside` does what belongs to it, while nobody else can lay or lift one; where it returns
+    /// false, nothing is changed and this fails.
     fn retention_hold(
         &mut self,
         tenant: Uuid,
         reason: Option<&str>,
+        beside: &mut dyn FnMut(&TenantRecord) -> bool,
         by: &Principal,
     ) -> QueryResult<Changed>;
+    /// Does something with a tenant as it is, while nobody can lay or lift a hold.
+    fn retention_as_held(
+        &mut self,
+        tenant: Uuid,
+        act: &mut dyn FnMut(&TenantRecord),
+    ) -> QueryResult<()>;
     /// Begins a purge, if nothing stands in the way at this moment. There is no way back from it where the status
     /// while it is under way is `deleting`; else it is committed once its final backup is taken.
     fn retention_begin_purge(

@@ -262,13 +262,18 @@ impl RetentionStore for Conn {
         &mut self,
         tenant: Uuid,
         reason: Option<&str>,
+        beside: &mut dyn FnMut(&TenantRecord) -> bool,
         by: &Principal,
     ) -> QueryResult<Changed> {
+        // Whoever lays or lifts another one waits for this transaction.
         write(self, |conn| {
             let record = match with_data(conn, tenant)? {
                 Ok(record) => record,
                 Err(refused) => return Ok(refused),
             };
+            if !beside(&record) {
+                return Err(diesel::result::Error::RollbackTransaction);
+            }
             diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
                 .set(tenants::legal_hold.eq(reason))
                 .execute(conn)?;
@@ -280,6 +285,19 @@ impl RetentionStore for Conn {
                 (false, false) => {}
             }
             Ok(Changed::Done)
+        })
+    }
+
+    fn retention_as_held(
+        &mut self,
+        id: Uuid,
+        act: &mut dyn FnMut(&TenantRecord),
+    ) -> QueryResult<()> {
+        write(self, |conn| {
+            if let Some(record) = tenant(conn, id)? {
+                act(&record);
+            }
+            Ok(())
         })
     }
 

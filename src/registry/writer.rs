@@ -131,8 +131,9 @@ impl<C: Backend> Writer<'_, C> {
         &mut self,
         tenant: Uuid,
         reason: Option<&str>,
+        beside: &mut dyn FnMut(&TenantRecord) -> bool,
     ) -> QueryResult<Changed> {
-        self.conn.retention_hold(tenant, reason, self.by)
+        self.conn.retention_hold(tenant, reason, beside, self.by)
     }
 
     pub(crate) fn retention_begin_purge(
