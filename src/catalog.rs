@@ -23,7 +23,7 @@ pub use retention::{BackupsOnPurge, Certificate, PurgedGeneration, Retention, Re
 pub(crate) use retention::{NewNames, PurgeAsked, PurgeBegun, Renamed};
 
 /// The newest format of the catalogue's own tables this build knows.
-pub(crate) const FORMAT: i32 = 14;
+pub(crate) const FORMAT: i32 = 15;
 
 /// Where a tenant is in its life.
 ///
