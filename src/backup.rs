@@ -15,7 +15,8 @@
 //! Removing one: **catalogue row `removing`** (`backup-remove.begun`), its name is taken away (`backup-remove.hidden`), its
 //! files go (`backup-remove.removed`), then the row (`backup-remove.forgotten`).
 //!
-//! A backup that is missing counts as removed only where the mark of its directory is seen: an empty mount point has none.
+//! A backup that is missing counts as removed only where the mark of its directory is seen, the very one that was there when
+//! it was taken: an empty mount point has none, or another one, if backups were put into it while its disk was not mounted.
 //! Its row stays until then, of one that was half made too.
 //!
 //! No other operation is kept waiting, and none keeps a backup waiting: it is not in the journal of operations, so that
@@ -253,7 +254,7 @@ pub(crate) fn take_of<C: Backend>(
         Some(asked) => storage.backup_directory(asked)?,
         None => None,
     };
-    storage.backup_mark(directory.as_deref())?;
+    let mark = storage.backup_mark(directory.as_deref())?;
     hit("backup.marked");
     let running = Running::new(registry);
     let backup = StoredBackup {
@@ -267,6 +268,7 @@ pub(crate) fn take_of<C: Backend>(
         reason: options.reason,
         instance: storage.instance(),
         directory,
+        mark,
         began_at: SystemTime::now(),
         pinned: options.pinned,
         facts: None,
@@ -331,6 +333,7 @@ fn make<C: Backend>(
 fn place(backup: &StoredBackup) -> BackupPlace {
     BackupPlace {
         directory: backup.directory.clone(),
+        mark: backup.mark,
         id: backup.id,
         of: match backup.tenant {
             Some(tenant) => BackupOf::Tenant(tenant),

@@ -14,11 +14,7 @@
 //!
 //! Killed before the catalogue names the new generation: the staging file goes, the old one serves. Undoing is the same
 //! with a copy of the generation that was kept.
-//!
-//! Giving up an old generation: **catalogue moves it to those that are being removed** (`discard.begun`), its files go
-//! (`discard.removed`), then the row (`discard.forgotten`).
 use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -29,7 +25,6 @@ use crate::backend::{
 use crate::backup::{
     self, BackupError, BackupOptions, BackupReason, BackupRecord, BackupRef, Found,
 };
-use crate::catalog::backups::GivenUp;
 use crate::catalog::{OldGeneration, Operation, OperationKind, Status, TenantRecord};
 use crate::error::OpenError;
 use crate::failpoint::hit;
@@ -40,12 +35,15 @@ use crate::registry::{Registry, Tenant, TenantHandle};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
+mod discard;
 mod drill;
 mod error;
 #[cfg(feature = "sqlite")]
 mod shared;
 mod undo;
 
+pub use discard::Discarded;
+pub(crate) use discard::recover;
 pub use drill::{DrillOptions, DrillReport, Drilled};
 pub use error::{BackupOwner, RestoreError};
 #[cfg(feature = "sqlite")]
@@ -389,66 +387,6 @@ fn kept<C: Backend>(
     Ok(old.iter().any(|old| old.generation == from).then_some(from))
 }
 
-fn discard_old<C: Backend>(
-    registry: &Registry<C>,
-    id: &TenantId,
-    older_than: Duration,
-) -> Result<Vec<u64>, RestoreError> {
-    let record = registry.tenant(id)?.record();
-    let now = registry.believed_now()?;
-    let mut discarded = Vec::new();
-    for old in registry.ask(|c| c.catalog_generations(record.uuid))? {
-        // One that was replaced in the future (the clock was set back) has no age.
-        let age = now.duration_since(old.replaced_at).unwrap_or_default();
-        if age < older_than {
-            continue;
-        }
-        let storage = &registry.common.storage;
-        storage.check_kept(&record.key(), old.generation)?;
-        match registry.change(|c| c.generation_give_up(record.uuid, old.generation))? {
-            GivenUp::Done => {
-                hit("discard.begun");
-                finish_discard(registry, &record, old.generation)?;
-                discarded.push(old.generation);
-            }
-            GivenUp::NotKept => {}
-            GivenUp::OnHold => return Err(RestoreError::OnHold { id: record.id }),
-        }
-    }
-    Ok(discarded)
-}
-
-fn finish_discard<C: Backend>(
-    registry: &Registry<C>,
-    record: &TenantRecord,
-    generation: u64,
-) -> Result<(), RestoreError> {
-    let storage = &registry.common.storage;
-    storage.discard_kept(&record.key(), generation)?;
-    hit("discard.removed");
-    registry.change(|c| c.generation_given_up(record.uuid, generation))?;
-    hit("discard.forgotten");
-    Ok(())
-}
-
-/// Removes the generations that were given up by whoever died over it. Removing is safe to do twice, also at once.
-pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, RestoreError> {
-    let (mut count, mut first_error) = (0, None);
-    for (uuid, generation) in registry.ask(|c| c.generations_given_up())? {
-        let Some(record) = registry.ask(|c| c.catalog_tenant(uuid))? else {
-            continue;
-        };
-        match finish_discard(registry, &record, generation) {
-            Ok(()) => count += 1,
-            Err(error) => first_error = first_error.or(Some(error)),
-        }
-    }
-    match first_error {
-        Some(error) => Err(error),
-        None => Ok(count),
-    }
-}
-
 impl<C: Backend> Tenancy<C> {
     /// Databases of this catalogue on the disk whose tenants it does not know: they were created after the backup it was
     /// restored from. Opens every tenant's database.
@@ -510,20 +448,6 @@ impl<C: Backend> Tenancy<C> {
     pub fn old_generations(&self, id: &TenantId) -> Result<Vec<OldGeneration>, RestoreError> {
         let uuid = self.registry.tenant(id)?.record().uuid;
         Ok(self.registry.ask(|c| c.catalog_generations(uuid))?)
-    }
-
-    /// Removes the old generations that were replaced at least this long ago, and returns their numbers. There is no way
-    /// back: what they alone have is gone. A clock that has jumped ahead is believed a week beyond what the catalogue has
-    /// seen, and no more.
-    ///
-    /// # Errors
-    /// See [`RestoreError`]. Once begun it is finished, if need be when the library is opened next.
-    pub fn discard_old_generations(
-        &self,
-        id: &TenantId,
-        older_than: Duration,
-    ) -> Result<Vec<u64>, RestoreError> {
-        discard_old(&self.registry, id, older_than)
     }
 
     /// Creates a new tenant whose database is a copy of a backup, of whichever tenant: with a uuid and an identity of

@@ -40,6 +40,8 @@ pub enum BackupOf {
 pub struct BackupPlace {
     /// `None` for the backups of the data directory itself.
     pub directory: Option<PathBuf>,
+    /// The mark of the directory when it was put there, if that had an id.
+    pub mark: Option<Uuid>,
     pub id: Uuid,
     pub of: BackupOf,
     /// Who makes it: what a dead instance left is found by this.
@@ -220,9 +222,12 @@ pub trait BackupStorage {
     /// The directory that was asked for, resolved, once it was made sure that backups may be put there. `None` where
     /// it is that of the data directory.
     fn backup_directory(&self, asked: &Path) -> Result<Option<PathBuf>, StorageError>;
-    /// Puts this catalogue's mark into the directory, `None` being that of the data directory, unless it is there.
-    fn backup_mark(&self, directory: Option<&Path>) -> Result<(), StorageError>;
-    /// Refuses with [`StorageError::OutOfReach`] where neither the backup is seen nor the mark of its directory: what is
+    /// Puts this catalogue's mark into the directory, `None` being that of the data directory, unless it is there. Returns
+    /// the id of the one that is there; one of an earlier build has none.
+    fn backup_mark(&self, directory: Option<&Path>) -> Result<Option<Uuid>, StorageError>;
+    /// The id of the mark of `catalog` in a directory, if it has one with an id.
+    fn backup_mark_in(directory: &Path, catalog: Uuid) -> Result<Option<Uuid>, StorageError>;
+    /// Refuses with [`StorageError::OutOfReach`] where neither the backup is seen nor the mark its directory had: what is
     /// missing there may be on a disk that is not mounted.
     fn backup_reach(&self, place: &BackupPlace) -> Result<(), StorageError>;
     /// Where a finished backup is.

@@ -232,12 +232,18 @@ pub enum StorageError {
     BackupDirectory(#[from] crate::backend::sqlite::root::BackupDirError),
     /// A backup is not where it was put, and neither is the mark of its directory, so nothing says that it is gone.
     #[error(
-        "backup directory {directory:?} is out of reach: it has no mark of this catalogue, as where its disk is not \
-         mounted; mount it, then try again"
+        "backup directory {directory:?} is out of reach: {mark:?} is not there{}, as where its disk is not mounted; mount \
+         it, then try again",
+        Line(*id)
     )]
     OutOfReach {
         /// The directory.
         directory: std::path::PathBuf,
+        /// Its mark: a file that says which directory it is.
+        mark: std::path::PathBuf,
+        /// The line the mark had when the backup was put there. Where a disk is gone for good, it is added to the file by hand:
+        /// what was on it then counts as removed. `None`: any mark will do.
+        id: Option<uuid::Uuid>,
     },
     /// A path cannot be given to SQLite.
     #[cfg(feature = "sqlite")]
@@ -347,6 +353,18 @@ impl StorageError {
             Self::Query { source, .. } => crate::backend::sqlite::is_disk_full(source),
             Self::Connect(ConnectError::DiskFull { .. }) => true,
             _ => false,
+        }
+    }
+}
+
+/// What a mark is to have in it.
+struct Line(Option<uuid::Uuid>);
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(id) => write!(f, ", or has no line {id}"),
+            None => Ok(()),
         }
     }
 }

@@ -151,6 +151,11 @@ impl<C: Backend> Backups<C> {
         &self.damaged
     }
 
+    #[cfg(feature = "sqlite")]
+    pub(super) fn into_damaged(self) -> Vec<InvalidBackup> {
+        self.damaged
+    }
+
     /// Looks into one backup as [`Tenancy::verify_backup`](crate::Tenancy::verify_backup) does.
     ///
     /// # Errors

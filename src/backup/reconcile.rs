@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{BackupError, Backups, ListedBackup, ListedSet, read_manifest};
 use crate::access::Principal;
-use crate::backend::{Backend, BackupStorage};
+use crate::backend::{Backend, BackupStorage, InvalidBackup};
 use crate::catalog::backups::{BackupState, BackupsFound, BackupsOf, StoredBackup, StoredSet};
 use crate::error::CatalogError;
 
@@ -14,11 +14,19 @@ use crate::error::CatalogError;
 struct Directory<C: Backend> {
     /// As in the catalogue: `None` for that of the data directory.
     path: Option<PathBuf>,
+    mark: Option<Uuid>,
     listed: Backups<C>,
 }
 
-/// Makes the backups and sets that are there those that the catalogue knows, all or none, and returns how many backups it
-/// had not known. `own` is the data directory's own directory of backups, `beside` that of the backup it was restored from,
+/// What was found of backups.
+pub(crate) struct Reconciled {
+    /// How many the catalogue had not known.
+    pub(crate) unknown: usize,
+    /// What is in the data directory's own directory and cannot be read. What the catalogue knows of it stays.
+    pub(crate) damaged: Vec<InvalidBackup>,
+}
+
+/// Makes the backups and sets that are there those that the catalogue knows, all or none. `own` is the data directory's own directory of backups, `beside` that of the backup it was restored from,
 /// where that is another one.
 ///
 /// All directories that the catalogue knows of are looked into as well: what was put there since is not in it.
@@ -29,7 +37,7 @@ pub(crate) fn reconcile<C: Backend>(
     beside: Option<PathBuf>,
     catalog: Uuid,
     by: &Principal,
-) -> Result<usize, BackupError> {
+) -> Result<Reconciled, BackupError> {
     let failed = |error| BackupError::Catalog(CatalogError::Query(error));
     let good = conn.backup_list(BackupsOf::Everything).map_err(failed)?;
     let unfinished = conn.backup_unfinished().map_err(failed)?;
@@ -37,7 +45,7 @@ pub(crate) fn reconcile<C: Backend>(
     let of_backups = good.iter().chain(&unfinished).map(|known| &known.directory);
     let named = of_backups.chain(sets.iter().map(|known| &known.directory));
     let named: BTreeSet<PathBuf> = named.flatten().cloned().collect();
-    let directories = directories::<C>(own, named.into_iter().chain(beside))?;
+    let mut directories = directories::<C>(own, catalog, named.into_iter().chain(beside))?;
 
     let known = good.iter().chain(&unfinished);
     let known: HashMap<Uuid, &StoredBackup> = known.map(|stored| (stored.id, stored)).collect();
@@ -53,54 +61,63 @@ pub(crate) fn reconcile<C: Backend>(
             }
             unknown += usize::from(known.is_none());
             let facts = read_manifest::<C>(&backup.path)?.facts();
-            let mut stored = stored(backup, directory.path.clone());
+            let mut stored = stored(backup, directory);
             stored.pinned = known.is_some_and(|known| known.pinned);
             found.adopted.push((stored, facts));
         }
         for set in directory.listed.sets() {
             if set.catalog == catalog {
-                found.sets.push(stored_set(set, directory.path.clone()));
+                found.sets.push(stored_set(set, directory));
             }
         }
     }
     let names = C::Storage::backup_entries(own)?;
+    // By name: of one whose manifest cannot be read, somebody has to know, or it is never removed.
+    let is_named = |id: Uuid| {
+        let end = format!("-{}", id.simple());
+        let mut names = names.iter().filter_map(|path| path.file_name()?.to_str());
+        names.any(|name| name.ends_with(&end))
+    };
     // Elsewhere they may be on a disk that is not mounted now.
-    let own = &directories[0].listed;
+    let own = directories.swap_remove(0).listed;
     let there: HashSet<Uuid> = own.list().iter().map(|backup| backup.id).collect();
     let gone = good.iter().filter(|stored| stored.directory.is_none());
-    let gone = gone.filter(|stored| !there.contains(&stored.id));
+    let gone = gone.filter(|stored| !there.contains(&stored.id) && !is_named(stored.id));
     found.gone = gone.map(|stored| stored.id).collect();
-    // By name: of one whose manifest cannot be read, somebody has to know, or it is never removed.
     let there: HashSet<Uuid> = own.sets().iter().map(|set| set.id).collect();
     let gone = sets.iter().filter(|stored| stored.directory.is_none());
-    let gone = gone.filter(|stored| {
-        let name = format!("set-{}", stored.id.simple());
-        !there.contains(&stored.id) && !names.iter().any(|path| path.ends_with(&name))
-    });
+    let gone = gone.filter(|stored| !there.contains(&stored.id) && !is_named(stored.id));
     found.sets_gone = gone.map(|stored| stored.id).collect();
     conn.backups_reconcile(&found, by).map_err(failed)?;
-    Ok(unknown)
+    Ok(Reconciled {
+        unknown,
+        damaged: own.into_damaged(),
+    })
 }
 
 /// The data directory's own, and of the others those that are there now.
 fn directories<C: Backend>(
     own: &Path,
+    catalog: Uuid,
     others: impl Iterator<Item = PathBuf>,
 ) -> Result<Vec<Directory<C>>, BackupError> {
     let mut directories = vec![Directory {
         path: None,
+        mark: C::Storage::backup_mark_in(own, catalog)?,
         listed: Backups::at(own)?,
     }];
     for path in others {
-        if let Ok(listed) = Backups::at(&path) {
+        if let Ok(listed) = Backups::at(&path)
+            && let Ok(mark) = C::Storage::backup_mark_in(&path, catalog)
+        {
             let path = Some(path);
-            directories.push(Directory { path, listed });
+            directories.push(Directory { path, mark, listed });
         }
     }
     Ok(directories)
 }
 
-fn stored(backup: &ListedBackup, directory: Option<PathBuf>) -> StoredBackup {
+fn stored<C: Backend>(backup: &ListedBackup, directory: &Directory<C>) -> StoredBackup {
     StoredBackup {
         id: backup.id,
         set: backup.set,
@@ -108,18 +125,20 @@ fn stored(backup: &ListedBackup, directory: Option<PathBuf>) -> StoredBackup {
         state: BackupState::Making,
         reason: backup.reason,
         instance: Uuid::nil(),
-        directory,
+        directory: directory.path.clone(),
+        mark: directory.mark,
         began_at: backup.taken_at,
         pinned: false,
         facts: None,
     }
 }
 
-fn stored_set(set: &ListedSet, directory: Option<PathBuf>) -> StoredSet {
+fn stored_set<C: Backend>(set: &ListedSet, directory: &Directory<C>) -> StoredSet {
     StoredSet {
         id: set.id,
         instance: Uuid::nil(),
-        directory,
+        directory: directory.path.clone(),
+        mark: directory.mark,
         began_at: set.began_at,
         ended_at: Some(set.ended_at),
         complete: set.complete,

@@ -169,13 +169,14 @@ fn all<C: Backend>(
         Some(asked) => storage.backup_directory(asked)?,
         None => None,
     };
-    storage.backup_mark(directory.as_deref())?;
+    let mark = storage.backup_mark(directory.as_deref())?;
     hit("backup-set.marked");
     let running = Running::new(registry);
     let stored = StoredSet {
         id: running.id(),
         instance: storage.instance(),
         directory,
+        mark,
         began_at: SystemTime::now(),
         ended_at: None,
         complete: false,
@@ -331,6 +332,7 @@ fn take_each<C: Backend>(
 fn place(set: &StoredSet) -> BackupPlace {
     BackupPlace {
         directory: set.directory.clone(),
+        mark: set.mark,
         id: set.id,
         of: BackupOf::Set,
         instance: set.instance,

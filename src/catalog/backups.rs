@@ -132,6 +132,8 @@ pub struct StoredBackup {
     pub instance: Uuid,
     /// `None` for the directory of the data directory itself, which may be moved.
     pub directory: Option<PathBuf>,
+    /// The mark of that directory, if it has an id.
+    pub mark: Option<Uuid>,
     pub began_at: SystemTime,
     pub pinned: bool,
     pub facts: Option<StoredFacts>,
@@ -156,6 +158,8 @@ pub struct StoredSet {
     pub id: Uuid,
     pub instance: Uuid,
     pub directory: Option<PathBuf>,
+    /// The mark of that directory, if it has an id.
+    pub mark: Option<Uuid>,
     pub began_at: SystemTime,
     /// `None` while it is being made, or removed.
     pub ended_at: Option<SystemTime>,
@@ -321,6 +325,7 @@ diesel::table! {
         schema_fingerprint -> Nullable<Text>,
         bytes -> Nullable<BigInt>,
         sha256 -> Nullable<Binary>,
+        mark -> Nullable<Binary>,
     }
 }
 diesel::table! {
@@ -332,6 +337,7 @@ diesel::table! {
         began_at -> BigInt,
         ended_at -> Nullable<BigInt>,
         complete -> Bool,
+        mark -> Nullable<Binary>,
     }
 }
 diesel::table! {

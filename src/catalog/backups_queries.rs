@@ -44,6 +44,7 @@ struct BackupRow {
     schema_fingerprint: Option<String>,
     bytes: Option<i64>,
     sha256: Option<Vec<u8>>,
+    mark: Option<Vec<u8>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,7 @@ impl BackupRow {
             reason: self.reason.parse().map_err(unreadable)?,
             instance: uuid(&self.instance)?,
             directory: self.directory.map(path),
+            mark: self.mark.as_deref().map(uuid).transpose()?,
             began_at: from_millis(self.began_at),
             pinned: self.pinned,
             facts,
@@ -110,6 +112,7 @@ impl BackupRow {
             schema_fingerprint: None,
             bytes: None,
             sha256: None,
+            mark: backup.mark.map(|mark| mark.as_bytes().to_vec()),
         }
     }
 }
@@ -149,6 +152,7 @@ pub(super) fn insert_set(conn: &mut Conn, set: &StoredSet) -> QueryResult<()> {
             backup_sets::began_at.eq(to_millis(set.began_at)),
             backup_sets::ended_at.eq(set.ended_at.map(to_millis)),
             backup_sets::complete.eq(set.complete),
+            backup_sets::mark.eq(set.mark.map(|mark| mark.as_bytes().to_vec())),
         ))
         .execute(conn)
         .map(drop)
@@ -472,15 +476,17 @@ impl BackupStore for Conn {
     }
 
     fn set_list(&mut self) -> QueryResult<Vec<StoredSet>> {
-        type Row = (Vec<u8>, Vec<u8>, Option<Vec<u8>>, i64, Option<i64>, bool);
+        type Blob = Option<Vec<u8>>;
+        type Row = (Vec<u8>, Vec<u8>, Blob, i64, Option<i64>, bool, Blob);
         let rows = backup_sets::table
             .order((backup_sets::began_at.desc(), backup_sets::id.desc()))
             .load::<Row>(self)?;
-        let read = |(id, instance, directory, began_at, ended_at, complete): Row| {
+        let read = |(id, instance, directory, began_at, ended_at, complete, mark): Row| {
             Ok(StoredSet {
                 id: uuid(&id)?,
                 instance: uuid(&instance)?,
                 directory: directory.map(path),
+                mark: mark.as_deref().map(uuid).transpose()?,
                 began_at: from_millis(began_at),
                 ended_at: ended_at.map(from_millis),
                 complete,

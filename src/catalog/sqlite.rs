@@ -43,6 +43,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0012_workflow_keys/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0013_audit_ends/up.sql"),
     include_str!("../../migrations/sqlite/catalog/0014_copies/up.sql"),
+    include_str!("../../migrations/sqlite/catalog/0015_marks/up.sql"),
 ];
 
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {

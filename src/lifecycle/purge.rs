@@ -68,6 +68,7 @@ impl PurgeOptions {
     /// ([`PurgeError::ClockJump`]). From then on its time is believed.
     ///
     /// For a fleet that nobody has opened for a week, after a look at the clock.
+    /// [`Tenancy::i_checked_the_clock`] is the same for everything that goes by its age.
     pub fn i_checked_the_clock(mut self) -> Self {
         self.clock_checked = true;
         self
@@ -349,6 +350,8 @@ fn purge_as_asked<C: Backend>(
     final_backup: Option<&BackupOptions>,
 ) -> Result<Certificate, PurgeError> {
     registry.reload()?;
+    // What this process has seen of the time counts as well. Where that cannot be written, the clock is asked about.
+    let _ = registry.see_clock();
     let record = tenant.record();
     if record.status == Status::Archived {
         if let Some(refused) = refused_by_record(&record)
@@ -396,7 +399,10 @@ pub(super) fn begin_purge<'a, C: Backend>(
     let running = Running::new(registry);
     let intent = Intent {
         id: running.id(),
-        kind: OperationKind::Purge,
+        kind: match during {
+            Status::Deleting => OperationKind::Purge,
+            _ => OperationKind::FinalBackup,
+        },
         tenant_uuid: record.uuid,
         instance: registry.common.storage.instance(),
         from: &[Status::Archived],

@@ -131,6 +131,7 @@ fn drill_found<C: Backend>(
     let running = Running::new(registry);
     let place = BackupPlace {
         directory: None,
+        mark: None,
         id: running.id(),
         of: match tenant {
             Some(tenant) => BackupOf::Tenant(tenant),

@@ -21,7 +21,7 @@ use super::{RestoreError, accept_schema};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::backend::sqlite::{Marker, Replaced, Settings, SharedRestore, SharedRestoreError};
-use crate::backend::{OnDisk, TenantKey, UnreadableDatabase};
+use crate::backend::{InvalidBackup, OnDisk, TenantKey, UnreadableDatabase};
 use crate::backup::{self, Manifest};
 use crate::catalog::audit::Draft;
 use crate::catalog::backups::{BackupStore, OnDiskReport};
@@ -56,6 +56,9 @@ pub struct SharedRestored {
     /// Backups that were taken after this one and are in the catalogue now: those in the data directory's own directory of
     /// backups, in that of this backup, and in every one that the catalogue names.
     pub backups: usize,
+    /// What is in the data directory's own directory of backups and cannot be read as one. What the catalogue knows of it
+    /// stays, and its files do.
+    pub damaged_backups: Vec<InvalidBackup>,
 }
 
 pub(crate) fn restore_shared(
@@ -175,7 +178,8 @@ fn finish(
         undated: report.undated,
         held,
         orphans: report.orphans,
-        backups,
+        backups: backups.unknown,
+        damaged_backups: backups.damaged,
     }))
 }
 
@@ -189,7 +193,9 @@ fn lay_holds(
     for (tenant, reason) in holds {
         match conn.catalog_tenant(*tenant)? {
             Some(record) if record.legal_hold.is_none() => {
-                if let Changed::Done = conn.retention_hold(*tenant, Some(reason), by)? {
+                if let Changed::Done =
+                    conn.retention_hold(*tenant, Some(reason), &mut |_| true, by)?
+                {
                     held.push(record.key());
                 }
             }

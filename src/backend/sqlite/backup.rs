@@ -6,6 +6,9 @@
 //! <directory>/.new-<instance>-<16 digits>/                    staging, and what is being removed
 //! <directory>/.tenants-<catalogue>                            the mark: this is the directory, not an empty mount point
 //! ```
+//!
+//! The mark has the catalogue's uuid in its first line and an id of its own in the second. Of a directory that stands for
+//! more than one, by hand, each has a line.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +36,9 @@ const MANIFEST: &str = "manifest.json";
 const STAGING: &str = ".new-";
 const MARK: &str = ".tenants-";
 
+/// The most bytes that are read of a mark.
+const LARGEST_MARK: u64 = 64 << 10;
+
 /// The most bytes that are read of a backup's manifest: room for some ten thousand tables and migrations.
 const LARGEST_MANIFEST: u64 = 4 << 20;
 
@@ -50,10 +56,8 @@ impl SqliteStorage {
         }
     }
 
-    /// The mark of this catalogue: a directory may be shared by several.
     fn mark_in(&self, directory: Option<&Path>) -> PathBuf {
-        let name = format!("{MARK}{}", self.catalog_uuid().simple());
-        self.backups(directory).join(name)
+        mark_of(&self.backups(directory), self.catalog_uuid())
     }
 
     fn backup_staging(&self, place: &BackupPlace) -> PathBuf {
@@ -72,6 +76,22 @@ impl SqliteStorage {
     }
 }
 
+/// The mark of a catalogue: a directory may be shared by several.
+fn mark_of(directory: &Path, catalog: Uuid) -> PathBuf {
+    directory.join(format!("{MARK}{}", catalog.simple()))
+}
+
+/// The ids in a mark, which an earlier build gave none. `None` where there is no mark.
+fn read_mark(mark: &Path) -> Result<Option<Vec<Uuid>>, StorageError> {
+    if lstat(mark)?.is_none() {
+        return Ok(None);
+    }
+    let bytes = artefact::read(mark, LARGEST_MARK)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let ids = text.lines().skip(1).map(|line| line.trim().parse().ok());
+    Ok(Some(ids.flatten().collect()))
+}
+
 impl BackupStorage for SqliteStorage {
     fn backup_directory(&self, asked: &Path) -> Result<Option<PathBuf>, StorageError> {
         self.root().check_outside(asked)?;
@@ -85,34 +105,50 @@ impl BackupStorage for SqliteStorage {
         Ok((resolved != self.root().backups()).then_some(resolved))
     }
 
-    fn backup_mark(&self, directory: Option<&Path>) -> Result<(), StorageError> {
+    fn backup_mark(&self, directory: Option<&Path>) -> Result<Option<Uuid>, StorageError> {
         let mark = self.mark_in(directory);
-        if lstat(&mark)?.is_some() {
-            return Ok(());
+        if let Some(ids) = read_mark(&mark)? {
+            return Ok(ids.first().copied());
         }
-        let text = format!("{}\n", self.catalog_uuid());
-        if let Err(error) = artefact::write_new(&mark, text.as_bytes())
-            // Somebody else was faster.
-            && lstat(&mark)?.is_none()
-        {
-            return Err(error.into());
+        let id = Uuid::now_v7();
+        let mut name = mark.as_os_str().to_owned();
+        name.push(format!("-{}", id.simple()));
+        let staging = PathBuf::from(name);
+        let text = format!("{}\n{id}\n", self.catalog_uuid());
+        artefact::write_new(&staging, text.as_bytes())?;
+        // Nobody sees half of it.
+        let published = files::publish(&staging, &mark);
+        if published.is_err() {
+            let _ = files::remove_name(&staging);
         }
-        Ok(files::sync_dir(&self.backups(directory))?)
+        match read_mark(&mark)? {
+            // Somebody else may have been faster.
+            Some(ids) => Ok(ids.first().copied()),
+            None => published.map(|()| None).map_err(StorageError::from),
+        }
+    }
+
+    fn backup_mark_in(directory: &Path, catalog: Uuid) -> Result<Option<Uuid>, StorageError> {
+        let ids = read_mark(&mark_of(directory, catalog))?;
+        Ok(ids.and_then(|ids| ids.first().copied()))
     }
 
     fn backup_reach(&self, place: &BackupPlace) -> Result<(), StorageError> {
-        let directory = place.directory.as_deref();
-        for seen in [
-            self.backup_path(place),
-            self.backup_staging(place),
-            self.mark_in(directory),
-        ] {
+        for seen in [self.backup_path(place), self.backup_staging(place)] {
             if lstat(&seen)?.is_some() {
                 return Ok(());
             }
         }
-        let directory = self.backups(directory);
-        Err(StorageError::OutOfReach { directory })
+        let mark = self.mark_in(place.directory.as_deref());
+        match (read_mark(&mark)?, place.mark) {
+            (Some(_), None) => Ok(()),
+            (Some(ids), Some(wanted)) if ids.contains(&wanted) => Ok(()),
+            _ => Err(StorageError::OutOfReach {
+                directory: self.backups(place.directory.as_deref()),
+                mark,
+                id: place.mark,
+            }),
+        }
     }
 
     fn backup_path(&self, place: &BackupPlace) -> PathBuf {

@@ -34,6 +34,12 @@ impl Disk {
         fs::create_dir(self.path()).unwrap();
     }
 
+    /// Over what has been put into the mount point meanwhile.
+    fn mount_over(&self) {
+        fs::rename(self.path(), self.home.path().join("under it")).unwrap();
+        fs::rename(self.home.path().join("disk"), self.path()).unwrap();
+    }
+
     fn mount(&self) {
         fs::remove_dir(self.path()).unwrap();
         fs::rename(self.home.path().join("disk"), self.path()).unwrap();
@@ -139,6 +145,55 @@ fn the_certificate_of_a_purge_names_what_was_out_of_reach() {
     disk.mount();
     tenancy.remove_backup(there.id).unwrap();
     assert!(beside_the_mark(&disk.path()).is_empty());
+}
+
+/// The mark that a backup of that night made in the empty mount point was taken for the disk's, and the disk's for that: what was
+/// on the one was forgotten when the other was looked at.
+#[test]
+fn a_mount_point_with_a_mark_of_its_own_is_another_directory_than_its_disk() {
+    let (fleet, disk) = (fleet(), Disk::new());
+    fleet.create("TH001");
+    let each = BackupOptions::new().directory(disk.path());
+    let set = BackupSetOptions::new().each(each);
+    let set = fleet.tenancy.backup_all(&set, |_| {}).unwrap();
+    let [shared, on_it] = &set.members[..] else {
+        panic!("{set:?}");
+    };
+    disk.unmount();
+    let under_it = to(&fleet, &disk.path());
+    let refused = |id| {
+        let refused = fleet.tenancy.remove_backup(id).unwrap_err();
+        assert!(refused.is_out_of_reach(), "{refused}");
+        refused.to_string()
+    };
+    refused(on_it.id);
+    assert_eq!(ids(&fleet).len(), 3);
+    disk.mount_over();
+    let why = refused(under_it.id);
+    for id in [on_it.id, shared.id] {
+        fleet.tenancy.remove_backup(id).unwrap();
+    }
+    assert_eq!(ids(&fleet), [under_it.id]);
+
+    // What was put under it is gone for good, and somebody says so.
+    let line = why.split("no line ").nth(1).unwrap();
+    let line = &line[..36];
+    let marks = fs::read_dir(disk.path()).unwrap();
+    let mark = marks
+        .map(|entry| entry.unwrap().path())
+        .find(|it| it.is_file());
+    let mark = mark.unwrap();
+    let text = fs::read_to_string(&mark).unwrap();
+    fs::write(&mark, format!("{text}{line}\n")).unwrap();
+    fleet.tenancy.remove_backup(under_it.id).unwrap();
+    assert!(ids(&fleet).is_empty());
+
+    // One of an earlier build has no id, and tells as much as it did.
+    fs::write(&mark, text.lines().next().unwrap()).unwrap();
+    let backup = to(&fleet, &disk.path());
+    fs::remove_dir_all(&backup.path).unwrap();
+    fleet.tenancy.remove_backup(backup.id).unwrap();
+    assert!(ids(&fleet).is_empty());
 }
 
 /// Several installations may back up to one disk; the mark of another says nothing of this one's.

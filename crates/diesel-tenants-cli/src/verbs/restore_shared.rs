@@ -35,6 +35,8 @@ pub(crate) struct Restored {
     missing: Vec<String>,
     /// Databases on this disk that could not be read, and why.
     unreadable: Vec<String>,
+    /// Backups in the data directory that could not be read, and why. They stay what they are.
+    damaged_backups: Vec<String>,
     /// Tenants that were deleted, and whose date was taken back: holds laid since the backup are not in it.
     undated: Vec<String>,
     /// Databases of tenants the backup does not know: created after it was taken.
@@ -83,6 +85,11 @@ impl RestoreShared {
                 .iter()
                 .map(|one| format!("{}: {}", one.file, one.reason))
                 .collect(),
+            damaged_backups: done
+                .damaged_backups
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             undated: done
                 .undated
                 .iter()
@@ -121,6 +128,7 @@ impl Document for Restored {
             .with_some("moved on since", list(&self.moved))
             .with_some("missing", list(&self.missing))
             .with_some("unreadable", list(&self.unreadable))
+            .with_some("damaged backups", list(&self.damaged_backups))
             .with_some("no longer deleted", list(&self.undated))
             .with_some("not known to it", list(&orphans));
         write!(f, "{fields}")?;
@@ -128,7 +136,12 @@ impl Document for Restored {
     }
 
     fn exit(&self) -> Exit {
-        let lists = [&self.missing, &self.unreadable, &self.undated];
+        let lists = [
+            &self.missing,
+            &self.unreadable,
+            &self.damaged_backups,
+            &self.undated,
+        ];
         match lists.iter().all(|list| list.is_empty()) && self.orphans.is_empty() {
             true => Exit::Done,
             false => Exit::Findings,

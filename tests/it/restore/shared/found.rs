@@ -274,6 +274,7 @@ fn what_was_discarded_since_is_not_kept_and_no_number_is_used_twice() {
         tenancy
             .discard_old_generations(&id(), Duration::ZERO)
             .unwrap()
+            .generations
     };
     assert_eq!(discard(&tenancy), [1]);
     assert_eq!(restore(&tenancy), 3);
@@ -405,4 +406,34 @@ fn a_place_does_not_make_a_database_a_tenants() {
         assert!(restored.moved.is_empty(), "{restored:?}");
         assert!(restored.missing.iter().map(|key| key.id).eq([id()]));
     }
+}
+
+/// It was forgotten, and so its files, with all the data in them, were nobody's to remove.
+#[test]
+fn a_backup_whose_manifest_cannot_be_read_stays_known_and_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let tenancy = builder(&root).open().unwrap();
+    tenancy.create(&id(), NewTenant::named("x")).unwrap();
+    let take = || tenancy.backup(&id(), &BackupOptions::new()).unwrap();
+    let (damaged, gone) = (take(), take());
+    let shared = tenancy.backup_shared(&BackupOptions::new()).unwrap();
+    drop(tenancy);
+    let manifest = damaged.path.join("manifest.json");
+    let whole = fs::read(&manifest).unwrap();
+    fs::write(&manifest, &whole[..whole.len() / 2]).unwrap();
+    fs::remove_dir_all(&gone.path).unwrap();
+
+    let restored = builder(&root).restore_shared(&shared.path).unwrap();
+    let [told] = &restored.damaged_backups[..] else {
+        panic!("{restored:?}");
+    };
+    let name = damaged.path.file_name().unwrap().to_str().unwrap();
+    assert!(told.to_string().contains(name), "{told}");
+    let tenancy = builder(&root).open().unwrap();
+    let known = tenancy.backups(&BackupFilter::tenant(&id())).unwrap();
+    let known: Vec<_> = known.iter().map(|backup| backup.id).collect();
+    assert_eq!(known, [damaged.id]);
+    fs::write(&manifest, &whole).unwrap();
+    tenancy.verify_backup(&BackupRef::from(&damaged)).unwrap();
 }
