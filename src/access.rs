@@ -186,10 +186,11 @@ impl<C: Backend, S> Builder<C, S> {
     }
 }
 
-/// By what right somebody is let in.
-enum Right {
-    Member(Role),
-    Grant(Box<GrantRow>),
+/// By what right somebody is let in: one of the two at least.
+struct Right {
+    role: Option<Role>,
+    /// Also that of a member: who broke the glass is told of each opening, whatever else would have let them in.
+    grant: Option<GrantRow>,
 }
 
 impl<C: Backend> Tenancy<C> {
@@ -209,31 +210,27 @@ impl<C: Backend> Tenancy<C> {
     ) -> Result<TenantContext<C>, AccessError> {
         let (tenant, right) = self.admit(principal, id)?;
         let registry = &self.registry;
-        let context = match registry.enter_unnoted(&tenant) {
-            Ok(context) => context,
-            Err(error) => {
-                if let Right::Member(_) = right {
-                    self.grants_of_nobody(principal);
-                }
-                return Err(error.into());
-            }
+        let context = registry.enter_unnoted(&tenant)?;
+        let note = match &right.role {
+            Some(role) => opening(context.generation()).in_role(role.name()),
+            None => opening(context.generation()),
         };
-        let note = opening(context.generation());
         let policy = registry.hooks.audit.policy;
-        let noted = match &right {
-            Right::Grant(grant) => {
-                let reason = grant.reason.parse().ok();
+        let noted = match right {
+            Right {
+                grant: Some(grant), ..
+            } => {
                 let mut note = note.subject(grant.id).with("by", "break-glass");
-                note.reason = reason;
+                note.reason = grant.reason.parse().ok();
                 registry.audit_as(principal, &tenant, note)
             }
-            Right::Member(role) if role.is_privileged() && policy != AuditPolicy::Off => {
-                registry.audit_as(principal, &tenant, note.in_role(role.name()))
+            Right {
+                role: Some(role), ..
+            } if role.is_privileged() && policy != AuditPolicy::Off => {
+                registry.audit_as(principal, &tenant, note)
             }
-            Right::Member(role) if policy == AuditPolicy::All => {
-                registry.note_opening(&tenant, principal, note.in_role(role.name()))
-            }
-            Right::Member(_) => Ok(()),
+            _ if policy == AuditPolicy::All => registry.note_opening(&tenant, principal, note),
+            _ => Ok(()),
         };
         noted.map_err(AccessError::Catalog)?;
         Ok(context)
@@ -245,10 +242,8 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`AccessError`].
     pub fn role_of(&self, principal: &Principal, id: &TenantId) -> Result<Role, AccessError> {
-        match self.admit(principal, id)?.1 {
-            Right::Member(role) => Ok(role),
-            Right::Grant(_) => Err(AccessError::NotAMember { id: *id }),
-        }
+        let (_, right) = self.admit(principal, id)?;
+        right.role.ok_or(AccessError::NotAMember { id: *id })
     }
 
     /// Lets `principal` open a tenant without being a member, from now until `expires_in` is over (at most 1 h, see
@@ -324,8 +319,9 @@ impl<C: Backend> Tenancy<C> {
         ended.map_err(AccessError::Catalog)
     }
 
-    /// Whether and by what right somebody is let in. Whoever is refused, for whatever reason, has caused the same statements:
-    /// one asks for the newest word of the catalogue, one for the membership, one for the grants.
+    /// Whether and by what right somebody is let in. Everybody causes the same statements, whatever the answer, since the
+    /// time it takes must not tell one reason to be refused from another: one asks for the newest word of the catalogue, one
+    /// for the membership, one for the grants.
     fn admit(
         &self,
         principal: &Principal,
@@ -352,42 +348,24 @@ impl<C: Backend> Tenancy<C> {
             source.role(&mut shared, principal.actor(), &key)
         };
         let role = role.map_err(|source| AccessError::Membership { id: *id, source })?;
-        let right = match role {
-            Some(role) => Some(Right::Member(role)),
-            None => {
-                let mut open = self.grants_of(principal)?.into_iter();
-                let grant = open.find(|grant| {
-                    grant.tenant.uuid == key.uuid && grant.actor_kind == principal.kind()
-                });
-                grant.map(|grant| Right::Grant(Box::new(grant)))
-            }
-        };
+        let mut open = self.grants_of(principal)?.into_iter();
+        let grant = open
+            .find(|grant| grant.tenant.uuid == key.uuid && grant.actor_kind == principal.kind());
         let Some(tenant) = found else {
-            if right.is_some() {
-                self.grants_of_nobody(principal);
-            }
             return Err(OpenError::UnknownTenant { id: *id }.into());
         };
-        match right {
-            Some(right) => Ok((tenant, right)),
-            None => {
-                // Asking for a tenant that is not there, or not open, is answered by the catalogue and not from memory.
-                let _ = registry.reload();
-                Err(AccessError::NotAMember { id: *id })
-            }
+        if role.is_none() && grant.is_none() {
+            // Asking for a tenant that is not there, or not open, is answered by the catalogue and not from memory.
+            let _ = registry.reload();
+            return Err(AccessError::NotAMember { id: *id });
         }
+        Ok((tenant, Right { role, grant }))
     }
 
     fn grants_of(&self, principal: &Principal) -> Result<Vec<GrantRow>, AccessError> {
         let actor = principal.actor().as_str();
         let open = self.registry.ask(|conn| conn.grants_open(Some(actor)));
         open.map_err(AccessError::Catalog)
-    }
-
-    /// The same question, for no answer. Who is no member is looked for among the grants before being refused; so is,
-    /// then, who is a member of what is not there or not open: the time it takes must not tell the two from each other.
-    fn grants_of_nobody(&self, principal: &Principal) {
-        let _ = self.grants_of(principal);
     }
 }
 

@@ -249,6 +249,7 @@ impl<C: Backend> Tenancy<C> {
         // One snapshot, so that the end that is read first is the end of the rows that follow.
         self.read_log(|conn| {
             let mut chain = verify::Chain::new(conn.audit_ends()?, anchor);
+            chain.retyped(conn.audit_retyped(chain.next())?);
             loop {
                 let rows: Vec<Row> = conn.audit_chain(chain.next(), PAGE)?;
                 let done = rows.len() < PAGE as usize;

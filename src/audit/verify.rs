@@ -115,19 +115,35 @@ pub(super) struct Chain<'a> {
     hash: Vec<u8>,
     /// Whether an entry says that everything up to the pruned end was taken away.
     said: bool,
+    /// The first row that reads as it was entered and is not: its values have other types.
+    retyped: Option<i64>,
     fault: Option<AuditFault>,
 }
 
 impl<'a> Chain<'a> {
-    pub(super) fn new(ends: Ends, anchor: Option<&'a AuditHead>) -> Self {
+    pub(super) fn new(mut ends: Ends, anchor: Option<&'a AuditHead>) -> Self {
+        // Ends that nobody ever had are a fault, and nothing to count on from.
+        let sane = (0..i64::MAX).contains(&ends.head_seq)
+            && (0..=ends.head_seq).contains(&ends.pruned_through);
+        if !sane {
+            ends.head_seq = ends.head_seq.clamp(0, i64::MAX - 1);
+            ends.pruned_through = ends.pruned_through.clamp(0, ends.head_seq);
+        }
+        let seq = ends.head_seq as u64;
         Self {
             next: ends.pruned_through + 1,
             hash: ends.pruned_hash.clone(),
             said: ends.pruned_through == 0,
             ends,
             anchor,
-            fault: None,
+            retyped: None,
+            fault: (!sane).then_some(AuditFault::End { seq }),
         }
+    }
+
+    /// Names the first row whose values are of other types than their columns, if there is one.
+    pub(super) fn retyped(&mut self, seq: Option<i64>) {
+        self.retyped = seq;
     }
 
     /// The row that must come next.
@@ -137,13 +153,16 @@ impl<'a> Chain<'a> {
 
     /// Whether `row` is the next one, and as it was entered.
     pub(super) fn follow(&mut self, row: &Row) -> bool {
+        if self.fault.is_some() {
+            return false;
+        }
         let seq = row.seq as u64;
         self.fault = if row.seq > self.ends.head_seq {
             Some(AuditFault::Surplus { seq })
         } else if row.seq != self.next {
             let seq = self.next as u64;
             Some(AuditFault::Missing { seq })
-        } else if row.digest().as_slice() != row.hash {
+        } else if row.digest().as_slice() != row.hash || self.retyped == Some(row.seq) {
             Some(AuditFault::Altered { seq })
         } else if row.prev_hash != self.hash {
             Some(AuditFault::Unlinked { seq })

@@ -210,6 +210,8 @@ pub trait AuditStore {
     fn audit_ends(&mut self) -> QueryResult<Ends>;
     /// Rows from `from` on, in order, at most `limit`.
     fn audit_chain(&mut self, from: i64, limit: i64) -> QueryResult<Vec<Row>>;
+    /// The first row from `from` on in which a value is of another type than its column says.
+    fn audit_retyped(&mut self, from: i64) -> QueryResult<Option<i64>>;
     /// Rows the filter lets through, in order, at most `limit`.
     fn audit_rows(&mut self, filter: &AuditFilter, limit: i64) -> QueryResult<Vec<Row>>;
     /// The newest row of this action about each tenant and, without one, about the shared database, by its number.

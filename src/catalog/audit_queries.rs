@@ -8,7 +8,7 @@ use diesel::sql_types::Text;
 use uuid::Uuid;
 
 use super::queries::{see_clock, uuid};
-use super::{Conn, write};
+use super::{AUDIT_AS_DECLARED, Conn, write};
 use crate::access::{ActorKind, Principal};
 use crate::audit::{AuditFilter, AuditNote, PRUNE};
 use crate::backend::TenantKey;
@@ -212,6 +212,14 @@ impl AuditStore for Conn {
             .into_iter()
             .map(|row| same_fields!(row -> Row))
             .collect())
+    }
+
+    fn audit_retyped(&mut self, from: i64) -> QueryResult<Option<i64>> {
+        let as_declared = sql::<diesel::sql_types::Bool>(AUDIT_AS_DECLARED);
+        let others = audit::table
+            .filter(audit::seq.ge(from))
+            .filter(diesel::dsl::not(as_declared));
+        others.select(diesel::dsl::min(audit::seq)).first(self)
     }
 
     fn audit_newest_of(&mut self, action: &str) -> QueryResult<HashMap<Option<Uuid>, i64>> {

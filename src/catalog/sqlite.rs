@@ -46,6 +46,14 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../../migrations/sqlite/catalog/0015_marks/up.sql"),
 ];
 
+/// Whether the values of a row of the audit log have the types that their columns say. SQLite takes others, which read the same
+/// and are not found.
+const AUDIT_AS_DECLARED: &str = "(typeof(at) = 'integer' AND typeof(actor) = 'text' AND typeof(actor_kind) = 'text' \
+    AND typeof(role) IN ('text', 'null') AND typeof(action) = 'text' AND typeof(tenant_uuid) IN ('blob', 'null') \
+    AND typeof(tenant_id) IN ('text', 'null') AND typeof(generation) IN ('integer', 'null') \
+    AND typeof(subject) IN ('blob', 'null') AND typeof(reason) IN ('text', 'null') AND typeof(detail) = 'text' \
+    AND typeof(prev_hash) = 'blob' AND typeof(hash) = 'blob')";
+
 fn write<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> QueryResult<T>) -> QueryResult<T> {
     conn.immediate_transaction(f)
 }

@@ -178,6 +178,9 @@ pub fn start_trial(
 
 /// Orders a plan for a hospital: a subscription that is pending until it is [`activate`]d, and the plan's modules.
 ///
+/// This is the rows alone. [`onboarding::order`](super::onboarding::order) does it with what the storage limit means for the
+/// hospital's database.
+///
 /// # Errors
 /// As [`start_trial`].
 pub fn order(

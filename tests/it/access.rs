@@ -308,6 +308,34 @@ fn who_breaks_the_glass_is_let_in_and_named() {
     assert!(tenancy.verify_audit().unwrap().is_intact());
 }
 
+/// Whatever else would have let them in.
+#[test]
+fn a_member_who_breaks_the_glass_is_named_as_well() {
+    let fleet = two_hospitals();
+    let tenancy = &fleet.tenancy;
+    make_member(tenancy, "nurse", "staff", "TH001");
+    let nurse = user("nurse");
+    drop(tenancy.tenant_as(&nurse, &id("TH001")).unwrap());
+    assert_eq!(actions(tenancy, "nurse"), [""; 0]);
+    let minute = Duration::from_secs(60);
+    let grant = tenancy.break_glass(&nurse, &id("TH001"), reason(), minute);
+    drop(tenancy.tenant_as(&nurse, &id("TH001")).unwrap());
+    let role = tenancy.role_of(&nurse, &id("TH001")).unwrap();
+    assert_eq!(role.name().as_str(), "staff");
+    assert_eq!(
+        actions(tenancy, "nurse"),
+        ["break-glass.open", "tenant.open"]
+    );
+    let filter = AuditFilter::all().actor(nurse.actor());
+    let entries = tenancy.audit_entries(&filter, 10).unwrap();
+    let opened = entries
+        .iter()
+        .find(|entry| entry.action == "tenant.open")
+        .unwrap();
+    assert_eq!(opened.subject, Some(grant.unwrap().id));
+    assert_eq!(opened.reason.as_deref(), Some(reason().as_str()));
+}
+
 #[test]
 fn the_glass_is_broken_for_an_hour_at_most() {
     let fleet = two_hospitals();

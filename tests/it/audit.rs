@@ -247,6 +247,16 @@ fn the_first_entry_that_was_tampered_with_is_named() {
             "UPDATE __tenants_audit_ends SET pruned_through = 2; DELETE FROM __tenants_audit WHERE seq <= 2",
             Unlinked { seq: 3 },
         ),
+        // What reads the same and is found by nobody who asks for it.
+        (
+            "UPDATE __tenants_audit SET actor = CAST(actor AS BLOB), action = CAST(action AS BLOB) WHERE seq = 3",
+            Altered { seq: 3 },
+        ),
+        ("UPDATE __tenants_audit SET detail = CAST(detail AS BLOB) WHERE seq = 5", Altered { seq: 5 }),
+        // Ends that nothing can be counted on from.
+        ("UPDATE __tenants_audit_ends SET pruned_through = -1", End { seq: 5 }),
+        ("UPDATE __tenants_audit_ends SET pruned_through = 9223372036854775807", End { seq: 5 }),
+        ("UPDATE __tenants_audit_ends SET head_seq = -9223372036854775808", End { seq: 0 }),
         // So that what is left is a chain.
         (
             "UPDATE __tenants_audit_ends SET pruned_through = 4,

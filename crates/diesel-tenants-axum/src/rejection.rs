@@ -5,7 +5,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
-use diesel_tenants::error::{StaleGeneration, TenantFenced};
+use diesel_tenants::error::{QuotaExceeded, StaleGeneration, TenantFenced};
 use diesel_tenants::{AccessError, HostError, OpenError};
 
 use crate::incident::Incident;
@@ -203,7 +203,8 @@ impl<E: std::error::Error + 'static> std::error::Error for RunError<E> {
 }
 
 /// For work that fails with Diesel's errors only: `404` for a row that is not there, `409` for one that is there already,
-/// `503` where the tenant is being worked on, `500` for the rest. No text of the database is sent.
+/// `503` where the tenant is being worked on, `507` where it has all the storage it may have, `500` for the rest. No text of
+/// the database is sent.
 impl IntoResponse for RunError<diesel::result::Error> {
     fn into_response(self) -> Response {
         use diesel::result::DatabaseErrorKind::{ForeignKeyViolation, UniqueViolation};
@@ -214,6 +215,10 @@ impl IntoResponse for RunError<diesel::result::Error> {
         };
         if TenantFenced::of(&error).is_some() || StaleGeneration::of(&error).is_some() {
             return TenantRejection::Overloaded.into_response();
+        }
+        if QuotaExceeded::of(&error).is_some() {
+            let message = "the records take all the storage there may be";
+            return respond(StatusCode::INSUFFICIENT_STORAGE, "quota_exceeded", message);
         }
         match error {
             NotFound => respond(

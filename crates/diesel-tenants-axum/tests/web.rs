@@ -403,6 +403,12 @@ async fn what_the_work_says_becomes_a_status_and_no_text_of_the_database() {
             .0,
         StatusCode::NOT_FOUND
     );
+    // No more than its quota; what it has can be read.
+    let north = "NORTH".parse().unwrap();
+    fleet.tenancy.set_quota(&north, Some(4096)).unwrap();
+    let (status, _) = ask(&app, post(&"x".repeat(50_000))).await;
+    assert_eq!(status, StatusCode::INSUFFICIENT_STORAGE);
+    fleet.tenancy.set_quota(&north, None).unwrap();
     // Section C: names of any kind go through as they are.
     let odd = "O%27Brien%20%26%20%22S%C3%B6hne%22%20%E5%8C%BB%E9%99%A2";
     assert_eq!(ask(&app, post(odd)).await.0, StatusCode::CREATED);

@@ -74,17 +74,30 @@ impl App<'_> {
 
     /// The routing table is the program's own: nothing is opened for it.
     pub(crate) fn routes(&self) -> &'static RoutingTable {
-        (self.configure)(Path::new("")).builder.routes()
+        self.setup().builder.routes()
     }
 
     /// Columns that `verify` follows into the shared database.
     pub(crate) fn shared_refs(&self) -> &'static [SharedRefColumn] {
-        (self.configure)(Path::new("")).shared_refs
+        self.setup().shared_refs
     }
 
     /// What `doctor` looks at besides.
     pub(crate) fn examine(&self) -> Option<Examine> {
-        (self.configure)(Path::new("")).examine
+        self.setup().examine
+    }
+
+    /// Leaves a tenant's quota to its plan, wherever that is written down.
+    pub(crate) fn unset_quota(&self, tenancy: &Tenancy, id: &TenantId) -> Result<(), Failure> {
+        match self.setup().unset_quota {
+            Some(unset) => unset(tenancy, id),
+            None => Ok(tenancy.set_quota(id, None)?),
+        }
+    }
+
+    /// What the application says of itself. Only `routes` can do without a data directory.
+    fn setup(&self) -> Setup {
+        (self.configure)(self.data().unwrap_or(Path::new("")))
     }
 
     pub(crate) fn emit<D: Document>(&self, document: &D) -> Result<Exit, Failure> {

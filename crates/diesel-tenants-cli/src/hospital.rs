@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use diesel_tenants::services::hospitals::{self, BindError};
+use diesel_tenants::services::onboarding::{self, OnboardingError};
 use diesel_tenants::{Tenancy, TenantId};
 use serde::Serialize;
 
@@ -33,6 +34,7 @@ pub fn run_hospitals<S: Into<Setup>>(configure: impl Fn(&Path) -> S) -> ExitCode
         configure: &|data: &Path| {
             let mut setup: Setup = configure(data).into();
             setup.examine = Some(examine);
+            setup.unset_quota = Some(unset_quota);
             setup
         },
     };
@@ -79,6 +81,16 @@ fn examine(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure
         findings.add(astray.candidate, "hospital", message, next);
     }
     Ok(())
+}
+
+/// The limit of a hospital is that of the plan it is subscribed to; a tenant that is no hospital has none.
+fn unset_quota(tenancy: &Tenancy, id: &TenantId) -> Result<(), Failure> {
+    match onboarding::clear_quota(tenancy, id) {
+        Ok(_) => Ok(()),
+        Err(OnboardingError::UnknownHospital { .. }) => Ok(tenancy.set_quota(id, None)?),
+        Err(OnboardingError::Quota(error)) => Err(error.into()),
+        Err(error) => Err(Failure::of(Kind::Failed, &error)),
+    }
 }
 
 /// Say which tenant a hospital is, whose tenant is gone or was never named

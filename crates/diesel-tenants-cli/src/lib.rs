@@ -114,6 +114,8 @@ pub struct Setup {
     shared_refs: &'static [SharedRefColumn],
     /// What `doctor` looks at besides, which the library knows nothing of.
     examine: Option<verbs::doctor::Examine>,
+    /// How a quota is left to the plan, where the library does not know the plans.
+    unset_quota: Option<verbs::quota::Unset>,
 }
 
 impl Setup {
@@ -130,6 +132,7 @@ impl From<Builder<SqliteConnection, Sqlite>> for Setup {
             builder,
             shared_refs: &[],
             examine: None,
+            unset_quota: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What can be done to a tenant, and doing it.
 use std::time::Duration;
 
+use diesel_tenants::services::onboarding::{self, OnboardingError};
 use diesel_tenants::verify::VerifyOptions;
 use diesel_tenants::{
     BackupOptions, BackupRef, BackupsOnPurge, DisplayName, NewTenant, PurgeOptions, Rename,
@@ -297,11 +298,22 @@ pub(crate) fn perform(
             Outcome::done("Renamed. Its id stays what it was.")
         }
         Action::Quota => {
-            let bytes = quota(fields)?;
-            tenancy.set_quota(id, bytes)?;
+            let bytes = match quota(fields)? {
+                Some(bytes) => {
+                    tenancy.set_quota(id, Some(bytes))?;
+                    Some(bytes)
+                }
+                None => match onboarding::clear_quota(tenancy, id) {
+                    Err(OnboardingError::UnknownHospital { .. }) => {
+                        tenancy.set_quota(id, None)?;
+                        None
+                    }
+                    cleared => cleared?,
+                },
+            };
             Outcome::done(match bytes {
                 Some(bytes) => format!("The quota is {}.", view::bytes(bytes)),
-                None => "Its plan says how large it may become.".to_owned(),
+                None => "It has no quota: its plan says none.".to_owned(),
             })
         }
         Action::Compact => {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
 use chrono::NaiveDate;
 use diesel::dsl::exists;
-use diesel_tenants::error::{TenantFenced, WorkflowError};
+use diesel_tenants::error::{QuotaExceeded, TenantFenced, WorkflowError};
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::shared::{tenant_access, users};
 use diesel_tenants::models::tenant::patients::{Patient, Sex};
@@ -313,6 +313,13 @@ impl From<AdmissionError> for Refusal {
             },
             AdmissionError::Query(error) if TenantFenced::of(&error).is_some() => {
                 return TenantRejection::Overloaded.into();
+            }
+            AdmissionError::Query(error) if QuotaExceeded::of(&error).is_some() => {
+                return Refusal {
+                    status: StatusCode::PAYMENT_REQUIRED,
+                    code: "limit_reached",
+                    message: "the hospital's records take all the storage of its plan".to_owned(),
+                };
             }
             error => return unexpected(&error),
         };

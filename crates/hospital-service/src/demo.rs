@@ -16,6 +16,7 @@ use diesel_tenants::money::Money;
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{AccountError, Accounts, NewAccount, OneTimePassword};
 use diesel_tenants::services::now;
+use diesel_tenants::services::numbers::{Document, next_number};
 
 use crate::register::{RegisterError, Registration, register};
 
@@ -158,7 +159,7 @@ fn rows(ctx: &mut TenantContext, hospital: &DemoHospital) -> QueryResult<()> {
             "Elmhurst",
         ];
         for n in 0..hospital.patients {
-            let number = format!("{}-PAT-{:06}", hospital.code, n + 1);
+            let number = next_number(ctx, Document::Patient, day(n))?;
             let sex = if n % 2 == 0 { Sex::Female } else { Sex::Male };
             let born = day(0) - Days::new(400 * (n as u64 % 70 + 1));
             let (given, family) = (
@@ -169,7 +170,7 @@ fn rows(ctx: &mut TenantContext, hospital: &DemoHospital) -> QueryResult<()> {
             diesel::insert_into(patients::table)
                 .values(&patient)
                 .execute(ctx)?;
-            let number = format!("APT-{}-{:04}", day(n).format("%Y%m%d"), n + 1);
+            let number = next_number(ctx, Document::Appointment, day(n))?;
             let appointment = NewAppointment {
                 id: Id::new(),
                 number: &number,
@@ -196,26 +197,23 @@ fn rows(ctx: &mut TenantContext, hospital: &DemoHospital) -> QueryResult<()> {
 
 fn staff(ctx: &mut TenantContext) -> QueryResult<Vec<Id<Doctor>>> {
     let people = [
-        (
-            "DR-0001",
-            "Marvella",
-            "Stethoworth",
-            "General Medicine",
-            "LIC-90001",
-        ),
-        ("DR-0002", "Crispin", "Pulsebury", "Cardiology", "LIC-90038"),
-        ("DR-0003", "Odetta", "Lymphton", "Paediatrics", "LIC-90075"),
+        ("Marvella", "Stethoworth", "General Medicine", "LIC-90001"),
+        ("Crispin", "Pulsebury", "Cardiology", "LIC-90038"),
+        ("Odetta", "Lymphton", "Paediatrics", "LIC-90075"),
     ];
     let mut ids = Vec::new();
-    for (number, given, family, field, license) in people {
-        let person = NewStaffMember::named(number, StaffKind::Doctor, given, family, day(0), at(0));
+    for (given, family, field, license) in people {
+        let number = next_number(ctx, Document::StaffMember, day(0))?;
+        let person =
+            NewStaffMember::named(&number, StaffKind::Doctor, given, family, day(0), at(0));
         diesel::insert_into(staff_members::table)
             .values(&person)
             .execute(ctx)?;
+        let number = next_number(ctx, Document::Doctor, day(0))?;
         let doctor = NewDoctor {
             id: Id::new(),
             staff_member_id: person.id,
-            number,
+            number: &number,
             specialization: field,
             license_number: license,
             qualification: None,

@@ -590,3 +590,23 @@ async fn guessing_is_turned_away_by_account_and_by_address() {
         StatusCode::FORBIDDEN
     );
 }
+
+/// No more of a plan can be had than its storage either, and it is the operator's matter and nobody's mistake.
+#[tokio::test]
+async fn who_is_out_of_storage_is_told_so() {
+    let world = world();
+    let north = "NORTH".parse().unwrap();
+    world.tenancy.set_quota(&north, Some(4096)).unwrap();
+    let mut admitted = 0;
+    let (status, body) = loop {
+        let (status, _, body) = ask(&world.app, world.json(&ada(None))).await;
+        match status {
+            StatusCode::CREATED if admitted < 200 => admitted += 1,
+            status => break (status, body),
+        }
+    };
+    assert_eq!(status, StatusCode::PAYMENT_REQUIRED, "{body}");
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(told["error"]["code"], "limit_reached");
+    assert_eq!(world.count("NORTH"), admitted);
+}

@@ -120,6 +120,15 @@ async fn members_see_their_own_hospital_and_no_other() {
     let (_, _, body) = ask(&app, get("dmc001.localhost", "/patients/", &cookie, "*/*")).await;
     assert_eq!(body.matches("DMC001-PAT-").count(), 45);
     assert!(!body.contains("TH001-PAT"));
+    // Where the demo's patients are, others are admitted.
+    let new = r#"{ "patient": { "given_name": "Ada", "family_name": "New", "birth_date": "1990-05-17", "sex": "female" } }"#;
+    let mut request = post("dmc001.localhost", "/patients/", new.to_owned());
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
+    headers.insert(COOKIE, cookie.parse().unwrap());
+    let (status, _, body) = ask(&app, request).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    assert!(body.contains("DMC001-PAT-000046"), "{body}");
     // No tenant, or one that is not there.
     for host in ["localhost", "nobody.localhost"] {
         let (status, _, _) = ask(&app, get(host, "/patients/", &cookie, "*/*")).await;

@@ -51,7 +51,9 @@ mod registration;
 
 pub use self::closing::{Closing, DeregisterHospital, ReopenHospital, deregister, reopen};
 pub use self::error::OnboardingError;
-pub use self::plan::{ChangePlan, PlanWanted, apply_plan, change_plan};
+pub use self::plan::{
+    ChangePlan, OrderPlan, PlanWanted, apply_plan, change_plan, clear_quota, order,
+};
 pub use self::registration::{
     Made, ModuleLink, Owner, RegisterHospital, Registered, Registration, register,
 };
@@ -72,6 +74,7 @@ pub fn workflows<S>(builder: Builder<SqliteConnection, S>) -> Builder<SqliteConn
     builder
         .workflow(RegisterHospital)
         .workflow(ChangePlan)
+        .workflow(OrderPlan)
         .workflow(DeregisterHospital)
         .workflow(ReopenHospital)
 }

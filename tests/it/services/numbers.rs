@@ -1,7 +1,11 @@
 //! Document numbers.
 use std::collections::BTreeSet;
 
+use chrono::NaiveTime;
 use diesel::result::Error;
+use diesel_tenants::models::schema::tenant::patients;
+use diesel_tenants::models::tenant::patients::{NewPatient, Sex};
+use diesel_tenants::prelude::*;
 use diesel_tenants::services::numbers::{Document, next_number};
 
 use super::{service, today};
@@ -49,6 +53,39 @@ fn a_number_that_was_rolled_back_is_given_out_again() {
         next_number(ctx, Document::Patient, today()).unwrap(),
         "DMC001-PAT-000001"
     );
+}
+
+/// Rows that came with their numbers, as those of an adopted database do, are in nobody's way.
+#[test]
+fn a_number_that_a_row_came_with_is_not_given_out_again() {
+    let service = service();
+    service.hospital("DMC001");
+    let ctx = &mut service.tenancy.tenant(&"DMC001".parse().unwrap()).unwrap();
+    let came_with = |ctx: &mut TenantContext, number: &str| {
+        let at = today().and_time(NaiveTime::MIN);
+        let patient = NewPatient::named(number, "Ada", "Applewick", today(), Sex::Female, at);
+        diesel::insert_into(patients::table)
+            .values(&patient)
+            .execute(ctx)
+            .unwrap();
+    };
+    for number in [
+        "DMC001-PAT-000001",
+        "DMC001-PAT-000041",
+        // Of another hospital, of another form, and one that nobody counts on from.
+        "DMC002-PAT-000900",
+        "DMC001-PAT-000050-B",
+        "DMC001-PAT-9223372036854775807",
+        "dmc001-pat-000070",
+    ] {
+        came_with(ctx, number);
+    }
+    let next = |ctx: &mut TenantContext| next_number(ctx, Document::Patient, today()).unwrap();
+    assert_eq!(next(ctx), "DMC001-PAT-000042");
+    assert_eq!(next(ctx), "DMC001-PAT-000043");
+    // Whenever they come.
+    came_with(ctx, "DMC001-PAT-000044");
+    assert_eq!(next(ctx), "DMC001-PAT-000045");
 }
 
 /// The numbers of eight threads are all different, and there is no gap between them.

@@ -2,7 +2,7 @@
 use std::fmt;
 
 use clap::Args;
-use diesel_tenants::TenantId;
+use diesel_tenants::{Tenancy, TenantId};
 use serde::Serialize;
 
 use crate::app::App;
@@ -12,6 +12,9 @@ use crate::output::Document;
 use crate::show;
 use crate::table::Fields;
 use crate::value::{Id, Size, text};
+
+/// Leaves the quota of a tenant to its plan.
+pub(crate) type Unset = fn(&Tenancy, &TenantId) -> Result<(), Failure>;
 
 /// Show how much a tenant holds, and set the most it may
 ///
@@ -47,8 +50,10 @@ pub(crate) struct Used {
 impl Quota {
     pub(crate) fn run(&self, app: &App<'_>) -> Result<Exit, Failure> {
         let tenancy = app.open()?;
-        if self.unset || self.set.is_some() {
-            tenancy.set_quota(&self.id, self.set.map(|size| size.0))?;
+        if let Some(size) = self.set {
+            tenancy.set_quota(&self.id, Some(size.0))?;
+        } else if self.unset {
+            app.unset_quota(&tenancy, &self.id)?;
         }
         let usage = tenancy.usage(&self.id)?;
         app.emit(&Used {

@@ -115,3 +115,39 @@ fn doctor_names_hospitals_that_are_no_tenant_and_they_are_bound() {
     );
     assert!(audit.stdout.contains("user:7"), "{audit:?}");
 }
+
+/// Which the catalogue alone does not know.
+#[test]
+fn a_quota_that_is_unset_is_the_one_of_the_plan() {
+    use diesel_tenants::services::accounts::Accounts;
+    use diesel_tenants::services::onboarding::{Registration, register, workflows};
+    use diesel_tenants::services::{now, subscriptions};
+
+    let place = Place::new();
+    let allowed = {
+        let tenancy = workflows(place.library().init())
+            .open()
+            .expect("the library opens");
+        let mut shared = tenancy.shared().expect("the shared database opens");
+        subscriptions::ensure_plans(&mut shared, now()).expect("the plans are written");
+        let asked = Registration::new(
+            "TH001",
+            "North",
+            "north",
+            "Nora",
+            "North",
+            "n@north.example",
+        );
+        register(&tenancy, &Accounts::default(), None, &asked).expect("it is registered");
+        let usage = tenancy.usage(&"TH001".parse().expect("an id"));
+        usage
+            .expect("it is there")
+            .quota
+            .expect("the plan has a limit")
+    };
+    place.run(["quota", "TH001", "--set", "500MiB"]).done();
+    assert_eq!(
+        place.json(["quota", "TH001", "--unset"]).0["quota_bytes"],
+        allowed
+    );
+}

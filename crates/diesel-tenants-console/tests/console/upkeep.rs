@@ -252,6 +252,12 @@ async fn the_subscription_with_its_limits_and_what_is_used_of_them() {
         .has("<dt>Days left</dt><dd>30</dd>")
         .has("0 of 500")
         .has("0 of 5<");
+    // Which its quota follows, unless it has one of its own.
+    let quota = |mebibytes| [("mebibytes", mebibytes)];
+    let set = site.act("/tenants/NORTH/quota", &quota("64")).await;
+    set.has("The quota is 64");
+    let unset = site.act("/tenants/NORTH/quota", &quota("")).await;
+    unset.has("The quota is ").has_not("The quota is 64");
     // Its database was opened for that, by somebody who is no member: it is known by whom.
     let counted = AuditFilter::all().action("console.count");
     let entries = site.tenancy.audit_entries(&counted, 10).unwrap();
