@@ -245,6 +245,15 @@ fn first_wave(conn: &mut Conn, run: Uuid, state: TenantState) -> QueryResult<Opt
         .optional()
 }
 
+/// How many tenants have failed of which that was not known before.
+fn failures_that_count(conn: &mut Conn, run: &Run) -> QueryResult<u64> {
+    let failed = run_tenants::table
+        .filter(run_tenants::run_id.eq(run.id.as_bytes().as_slice()))
+        .filter(run_tenants::state.eq(TenantState::Failed.as_str()))
+        .filter(run_tenants::wave.lt(run.waves as i64));
+    number(failed.count().get_result(conn)?)
+}
+
 /// Gives back what a worker has claimed, and takes the worker out.
 fn release(conn: &mut Conn, run: Uuid, worker: Uuid) -> QueryResult<()> {
     let worker = worker.as_bytes().as_slice();
@@ -356,6 +365,7 @@ impl RunStore for Conn {
         &mut self,
         run: Uuid,
         tenants: &[RunTenant],
+        waves: u64,
         worker: RunWorker,
     ) -> QueryResult<Option<Run>> {
         let id = run.as_bytes().as_slice();
@@ -374,16 +384,29 @@ impl RunStore for Conn {
                 it.state == TenantState::Pending
                     && !known.contains(it.tenant_uuid.as_bytes().as_slice())
             });
-            // They come last, after every canary.
             let mut missing: Vec<_> = missing.cloned().collect();
+            if found.waves == 0 && missing.iter().any(|tenant| tenant.wave < waves) {
+                // So far it was one of tenants that are known to fail, which make room for a wave that counts.
+                diesel::update(run_tenants::table.filter(run_tenants::run_id.eq(id)))
+                    .set(run_tenants::wave.eq(run_tenants::wave + 1))
+                    .execute(conn)?;
+                found.waves = 1;
+            }
+            // They come last of those like them, after every canary.
             for (tenant, position) in missing.iter_mut().zip(known.len() as u64..) {
                 tenant.position = position;
-                tenant.wave = found.waves.saturating_sub(1);
+                tenant.wave = match tenant.wave < waves {
+                    true => found.waves - 1,
+                    false => found.waves,
+                };
             }
             insert_tenants(conn, run, &missing)?;
             found.counts.total += missing.len() as u64;
             diesel::update(runs::table.find(id))
-                .set(runs::total.eq(found.counts.total as i64))
+                .set((
+                    runs::total.eq(found.counts.total as i64),
+                    runs::waves.eq(found.waves as i64),
+                ))
                 .execute(conn)?;
             Ok(Some(found))
         })
@@ -501,7 +524,7 @@ impl RunStore for Conn {
             let mut run = run.read()?;
             if is(TenantState::Failed) > 0
                 && run.outcome.is_none()
-                && run.stops_at_failure_in(tenant.wave)
+                && run.stops_at_failure_in(tenant.wave, failures_that_count(conn, &run)?)
             {
                 run.outcome = Some(RunOutcome::Stopped);
                 diesel::update(runs::table.find(id))

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -103,6 +103,22 @@ fn watched(options: MigrateFleet) -> (MigrateFleet, Arc<Mutex<Vec<String>>>) {
         Ok(())
     });
     (options, touched)
+}
+
+/// Options that hold this tenant once it is taken, which the receiver hears of, until the sender says to go on.
+fn held(options: MigrateFleet, at: &str) -> (MigrateFleet, Receiver<()>, Sender<()>) {
+    let (reached, is_reached) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let (at, hold) = (id(at), Mutex::new((reached, may_go_on)));
+    let options = options.before_each(move |tenant| {
+        if tenant.id == at {
+            let (reached, may_go_on) = &*hold.lock();
+            reached.send(()).unwrap();
+            may_go_on.recv().unwrap();
+        }
+        Ok(())
+    });
+    (options, is_reached, go_on)
 }
 
 /// Runs `f` while the tenants' databases are not there: who opens one fails.
@@ -533,16 +549,7 @@ fn what_has_to_be_done_before_is_done_or_the_tenant_stays_as_it_was() {
 fn one_run_at_a_time_and_whoever_wants_the_same_joins() {
     let fleet = old_fleet(&["A1", "B1", "C1"]);
     let new = new_program(&fleet);
-    let (reached, is_reached) = mpsc::channel();
-    let (go_on, may_go_on) = mpsc::channel::<()>();
-    let hold = Mutex::new(Some((reached, may_go_on)));
-    let options = all_at_once().workers(1).before_each(move |_| {
-        if let Some((reached, may_go_on)) = hold.lock().take() {
-            reached.send(()).unwrap();
-            may_go_on.recv().unwrap();
-        }
-        Ok(())
-    });
+    let (options, is_reached, go_on) = held(all_at_once().workers(1), "A1");
     std::thread::scope(|threads| {
         let first = threads.spawn(|| migrate(&new, &options));
         is_reached.recv().unwrap();
