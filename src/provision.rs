@@ -193,7 +193,7 @@ fn reserve<C: Backend>(
         registry.change(|c| c.catalog_reserve(&record, new.reuse_retired_id))
     })?;
     hit("reserve.recorded");
-    Ok(registry.tenant(&id)?)
+    Ok(registry.made(&record)?)
 }
 
 /// Makes the database of a reservation, on the terms it has or on these.
@@ -376,18 +376,17 @@ where
             let undo = Box::new(undo);
             return Err(CreateError::NotUndone { id, error, undo }.into());
         }
-        let created = registry.tenant(&id).ok();
-        let created = created.filter(|tenant| {
-            let now = tenant.record();
-            now.uuid == record.uuid && now.status != Status::Reserved
-        });
+        let now = registry.ask(|c| c.catalog_tenant(record.uuid));
+        let created = now.ok().flatten();
+        let created = created.filter(|now| now.status != Status::Reserved);
+        let created = created.and_then(|now| registry.made(&now).ok());
         return created.ok_or(error);
     }
     hit("create.committed");
     lifecycle::close(registry, operation);
     hit("create.closed");
     drop(running);
-    Ok(registry.tenant(&id).map_err(CreateError::from)?)
+    Ok(registry.made(record).map_err(CreateError::from)?)
 }
 
 /// Puts a tenant whose database was found on the disk back into the catalogue.
@@ -432,7 +431,7 @@ pub(crate) fn reclaim<C: Backend>(
         change_seq: 0,
     };
     match registry.change(|c| c.reclaim(&record, found))? {
-        Inserted::Done => Ok(registry.tenant(&id)?),
+        Inserted::Done => Ok(registry.made(&record)?),
         Inserted::Exists(found) => Err(CreateError::AlreadyExists {
             id,
             found: found.id,
