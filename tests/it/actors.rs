@@ -34,6 +34,7 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::reserve::act,
     crate::restore::play,
     crate::services::play,
+    crate::verify::ledger::play,
     crate::workflow::play,
 ];
 
