@@ -6,7 +6,7 @@ use std::process::Command;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel_tenants::adopt::{AdoptError, AdoptOptions, Inspection, Mapping, Misfit, Reason};
-use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
+use diesel_tenants::models::ROUTES;
 use diesel_tenants::prelude::*;
 
 use crate::actors::{say, told};

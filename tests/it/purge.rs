@@ -111,9 +111,8 @@ const PURGE: Operation = Operation {
         }
         [tenant] => {
             assert_eq!(tenant.status, Status::Archived);
-            tenancy.unarchive(&tenant.id).unwrap();
-            tenancy.resume(&tenant.id).unwrap();
-            assert_eq!(world::rows(tenancy), ["one", "two", "three"]);
+            usable(tenancy);
+            assert_eq!(world::rows(tenancy), ["one", "two", "three", "writable"]);
             false
         }
         more => panic!("{more:?}"),
@@ -145,8 +144,16 @@ fn the_power_may_fail_at_any_moment() {
     }
 }
 
+/// That TH001, of which a purge was not begun or was undone, is used again.
+pub(crate) fn usable(tenancy: &Tenancy) {
+    tenancy.unarchive(&id("TH001")).unwrap();
+    tenancy.resume(&id("TH001")).unwrap();
+    let mut ctx = tenancy.tenant(&id("TH001")).unwrap();
+    ctx.transaction(|ctx| admit(ctx, "writable")).unwrap();
+}
+
 /// A fleet with a tenant that is due; it has a row.
-fn one_due() -> (Fleet, TenantHandle) {
+pub(crate) fn one_due() -> (Fleet, TenantHandle) {
     let fleet = fleet();
     let tenant = fleet.create("TH001");
     admit(&mut tenant.enter().unwrap(), "of the deleted one").unwrap();

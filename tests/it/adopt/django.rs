@@ -11,16 +11,6 @@ struct Line {
     line: String,
 }
 
-fn hospital(root: &Path) -> Tenancy {
-    Tenancy::builder(&ROUTES)
-        .sqlite(root)
-        .init()
-        .shared_migrations(SHARED_MIGRATIONS)
-        .tenant_migrations(TENANT_MIGRATIONS)
-        .open()
-        .unwrap()
-}
-
 /// One hospital's file, as Django made and filled it, becomes a tenant of the hospital model.
 #[test]
 fn a_django_hospital_becomes_a_tenant() {
@@ -30,7 +20,7 @@ fn a_django_hospital_becomes_a_tenant() {
     std::fs::create_dir_all(&home).unwrap();
     let path = home.join("db.sqlite3");
     made_of(&path, DJANGO);
-    let tenancy = hospital(&dir.path().join("data"));
+    let tenancy = crate::hospital::open(&dir.path().join("data"));
     let mapping: Mapping = HOSPITAL.parse().unwrap();
     let before = everything(&home);
 
@@ -179,7 +169,7 @@ fn a_django_hospital_becomes_a_tenant() {
 
     // The same file under the same id gives the same keys, and under another one others, but for UUIDs and users.
     let once = dump_of(&tenancy, "TH001");
-    let elsewhere = hospital(&dir.path().join("elsewhere"));
+    let elsewhere = crate::hospital::open(&dir.path().join("elsewhere"));
     elsewhere
         .adopt(
             &id("th001"),

@@ -11,12 +11,7 @@ fn an_old_catalogue_does_not_bring_a_purged_tenant_back() {
         fleet.tenancy.resume(&id("TH001")).unwrap();
         let (uuid, file) = (tenant.record().unwrap().uuid, fleet.file(&tenant, 1));
         drop(tenant);
-        let Fleet {
-            tenancy,
-            root,
-            _dir,
-        } = fleet;
-        drop(tenancy);
+        let (root, _dir) = fleet.close();
         let old = root.with_file_name("old");
         copy(&root, &old);
         let tenancy = builder(&root).open().unwrap();
