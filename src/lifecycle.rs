@@ -201,7 +201,7 @@ pub(crate) fn compact<C: Backend>(
         over_lost: false,
     };
     let mut before = 0;
-    let operation = next_generation(registry, &tenant, &next, |operation| {
+    let made = next_generation(registry, &tenant, &next, |operation| {
         let (from, to) = (operation.from_generation, operation.to_generation);
         before = storage.size(&key, from)?;
         storage.stage_copy(&key, from, to)?;
@@ -209,8 +209,8 @@ pub(crate) fn compact<C: Backend>(
     })?;
     Ok(Compacted {
         before,
-        after: storage.size(&key, operation.to_generation)?,
-        generation: operation.to_generation,
+        after: storage.size(&key, made.generation)?,
+        generation: made.generation,
     })
 }
 

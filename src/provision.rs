@@ -168,32 +168,12 @@ fn reserve<C: Backend>(
     id: TenantId,
     new: &NewTenant,
 ) -> Result<Arc<Tenant<C>>, CreateError> {
-    let terms = new.terms()?;
-    let now = SystemTime::now();
-    let record = TenantRecord {
-        uuid: Uuid::now_v7(),
-        id,
-        display_name: terms.display_name,
-        subdomain: terms.subdomain,
-        status: Status::Reserved,
-        generation: 1,
-        schema_version: None,
-        schema_fingerprint: None,
-        ledger_digest: None,
-        plan: terms.plan,
-        placement: "local".to_owned(),
-        created_at: now,
-        changed_at: now,
-        delete_after: None,
-        legal_hold: None,
-        quota: terms.quota,
-        change_seq: 0,
-    };
+    let record = registered(Uuid::now_v7(), id, new.terms()?);
     insert(registry, &record, || {
         registry.change(|c| c.catalog_reserve(&record, new.reuse_retired_id))
     })?;
     hit("reserve.recorded");
-    Ok(registry.tenant(&id)?)
+    Ok(registry.made(&record)?)
 }
 
 /// Makes the database of a reservation, on the terms it has or on these.
@@ -299,25 +279,12 @@ where
     let fingerprint = fingerprint.map_err(CreateError::from)?.to_owned();
     hit("create.template");
 
-    let now = SystemTime::now();
     let record = TenantRecord {
-        uuid: new.uuid.unwrap_or_else(Uuid::now_v7),
-        id,
-        display_name: terms.display_name,
-        subdomain: terms.subdomain,
         status: Status::Provisioning,
-        generation: 1,
         schema_version: set.latest().map(str::to_owned),
         schema_fingerprint: Some(fingerprint),
         ledger_digest: Some(migrate::ledger_digest::of_set(set, set.latest())),
-        plan: terms.plan,
-        placement: "local".to_owned(),
-        created_at: now,
-        changed_at: now,
-        delete_after: None,
-        legal_hold: None,
-        quota: terms.quota,
-        change_seq: 0,
+        ..registered(new.uuid.unwrap_or_else(Uuid::now_v7), id, terms)
     };
     let running = Running::new(registry);
     let operation = Operation {
@@ -376,18 +343,17 @@ where
             let undo = Box::new(undo);
             return Err(CreateError::NotUndone { id, error, undo }.into());
         }
-        let created = registry.tenant(&id).ok();
-        let created = created.filter(|tenant| {
-            let now = tenant.record();
-            now.uuid == record.uuid && now.status != Status::Reserved
-        });
+        let now = registry.ask(|c| c.catalog_tenant(record.uuid));
+        let created = now.ok().flatten();
+        let created = created.filter(|now| now.status != Status::Reserved);
+        let created = created.and_then(|now| registry.made(&now).ok());
         return created.ok_or(error);
     }
     hit("create.committed");
     lifecycle::close(registry, operation);
     hit("create.closed");
     drop(running);
-    Ok(registry.tenant(&id).map_err(CreateError::from)?)
+    Ok(registry.made(record).map_err(CreateError::from)?)
 }
 
 /// Puts a tenant whose database was found on the disk back into the catalogue.
@@ -397,7 +363,7 @@ pub(crate) fn reclaim<C: Backend>(
     found: &OnDisk,
     new: NewTenant,
 ) -> Result<Arc<Tenant<C>>, CreateError> {
-    let id = key.id;
+    let terms = new.terms()?;
     let newest = found.usable();
     let newest = newest.expect("an orphan has a database that can be read");
     if newest.fenced {
@@ -408,41 +374,59 @@ pub(crate) fn reclaim<C: Backend>(
     let holds = registry.common.storage.holds()?;
     let hold = holds.into_iter().find(|(tenant, _)| *tenant == key.uuid);
     let hold = hold.map(|(_, reason)| reason);
-    let now = SystemTime::now();
     let record = TenantRecord {
-        uuid: key.uuid,
-        id,
-        display_name: new.display_name.parse()?,
-        subdomain: match new.subdomain {
-            Some(name) => Some(name.parse()?),
-            None => None,
-        },
         status: Status::Active,
         generation: newest.generation,
         schema_version: newest.version.clone(),
         schema_fingerprint: Some(newest.fingerprint.clone()),
-        plan: new.plan,
+        legal_hold: hold,
+        ..registered(key.uuid, key.id, terms)
+    };
+    match registry.change(|c| c.reclaim(&record, found))? {
+        Inserted::Done => Ok(registry.made(&record)?),
+        refused => Err(refusal(&record, refused)),
+    }
+}
+
+/// A tenant that is known by its names, and has nothing yet.
+fn registered(uuid: Uuid, id: TenantId, terms: Terms) -> TenantRecord {
+    let now = SystemTime::now();
+    TenantRecord {
+        uuid,
+        id,
+        display_name: terms.display_name,
+        subdomain: terms.subdomain,
+        status: Status::Reserved,
+        generation: 1,
+        schema_version: None,
+        schema_fingerprint: None,
+        ledger_digest: None,
+        plan: terms.plan,
         placement: "local".to_owned(),
         created_at: now,
         changed_at: now,
         delete_after: None,
-        legal_hold: hold,
-        quota: new.quota,
-        ledger_digest: None,
+        legal_hold: None,
+        quota: terms.quota,
         change_seq: 0,
-    };
-    match registry.change(|c| c.reclaim(&record, found))? {
-        Inserted::Done => Ok(registry.tenant(&id)?),
-        Inserted::Exists(found) => Err(CreateError::AlreadyExists {
+    }
+}
+
+/// Why a tenant is not in the catalogue as it was to be.
+fn refusal(record: &TenantRecord, refused: Inserted) -> CreateError {
+    let id = record.id;
+    match refused {
+        Inserted::Done => unreachable!("it is in the catalogue"),
+        Inserted::Retired => CreateError::Retired { id },
+        Inserted::Exists(found) => CreateError::AlreadyExists {
             id,
             found: found.id,
             status: found.status,
-        }),
-        Inserted::Retired => Err(CreateError::Retired { id }),
+        },
         Inserted::SubdomainTaken(by) => {
-            let subdomain = record.subdomain;
+            let subdomain = record.subdomain.clone();
             let subdomain = subdomain.expect("only a subdomain that was asked for is taken");
-            Err(CreateError::SubdomainTaken { subdomain, by })
+            CreateError::SubdomainTaken { subdomain, by }
         }
     }
 }
@@ -453,31 +437,19 @@ fn insert<C: Backend>(
     record: &TenantRecord,
     mut attempt: impl FnMut() -> Result<Inserted, CatalogError>,
 ) -> Result<(), CreateError> {
-    let id = record.id;
     let mut cleared = false;
     loop {
         match attempt()? {
             Inserted::Done => return Ok(()),
-            Inserted::Retired => return Err(CreateError::Retired { id }),
-            Inserted::SubdomainTaken(by) => {
-                let subdomain = record.subdomain.clone();
-                let subdomain = subdomain.expect("only a subdomain that was asked for is taken");
-                return Err(CreateError::SubdomainTaken { subdomain, by });
-            }
-            Inserted::Exists(found) => {
-                let unfinished = matches!(found.status, Status::Provisioning | Status::Failed);
-                if !unfinished {
-                    return Err(CreateError::AlreadyExists {
-                        id,
-                        found: found.id,
-                        status: found.status,
-                    });
-                }
+            Inserted::Exists(found)
+                if matches!(found.status, Status::Provisioning | Status::Failed) =>
+            {
                 if cleared || !lifecycle::clear_unfinished(registry, found.uuid)? {
                     return Err(CreateError::InProgress { id: found.id });
                 }
                 cleared = true;
             }
+            refused => return Err(refusal(record, refused)),
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::subdomain::Subdomain;
 use crate::tenancy::SchemaPolicy;
 use crate::tenant_id::{FoldedTenantId, TenantId};
 
+mod committed;
 mod handle;
 mod time;
 mod writer;
@@ -191,23 +192,6 @@ impl<C: Backend> Registry<C> {
     /// Who is named in the audit log for what is done through this handle.
     pub(crate) fn acting(&self) -> &Principal {
         &self.acting
-    }
-
-    /// Runs a catalogue change and brings the cache up to it.
-    ///
-    /// What is committed has succeeded, although the cache may not be brought up to it (no descriptor is left, the
-    /// database is busy): until it is, nobody is let in.
-    pub(crate) fn change<T>(
-        &self,
-        f: impl FnOnce(&mut Writer<'_, C>) -> diesel::QueryResult<T>,
-    ) -> Result<T, CatalogError> {
-        let by = &self.acting;
-        let value = self.write(|conn| f(&mut Writer { conn, by }))?;
-        let mut reader = self.reader.lock();
-        if self.read(&mut reader).is_err() {
-            self.checked_at.store(NEVER, Ordering::Relaxed);
-        }
-        Ok(value)
     }
 
     /// Runs a change of the catalogue that concerns nothing the cache holds.

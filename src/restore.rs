@@ -25,7 +25,7 @@ use crate::backend::{
 use crate::backup::{
     self, BackupError, BackupOptions, BackupReason, BackupRecord, BackupRef, Found,
 };
-use crate::catalog::{OldGeneration, Operation, OperationKind, Status, TenantRecord};
+use crate::catalog::{OldGeneration, OperationKind, Status, TenantRecord};
 use crate::error::OpenError;
 use crate::failpoint::hit;
 use crate::lifecycle::{Next, Old, Staged, next_generation};
@@ -298,7 +298,7 @@ fn restore<C: Backend>(
         migrate: options.migrate,
         allow_drift: options.allow_drift,
     };
-    let operation = next_generation(registry, &tenant, &next, |operation| {
+    let made = next_generation(registry, &tenant, &next, |operation| {
         let source = AuditNote::of_library("restore.source")
             .about(record.key())
             .generation(operation.to_generation)
@@ -319,10 +319,10 @@ fn restore<C: Backend>(
         })
     })?;
     Ok(Restored {
-        generation: operation.to_generation,
+        generation: made.generation,
         backup: found.manifest.id,
         safety,
-        kept: kept(registry, &record, &operation)?,
+        kept: made.kept,
         migrated,
     })
 }
@@ -374,17 +374,6 @@ fn save<C: Backend>(
         Err(BackupError::Source { source, .. }) if source.is_lost() => Ok(None),
         Err(error) => Err(RestoreError::NoSafetyBackup(Box::new(error))),
     }
-}
-
-/// The generation an operation came from, if it was kept.
-fn kept<C: Backend>(
-    registry: &Registry<C>,
-    record: &TenantRecord,
-    operation: &Operation,
-) -> Result<Option<u64>, RestoreError> {
-    let old = registry.ask(|c| c.catalog_generations(record.uuid))?;
-    let from = operation.from_generation;
-    Ok(old.iter().any(|old| old.generation == from).then_some(from))
 }
 
 impl<C: Backend> Tenancy<C> {

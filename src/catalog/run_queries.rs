@@ -1,197 +1,22 @@
 //! The statements on runs. Mounted once per backend, whose module above names `Conn` and `write`.
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::audit_queries::note;
-use super::queries::{now, number, unreadable, uuid};
+use super::queries::{now, number, uuid};
+use super::run_rows::{MIGRATE, RunRow, RunTenantRow, RunWorkerRow};
 use super::{Conn, write};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::catalog::runs::{
-    Claimed, Counts, LastFailure, REMEMBERED, Run, RunOutcome, RunResult, RunStore, RunTenant,
-    RunWorker, TenantState, run_tenants, run_workers, runs,
+    Claimed, LastFailure, REMEMBERED, Run, RunOutcome, RunStore, RunTenant, RunWorker, TenantState,
+    run_tenants, run_workers, runs,
 };
-use crate::catalog::{from_millis, to_millis};
-
-/// What a run does. There is one kind so far.
-const MIGRATE: &str = "migrate";
 
 /// Rows of one `INSERT`: a statement may bind 32,766 values.
 const ROWS_AT_ONCE: usize = 1_000;
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = runs)]
-struct RunRow {
-    id: Vec<u8>,
-    kind: String,
-    target_version: Option<String>,
-    target_digest: String,
-    selection: String,
-    waves: i64,
-    failures_allowed: Option<i64>,
-    canaries_may_fail: bool,
-    instance: Vec<u8>,
-    started_at: i64,
-    finished_at: Option<i64>,
-    outcome: Option<String>,
-    up_to_date: i64,
-    total: i64,
-    done: i64,
-    failed: i64,
-    skipped: i64,
-}
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = run_tenants)]
-struct RunTenantRow {
-    run_id: Vec<u8>,
-    position: i64,
-    tenant_uuid: Vec<u8>,
-    tenant_id: String,
-    wave: i64,
-    state: String,
-    attempts: i64,
-    from_version: Option<String>,
-    to_version: Option<String>,
-    applied: String,
-    duration: Option<i64>,
-    overran: bool,
-    error_kind: Option<String>,
-    error: Option<String>,
-    backup: Option<Vec<u8>>,
-}
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = run_workers)]
-struct RunWorkerRow {
-    id: Vec<u8>,
-    run_id: Vec<u8>,
-    instance: Vec<u8>,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a run is in a state this build does not know; run the build that began it")]
-struct UnknownState;
-
-impl RunRow {
-    fn read(self) -> QueryResult<Run> {
-        let outcome = self.outcome.as_deref().map(|word| {
-            let known = RunOutcome::parse(word);
-            known.ok_or_else(|| unreadable(UnknownState))
-        });
-        Ok(Run {
-            id: uuid(&self.id)?,
-            target_version: self.target_version,
-            target_digest: self.target_digest,
-            selection: self.selection,
-            waves: number(self.waves)?,
-            failures_allowed: self.failures_allowed.map(number).transpose()?,
-            canaries_may_fail: self.canaries_may_fail,
-            instance: uuid(&self.instance)?,
-            started_at: from_millis(self.started_at),
-            finished_at: self.finished_at.map(from_millis),
-            outcome: outcome.transpose()?,
-            counts: Counts {
-                up_to_date: number(self.up_to_date)?,
-                total: number(self.total)?,
-                done: number(self.done)?,
-                failed: number(self.failed)?,
-                skipped: number(self.skipped)?,
-            },
-        })
-    }
-
-    fn write(run: &Run) -> Self {
-        Self {
-            id: run.id.as_bytes().to_vec(),
-            kind: MIGRATE.to_owned(),
-            target_version: run.target_version.clone(),
-            target_digest: run.target_digest.clone(),
-            selection: run.selection.clone(),
-            waves: run.waves as i64,
-            failures_allowed: run.failures_allowed.map(|allowed| allowed as i64),
-            canaries_may_fail: run.canaries_may_fail,
-            instance: run.instance.as_bytes().to_vec(),
-            started_at: to_millis(run.started_at),
-            finished_at: None,
-            outcome: None,
-            up_to_date: run.counts.up_to_date as i64,
-            total: run.counts.total as i64,
-            done: run.counts.done as i64,
-            failed: run.counts.failed as i64,
-            skipped: run.counts.skipped as i64,
-        }
-    }
-}
-
-impl RunTenantRow {
-    fn read(self) -> QueryResult<RunTenant> {
-        let state = TenantState::parse(&self.state).ok_or_else(|| unreadable(UnknownState))?;
-        let applied = self
-            .applied
-            .split(',')
-            .filter(|version| !version.is_empty());
-        Ok(RunTenant {
-            position: number(self.position)?,
-            tenant_uuid: uuid(&self.tenant_uuid)?,
-            tenant_id: self.tenant_id.parse().map_err(unreadable)?,
-            wave: number(self.wave)?,
-            state,
-            attempts: number(self.attempts)?,
-            from_version: self.from_version,
-            result: RunResult {
-                to_version: self.to_version,
-                applied: applied.map(str::to_owned).collect(),
-                duration: self
-                    .duration
-                    .map(number)
-                    .transpose()?
-                    .map(Duration::from_millis),
-                overran: self.overran,
-                error: self.error_kind.zip(self.error),
-                backup: self.backup.as_deref().map(uuid).transpose()?,
-            },
-        })
-    }
-
-    fn write(run: Uuid, tenant: &RunTenant) -> Self {
-        let result = &tenant.result;
-        let (error_kind, error) = result.error.clone().unzip();
-        Self {
-            run_id: run.as_bytes().to_vec(),
-            position: tenant.position as i64,
-            tenant_uuid: tenant.tenant_uuid.as_bytes().to_vec(),
-            tenant_id: tenant.tenant_id.as_str().to_owned(),
-            wave: tenant.wave as i64,
-            state: tenant.state.as_str().to_owned(),
-            attempts: tenant.attempts as i64,
-            from_version: tenant.from_version.clone(),
-            to_version: result.to_version.clone(),
-            applied: result.applied.join(","),
-            duration: result.duration.map(millis),
-            overran: result.overran,
-            error_kind,
-            error,
-            backup: result.backup.map(|backup| backup.as_bytes().to_vec()),
-        }
-    }
-}
-
-impl RunWorkerRow {
-    fn read(self) -> QueryResult<RunWorker> {
-        Ok(RunWorker {
-            id: uuid(&self.id)?,
-            instance: uuid(&self.instance)?,
-        })
-    }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
 
 /// The run, unless it is finished.
 fn open(conn: &mut Conn, run: Uuid) -> QueryResult<Option<Run>> {
@@ -243,6 +68,15 @@ fn first_wave(conn: &mut Conn, run: Uuid, state: TenantState) -> QueryResult<Opt
         .select(run_tenants::wave)
         .first(conn)
         .optional()
+}
+
+/// How many tenants have failed of which that was not known before.
+fn failures_that_count(conn: &mut Conn, run: &Run) -> QueryResult<u64> {
+    let failed = run_tenants::table
+        .filter(run_tenants::run_id.eq(run.id.as_bytes().as_slice()))
+        .filter(run_tenants::state.eq(TenantState::Failed.as_str()))
+        .filter(run_tenants::wave.lt(run.waves as i64));
+    number(failed.count().get_result(conn)?)
 }
 
 /// Gives back what a worker has claimed, and takes the worker out.
@@ -356,6 +190,7 @@ impl RunStore for Conn {
         &mut self,
         run: Uuid,
         tenants: &[RunTenant],
+        waves: u64,
         worker: RunWorker,
     ) -> QueryResult<Option<Run>> {
         let id = run.as_bytes().as_slice();
@@ -374,16 +209,29 @@ impl RunStore for Conn {
                 it.state == TenantState::Pending
                     && !known.contains(it.tenant_uuid.as_bytes().as_slice())
             });
-            // They come last, after every canary.
             let mut missing: Vec<_> = missing.cloned().collect();
+            if found.waves == 0 && missing.iter().any(|tenant| tenant.wave < waves) {
+                // So far it was one of tenants that are known to fail, which make room for a wave that counts.
+                diesel::update(run_tenants::table.filter(run_tenants::run_id.eq(id)))
+                    .set(run_tenants::wave.eq(run_tenants::wave + 1))
+                    .execute(conn)?;
+                found.waves = 1;
+            }
+            // They come last of those like them, after every canary.
             for (tenant, position) in missing.iter_mut().zip(known.len() as u64..) {
                 tenant.position = position;
-                tenant.wave = found.waves.saturating_sub(1);
+                tenant.wave = match tenant.wave < waves {
+                    true => found.waves - 1,
+                    false => found.waves,
+                };
             }
             insert_tenants(conn, run, &missing)?;
             found.counts.total += missing.len() as u64;
             diesel::update(runs::table.find(id))
-                .set(runs::total.eq(found.counts.total as i64))
+                .set((
+                    runs::total.eq(found.counts.total as i64),
+                    runs::waves.eq(found.waves as i64),
+                ))
                 .execute(conn)?;
             Ok(Some(found))
         })
@@ -501,7 +349,7 @@ impl RunStore for Conn {
             let mut run = run.read()?;
             if is(TenantState::Failed) > 0
                 && run.outcome.is_none()
-                && run.stops_at_failure_in(tenant.wave)
+                && run.stops_at_failure_in(tenant.wave, failures_that_count(conn, &run)?)
             {
                 run.outcome = Some(RunOutcome::Stopped);
                 diesel::update(runs::table.find(id))

@@ -144,8 +144,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether a tenant's failure ends the run, which has now failed `self.counts.failed` times.
-    pub fn stops_at_failure_in(&self, wave: u64) -> bool {
+    /// Whether a tenant's failure ends the run. `failed` are those that failed in the waves whose failures count.
+    pub fn stops_at_failure_in(&self, wave: u64, failed: u64) -> bool {
         if wave >= self.waves {
             return false;
         }
@@ -153,7 +153,7 @@ impl Run {
         canary
             || self
                 .failures_allowed
-                .is_some_and(|allowed| self.counts.failed > allowed)
+                .is_some_and(|allowed| failed > allowed)
     }
 }
 
@@ -252,12 +252,13 @@ pub trait RunStore {
         worker: RunWorker,
         by: &Principal,
     ) -> QueryResult<bool>;
-    /// Begins to work on an open run, and gives it those of `tenants` it does not have. Returns the run, or `None` if it
-    /// was finished meanwhile.
+    /// Begins to work on an open run, and gives it those of `tenants` it does not have: those from wave `waves` on as such
+    /// that are known to fail. Returns the run, or `None` if it was finished meanwhile.
     fn runs_join(
         &mut self,
         run: Uuid,
         tenants: &[RunTenant],
+        waves: u64,
         worker: RunWorker,
     ) -> QueryResult<Option<Run>>;
     /// Finishes a run whose workers are these and dead. False if it has others by now.

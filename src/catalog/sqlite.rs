@@ -24,6 +24,8 @@ mod reservations;
 mod retention_queries;
 #[path = "run_queries.rs"]
 mod run_queries;
+#[path = "run_rows.rs"]
+mod run_rows;
 #[path = "workflows_queries.rs"]
 mod workflows_queries;
 

@@ -61,7 +61,7 @@ pub(super) fn resume<C: Backend>(
         return Err(FleetError::OtherTarget { id, version });
     }
     let alive = outcome(registry, &run)? == RunOutcome::Running;
-    let Some(run) = patiently(registry, |c| c.runs_join(id, &[], me))? else {
+    let Some(run) = patiently(registry, |c| c.runs_join(id, &[], 0, me))? else {
         return one(registry, id);
     };
     hit("fleet.joined");
@@ -152,7 +152,8 @@ fn enter<C: Backend>(
                 alive |= is_at_work(registry, worker)?;
             }
             if run.target_digest == target && run.selection == selection {
-                let joined = patiently(registry, |c| c.runs_join(run.id, &tenants, me))?;
+                let counting = waves.counting.len() as u64;
+                let joined = patiently(registry, |c| c.runs_join(run.id, &tenants, counting, me))?;
                 if let Some(run) = joined {
                     hit("fleet.joined");
                     return Ok(Entrance::Run(Box::new(Entered {

@@ -50,6 +50,14 @@ pub(crate) struct Next<'a> {
     pub(crate) over_lost: bool,
 }
 
+/// A generation that is in use now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InUse {
+    pub(crate) generation: u64,
+    /// The one it has replaced, if that was kept.
+    pub(crate) kept: Option<u64>,
+}
+
 /// Makes the next generation. `stage` makes the staging database of `operation.to_generation`, on which nobody can
 /// have a connection; the present generation is fenced while it runs.
 ///
@@ -59,14 +67,17 @@ pub(crate) fn next_generation<C: Backend, E: From<LifecycleError> + std::fmt::Di
     tenant: &Tenant<C>,
     next: &Next<'_>,
     stage: impl FnOnce(&Operation) -> Result<Staged, E>,
-) -> Result<Operation, E> {
+) -> Result<InUse, E> {
     observe::operation(tenant.record().id, next.kind, || {
         let during = Some(Status::Restoring);
         let (operation, _running) = begin(registry, tenant, next.kind, next.from, during)?;
         hit("generation.begun");
         let made = make(registry, tenant, &operation, next, stage);
-        settled(registry, &operation, made)?;
-        Ok(operation)
+        let kept = settled(registry, &operation, made)?;
+        Ok(InUse {
+            generation: operation.to_generation,
+            kept,
+        })
     })
 }
 
@@ -76,7 +87,7 @@ fn make<C: Backend, E: From<LifecycleError>>(
     operation: &Operation,
     next: &Next<'_>,
     stage: impl FnOnce(&Operation) -> Result<Staged, E>,
-) -> Result<(), E> {
+) -> Result<Option<u64>, E> {
     let key = tenant.record().key();
     let storage = &registry.common.storage;
     let (from, to) = (operation.from_generation, operation.to_generation);
@@ -109,7 +120,7 @@ fn make<C: Backend, E: From<LifecycleError>>(
         close(registry, operation);
     }
     hit("generation.closed");
-    Ok(())
+    Ok(keep.then_some(from))
 }
 
 /// Finishes or undoes what was left of making a new generation.

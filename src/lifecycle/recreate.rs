@@ -94,7 +94,7 @@ fn recreate<C: Backend>(
         over_lost: true,
     };
     let (mut lost, mut backup) = (None, None);
-    let operation = next_generation(registry, &tenant, &next, |operation| {
+    let made = next_generation(registry, &tenant, &next, |operation| {
         // It is fenced, so nothing is acknowledged any more that is not in the backup; or there is nothing that can
         // be fenced.
         let before = storage.connect_tenant(&key, operation.from_generation);
@@ -111,11 +111,9 @@ fn recreate<C: Backend>(
             schema: Some((set.latest().map(str::to_owned), fingerprint)),
         })
     })?;
-    let from = operation.from_generation;
-    let kept = storage.exists(&key, from).map_err(LifecycleError::from)?;
     Ok(Recreated {
-        generation: operation.to_generation,
-        kept: kept.then_some(from),
+        generation: made.generation,
+        kept: made.kept,
         lost,
         backup,
     })

@@ -59,11 +59,14 @@ impl<C: Backend> Tenancy<C> {
             return Err(RetentionError::TooLong { id: record.id });
         }
         let uuid = record.uuid;
+        let mut date = None;
         settling(&self.registry, record.id, None, |c| {
-            c.retention_schedule(uuid, retention)
+            let scheduled = c.retention_schedule(uuid, retention)?;
+            date = c.catalog_tenant(uuid).ok().flatten();
+            Ok(scheduled)
         })?;
         // Somebody may have taken it back in the meantime; it was deleted all the same.
-        let date = tenant.record().delete_after;
+        let date = date.and_then(|now| now.delete_after);
         Ok(date.unwrap_or_else(SystemTime::now))
     }
 

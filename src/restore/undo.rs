@@ -1,5 +1,5 @@
 //! Undoing: an old generation that was kept is copied to be the tenant's next one.
-use super::{REPLACEABLE, RestoreError, kept, refuse_deleted};
+use super::{REPLACEABLE, RestoreError, refuse_deleted};
 use crate::backend::{Backend, BackupStorage};
 use crate::catalog::OperationKind;
 use crate::lifecycle::{Next, Old, Staged, next_generation};
@@ -50,7 +50,7 @@ fn undo<C: Backend>(
         over_lost: true,
     };
     let mut copy_of = 0;
-    let operation = next_generation(registry, &tenant, &next, |operation| {
+    let made = next_generation(registry, &tenant, &next, |operation| {
         copy_of = wanted()?;
         let storage = &registry.common.storage;
         let schema = storage.stage_kept(&record.key(), copy_of, operation.to_generation)?;
@@ -59,9 +59,9 @@ fn undo<C: Backend>(
         })
     })?;
     Ok(Undone {
-        generation: operation.to_generation,
+        generation: made.generation,
         copy_of,
-        kept: kept(registry, &record, &operation)?,
+        kept: made.kept,
     })
 }
 

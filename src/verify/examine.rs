@@ -11,6 +11,7 @@ use super::{Health, Integrity, SharedRefColumn, Verification, VerifyError, Verif
 use crate::backend::{Backend, ConnectError, Storage, TenantKey};
 use crate::catalog::{Status, TenantRecord};
 use crate::database::{Connector, Database};
+use crate::failpoint::hit;
 use crate::migrate::{LedgerRow, MigrationSet};
 use crate::pool::{Checkout, CheckoutError};
 use crate::registry::{self, Registry};
@@ -271,6 +272,7 @@ fn examine_inside<C: Backend>(
     findings: &mut Vec<Finding>,
 ) -> QueryResult<Examined> {
     let schema = conn.read_schema()?;
+    hit("verify.schema");
     let ledger = match conn.has_ledger()? {
         true => conn.read_ledger()?,
         false => Vec::new(),
@@ -389,6 +391,7 @@ pub(crate) fn judge_again<C: Backend>(
     conn: &mut C,
 ) -> QueryResult<(Schema, Judgement)> {
     let schema = conn.read_schema()?;
+    hit("verify.schema");
     let ledger = match conn.has_ledger()? {
         true => conn.read_ledger()?,
         false => Vec::new(),

@@ -16,7 +16,7 @@ const MARK: &str = "actor says ";
 /// The parts that other modules of this binary play; each says whether the part is one of its own.
 const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::access::play,
-    crate::adopt::play,
+    crate::adopt::faults::play,
     crate::audit::play,
     crate::backup::play,
     #[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
@@ -34,6 +34,7 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::reserve::act,
     crate::restore::play,
     crate::services::play,
+    crate::verify::ledger::play,
     crate::workflow::play,
 ];
 

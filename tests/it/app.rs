@@ -101,6 +101,12 @@ impl Fleet {
         builder(&self.root).open().unwrap()
     }
 
+    /// The directory, in which nobody has anything open any more.
+    pub(crate) fn close(self) -> (PathBuf, tempfile::TempDir) {
+        drop(self.tenancy);
+        (self.root, self._dir)
+    }
+
     /// The database file of a tenant's generation.
     pub(crate) fn file(&self, tenant: &TenantHandle, generation: u64) -> PathBuf {
         let record = tenant.record().unwrap();

@@ -231,12 +231,7 @@ fn a_stale_wal_beside_a_fresh_path_is_refused() {
 #[test]
 fn a_lost_shared_database_is_not_replaced_by_an_empty_one() {
     let (fleet, _, _) = two();
-    let Fleet {
-        tenancy,
-        root,
-        _dir,
-    } = fleet;
-    drop(tenancy);
+    let (root, _dir) = fleet.close();
     let shared = root.join("shared.sqlite3");
     let bytes = fs::read(&shared).unwrap();
     let open = || {

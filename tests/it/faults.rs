@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel_tenants::error::{CreateError, LifecycleError, PurgeError, TenantFenced};
-use diesel_tenants::{OpenError, PurgeOptions, prelude::*};
+use diesel_tenants::{
+    BackupOptions, BackupRef, CloneOptions, OpenError, PurgeOptions, RestoreOptions, Retention,
+    prelude::*,
+};
 
-use crate::app::{Fleet, admit, delete_at_once, fleet, fleet_with, names};
+use crate::app::{Fleet, admit, builder, delete_at_once, fleet, fleet_with, names};
 use crate::world;
 
 fn id(id: &str) -> TenantId {
@@ -35,6 +38,92 @@ pub(crate) fn mend_catalogue(fleet: &Fleet) {
 fn status(fleet: &Fleet, tenant: &TenantHandle) -> Status {
     fleet.tenancy.tenants().unwrap();
     tenant.record().unwrap().status
+}
+
+/// Says that this name is in the catalogue as a newer build may write it: no cache can be brought up to that.
+fn rename_z9(tenancy: &Tenancy, name: &str) {
+    let sql = format!(
+        "UPDATE __tenants_catalog SET change_seq = change_seq + 1;
+         UPDATE __tenants_tenants SET display_name = '{name}',
+            change_seq = (SELECT change_seq FROM __tenants_catalog) WHERE tenant_id = 'Z9'"
+    );
+    let mut shared = tenancy.shared().unwrap();
+    let done = shared.unrouted("test", |raw| raw.connection().batch_execute(&sql));
+    done.unwrap();
+}
+
+/// Does something while the catalogue can be changed and not be read again, and then opens the tenant it was done to.
+fn unread<T>(tenancy: &Tenancy, tenant: &str, change: impl FnOnce() -> T) -> T {
+    rename_z9(tenancy, "");
+    let done = change();
+    let refused = tenancy.tenant(&id(tenant)).unwrap_err();
+    assert!(matches!(refused, OpenError::Catalog(_)), "{refused:?}");
+    rename_z9(tenancy, "Z9 Hospital");
+    tenancy.tenant(&id(tenant)).unwrap();
+    done
+}
+
+/// It was reported as failed, and whoever did it again made a second one, or took it back.
+#[test]
+fn what_is_committed_has_succeeded_although_nobody_can_read_it_again() {
+    let hour = Duration::from_secs(3600);
+    let fleet = fleet_with(|builder| builder.freshness(hour));
+    let tenancy = &fleet.tenancy;
+    for tenant in ["Z9", "A1", "D1", "O1"] {
+        fleet.create(tenant);
+    }
+    let new = |name: &str| NewTenant::named(name);
+    tenancy.reserve(&id("R1"), new("R1")).unwrap();
+    let backup = tenancy.backup(&id("A1"), &BackupOptions::new()).unwrap();
+    let backup = BackupRef::id(backup.id);
+
+    let uuid = unread(tenancy, "C1", || {
+        tenancy.create(&id("C1"), new("C1")).unwrap().uuid()
+    });
+    assert_eq!(tenancy.handle(&id("C1")).unwrap().uuid(), uuid);
+    unread(tenancy, "R1", || {
+        tenancy.complete(&id("R1")).unwrap();
+    });
+    rename_z9(tenancy, "");
+    let reserved = tenancy.reserve(&id("R2"), new("R2")).unwrap();
+    rename_z9(tenancy, "Z9 Hospital");
+    assert_eq!(reserved.record().unwrap().status, Status::Reserved);
+    unread(tenancy, "E1", || {
+        let options = CloneOptions::new();
+        let cloned = tenancy.clone_from_backup(&backup, &id("E1"), new("E1"), &options);
+        assert_eq!(cloned.unwrap().id(), id("E1"));
+    });
+
+    let options = RestoreOptions::confirmed("A1");
+    let restored = unread(tenancy, "A1", || {
+        tenancy.restore(&id("A1"), &backup, &options).unwrap()
+    });
+    assert_eq!((restored.generation, restored.kept), (2, Some(1)));
+    // Done again because of an error, it would take itself back.
+    let undone = unread(tenancy, "A1", || tenancy.undo(&id("A1"), "A1").unwrap());
+    assert_eq!((undone.copy_of, undone.kept), (1, Some(2)));
+    let emptied = unread(tenancy, "A1", || tenancy.recreate(&id("A1"), "A1").unwrap());
+    assert_eq!(emptied.kept, Some(3));
+
+    tenancy.suspend(&id("D1")).unwrap();
+    tenancy.archive(&id("D1")).unwrap();
+    rename_z9(tenancy, "");
+    let date = tenancy.delete(&id("D1"), "D1", Retention::days(30));
+    rename_z9(tenancy, "Z9 Hospital");
+    let deleted = tenancy.handle(&id("D1")).unwrap().record().unwrap();
+    assert_eq!(deleted.delete_after, Some(date.unwrap()));
+
+    let uuid = tenancy.handle(&id("O1")).unwrap().uuid();
+    let sql = "PRAGMA foreign_keys = OFF; DELETE FROM __tenants_tenants WHERE tenant_id = 'O1'";
+    let mut shared = tenancy.shared().unwrap();
+    let lost = shared.unrouted("test", |raw| raw.connection().batch_execute(sql));
+    lost.unwrap();
+    drop(shared);
+    let other = builder(&fleet.root).freshness(hour).open().unwrap();
+    let back = unread(&other, "O1", || {
+        other.reclaim_orphan(uuid, new("O1")).unwrap().id()
+    });
+    assert_eq!(back, id("O1"));
 }
 
 /// A tenant that could not be looked up counted as one that nobody knows: a name that was mistyped, and nothing to look into.

@@ -11,8 +11,9 @@ use diesel_tenants::{
 };
 
 use crate::actors::{say, told};
-use crate::app::{Fleet, admit, builder, delete_at_once, fleet};
+use crate::app::{builder, delete_at_once};
 use crate::crashes::{self, Operation};
+use crate::purge::{one_due, usable};
 use crate::world;
 
 fn id() -> TenantId {
@@ -90,13 +91,6 @@ fn patients(backup: &BackupRecord) -> Vec<String> {
     names.load(&mut conn).unwrap()
 }
 
-fn usable(tenancy: &Tenancy) {
-    tenancy.unarchive(&id()).unwrap();
-    tenancy.resume(&id()).unwrap();
-    let mut ctx = tenancy.tenant(&id()).unwrap();
-    ctx.transaction(|ctx| admit(ctx, "writable")).unwrap();
-}
-
 const PURGE: Operation = Operation {
     part: "final backup: purge",
     before: due,
@@ -146,17 +140,9 @@ fn killed_and_failing_at_any_system_call() {
     assert!(failures >= 4, "{failures}: the sweep did not get far");
 }
 
-fn one_due() -> Fleet {
-    let fleet = fleet();
-    let tenant = fleet.create("TH001");
-    admit(&mut tenant.enter().unwrap(), "of the deleted one").unwrap();
-    delete_at_once(&fleet.tenancy, &id());
-    fleet
-}
-
 #[test]
 fn the_certificate_names_it_and_retention_ends_it() {
-    let fleet = one_due();
+    let (fleet, _tenant) = one_due();
     let tenancy = &fleet.tenancy;
     let elsewhere = fleet.root.with_file_name("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
@@ -189,7 +175,7 @@ fn the_certificate_names_it_and_retention_ends_it() {
     assert_eq!(end(Some(Duration::from_secs(3600))), 0);
     assert_eq!(end(Some(Duration::ZERO)), 1);
     // Nobody asked for one.
-    let fleet = one_due();
+    let (fleet, _tenant) = one_due();
     let take = |reason| {
         let options = BackupOptions::new().reason(reason);
         fleet.tenancy.backup(&id(), &options).unwrap()
@@ -214,14 +200,9 @@ fn the_certificate_names_it_and_retention_ends_it() {
 #[test]
 fn where_it_cannot_be_taken_nothing_is_removed() {
     // Its database is damaged.
-    let fleet = one_due();
+    let (fleet, _tenant) = one_due();
     let file = fleet.tenancy.database_file(&id()).unwrap().path;
-    let Fleet {
-        tenancy,
-        root,
-        _dir,
-    } = fleet;
-    drop(tenancy);
+    let (root, _dir) = fleet.close();
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     let tenancy = builder(&root).open().unwrap();
@@ -239,7 +220,7 @@ fn where_it_cannot_be_taken_nothing_is_removed() {
     let Some(unshare) = crashes::with_mounts() else {
         return;
     };
-    let fleet = one_due();
+    let (fleet, _tenant) = one_due();
     let part = "final backup: purge to a full disk";
     let command = crate::actors::command_under(unshare(), part, &fleet.root);
     let mut actor = crate::actors::Actor::from(command);
@@ -307,7 +288,7 @@ fn an_earlier_build_that_finishes_every_purge_does_not_finish_one_that_was_only_
 #[cfg(feature = "failpoints")]
 #[test]
 fn nothing_is_written_after_it_and_a_hold_in_between_counts() {
-    let fleet = one_due();
+    let (fleet, _tenant) = one_due();
     let file = fleet.tenancy.database_file(&id()).unwrap().path;
     let mut stale = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     let mut write = || stale.batch_execute("INSERT INTO patients (name, ward) VALUES ('x', 'A')");

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -27,7 +27,10 @@ mod killed;
 mod known_bad;
 mod many;
 mod refused;
+mod report;
 mod stopped;
+mod timeouts;
+mod waves;
 
 const WARDS: &str = "20260101000000";
 const ARCHIVE: &str = "20260102000000";
@@ -105,6 +108,22 @@ fn watched(options: MigrateFleet) -> (MigrateFleet, Arc<Mutex<Vec<String>>>) {
     (options, touched)
 }
 
+/// Options that hold this tenant once it is taken, which the receiver hears of, until the sender says to go on.
+fn held(options: MigrateFleet, at: &str) -> (MigrateFleet, Receiver<()>, Sender<()>) {
+    let (reached, is_reached) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let (at, hold) = (id(at), Mutex::new((reached, may_go_on)));
+    let options = options.before_each(move |tenant| {
+        if tenant.id == at {
+            let (reached, may_go_on) = &*hold.lock();
+            reached.send(()).unwrap();
+            may_go_on.recv().unwrap();
+        }
+        Ok(())
+    });
+    (options, is_reached, go_on)
+}
+
 /// Runs `f` while the tenants' databases are not there: who opens one fails.
 fn without_databases<T>(root: &Path, f: impl FnOnce() -> T) -> T {
     let (tenants, away) = (root.join("tenants"), root.join("away"));
@@ -125,6 +144,17 @@ fn assert_migrated(tenancy: &Tenancy) {
         assert_eq!(tenant.action, PlannedAction::UpToDate, "{tenant:?}");
         assert_eq!(tenant.version.as_deref(), Some(ARCHIVE), "{tenant:?}");
     }
+}
+
+fn open_operations(tenancy: &Tenancy) -> i64 {
+    use diesel::sql_types::BigInt;
+    let mut shared = tenancy.shared().unwrap();
+    shared
+        .unrouted("test", |raw| {
+            let open = "(SELECT count(*) FROM __tenants_operations WHERE finished_at IS NULL)";
+            diesel::select(diesel::dsl::sql::<BigInt>(open)).get_result(raw)
+        })
+        .unwrap()
 }
 
 #[test]
@@ -242,201 +272,6 @@ fn a_ledger_nobody_has_read_is_read_once_and_the_database_is_right() {
 }
 
 #[test]
-fn a_failing_tenant_is_named_with_the_databases_words_and_the_rest_goes_on() {
-    let fleet = old_fleet(&["A1", "B1", "C1", "D1", "E1"]);
-    let set = MigrationSet::new([
-        wards(),
-        archive(),
-        MigrationScript::new(
-            "20260103000000",
-            "one_name",
-            "CREATE UNIQUE INDEX patients_name ON patients (name); ALTER TABLE visits RENAME COLUMN reason TO why;",
-        ),
-    ]);
-    poison(&fleet, "B1");
-    for _ in 0..2 {
-        admit(&mut fleet.tenancy.tenant(&id("C1")).unwrap(), "secret").unwrap();
-    }
-    meddle(
-        &fleet,
-        "D1",
-        "ALTER TABLE visits RENAME COLUMN reason TO other",
-    );
-    let new = with_migrations(&fleet, set);
-    let report = migrate(&new, &all_at_once());
-    assert_eq!(report.outcome, RunOutcome::Failed);
-    assert!(!report.is_success());
-    assert_eq!((report.totals.done, report.totals.failed), (2, 3));
-    let said: Vec<_> = report
-        .failures()
-        .map(|it| {
-            let error = it.error.as_ref().unwrap();
-            assert_eq!(error.kind, FailureKind::MigrationFailed);
-            assert!(
-                matches!(
-                    **error.error.as_ref().unwrap(),
-                    TenantError::Migrate(LifecycleError::Migrate { .. })
-                ),
-                "{error:?}"
-            );
-            (
-                it.id.to_string(),
-                it.applied.join(","),
-                error.message.clone(),
-            )
-        })
-        .collect();
-    let expected = [
-        (
-            "B1",
-            "",
-            "tenant `B1` could not be migrated: migration `20260102000000` (archive) failed and was rolled back: \
-             table archive already exists",
-        ),
-        (
-            "C1",
-            ARCHIVE,
-            "tenant `C1` could not be migrated: migration `20260103000000` (one_name) failed and was rolled back: \
-             UNIQUE constraint failed: patients.name",
-        ),
-        (
-            "D1",
-            ARCHIVE,
-            "tenant `D1` could not be migrated: migration `20260103000000` (one_name) failed and was rolled back: \
-             no such column: \"reason\"",
-        ),
-    ];
-    let expected = expected.map(|(id, applied, text)| (id.into(), applied.into(), text.to_owned()));
-    assert_eq!(said, expected);
-
-    // The catalogue keeps it, for other processes too.
-    let run = report.run.unwrap();
-    let kept = new_program(&fleet).fleet_run(run).unwrap();
-    assert_eq!(states(&kept), states(&report));
-    let messages = |report: &FleetReport| -> Vec<_> {
-        report
-            .failures()
-            .map(|it| it.error.as_ref().map(|e| (e.kind, e.message.clone())))
-            .collect()
-    };
-    assert_eq!(messages(&kept), messages(&report));
-    let text = serde_json::to_string(&kept).unwrap();
-    assert!(!text.contains("secret"), "{text}");
-    world::check_with(&fleet.root, |b| {
-        b.tenant_migrations(MigrationSet::new([wards(), archive()]))
-    });
-}
-
-#[test]
-fn waves_go_one_after_the_other_and_begin_with_whom_they_should() {
-    let ids = numbered(9);
-    let fleet = old_fleet(&ids.iter().map(String::as_str).collect::<Vec<_>>());
-    let new = new_program(&fleet);
-    let events = Arc::new(Mutex::new(Vec::new()));
-    let begun = Arc::clone(&events);
-    let options = MigrateFleet::default()
-        .workers(4)
-        .first([id("T0007"), id("T0003")])
-        .waves([Wave::Count(2), Wave::Percent(34), Wave::Rest])
-        .before_each(move |tenant| {
-            begun.lock().push(tenant.id.to_string());
-            Ok(())
-        });
-    let mut finished = Vec::new();
-    let report = new
-        .migrate_fleet(&options, |progress| {
-            let tenant = progress.last.as_ref().expect("nobody else is at work");
-            finished.push((progress.wave, tenant.id.to_string()));
-        })
-        .unwrap();
-    assert!(report.is_success());
-    assert_eq!(report.waves, 3);
-    assert!(finished.is_sorted_by_key(|(wave, _)| *wave), "{finished:?}");
-    let order = events.lock().clone();
-    let mut first = order[..2].to_vec();
-    first.sort();
-    assert_eq!(first, ["T0003", "T0007"]);
-    let mut second = order[2..6].to_vec();
-    second.sort();
-    assert_eq!(second, ["T0000", "T0001", "T0002", "T0004"]);
-    let waves: Vec<_> = report.tenants.iter().map(|it| it.wave.unwrap()).collect();
-    assert_eq!(waves, [1, 1, 2, 2, 2, 2, 3, 3, 3]);
-}
-
-#[test]
-fn a_failing_canary_stops_the_run_and_the_rest_stays_as_it_was() {
-    let fleet = old_fleet(&["A1", "B1", "C1", "D1"]);
-    poison(&fleet, "A1");
-    let new = new_program(&fleet);
-    let (options, touched) = watched(MigrateFleet::default().stop_after(StopRule::Never));
-    let report = migrate(&new, &options);
-    assert_eq!(report.outcome, RunOutcome::Stopped);
-    assert!(!report.is_success());
-    assert_eq!(*touched.lock(), ["A1"]);
-    assert_eq!((report.totals.failed, report.totals.left), (1, 3));
-    assert_eq!(count(&report, TenantState::Pending), 3);
-    for other in ["B1", "C1", "D1"] {
-        assert!(
-            fleet.tenancy.tenant(&id(other)).is_ok(),
-            "{other} was touched"
-        );
-    }
-    assert_eq!(new.fleet_runs().unwrap()[0].outcome, RunOutcome::Stopped);
-
-    // Told otherwise, it goes on.
-    let (options, touched) = watched(all_at_once().waves([Wave::Count(1)]).canaries_may_fail());
-    let report = migrate(&new, &options);
-    assert_eq!(report.outcome, RunOutcome::Failed);
-    assert_eq!((touched.lock().len(), report.totals.done), (4, 3));
-
-    // Once mended, only what is left is touched.
-    meddle(&fleet, "A1", "DROP TABLE archive");
-    let (options, touched) = watched(MigrateFleet::default());
-    assert!(migrate(&new, &options).is_success());
-    assert_eq!(*touched.lock(), ["A1"]);
-    let outcomes: Vec<_> = new
-        .fleet_runs()
-        .unwrap()
-        .iter()
-        .map(|it| it.outcome)
-        .collect();
-    use RunOutcome::*;
-    assert_eq!(outcomes, [Done, Failed, Stopped]);
-    world::check(&fleet.root);
-}
-
-#[test]
-fn the_stop_rule_ends_a_run_at_the_failure_too_many() {
-    let ids = numbered(10);
-    let fleet = old_fleet(&ids.iter().map(String::as_str).collect::<Vec<_>>());
-    for failing in ["T0002", "T0004", "T0006"] {
-        poison(&fleet, failing);
-    }
-    let new = new_program(&fleet);
-    // Named as the first, or those that have failed would come last from then on, and end nothing.
-    let all = || ids.iter().map(|it| id(it));
-    let one_by_one = || all_at_once().workers(1).first(all());
-    for (rule, stops_after) in [
-        (StopRule::Failures(0), 3),
-        (StopRule::Failures(1), 3),
-        (StopRule::Percent(30), 4),
-        (StopRule::Never, 6),
-    ] {
-        let (options, touched) = watched(one_by_one().stop_after(rule));
-        let report = migrate(&new, &options);
-        let stopped = report.outcome == RunOutcome::Stopped;
-        assert_eq!(stopped, rule != StopRule::Never, "{rule:?} {report:?}");
-        // Those that were migrated are no part of the next run; those that failed come again.
-        let touched = touched.lock();
-        assert_eq!(touched.len(), stops_after, "{rule:?} {touched:?}");
-        if stopped {
-            let left = report.totals.left as usize;
-            assert_eq!(count(&report, TenantState::Pending), left, "{rule:?}");
-        }
-    }
-}
-
-#[test]
 fn only_those_that_were_asked_for() {
     let fleet = old_fleet(&["A1", "B1", "C1", "D1"]);
     let new = new_program(&fleet);
@@ -533,16 +368,7 @@ fn what_has_to_be_done_before_is_done_or_the_tenant_stays_as_it_was() {
 fn one_run_at_a_time_and_whoever_wants_the_same_joins() {
     let fleet = old_fleet(&["A1", "B1", "C1"]);
     let new = new_program(&fleet);
-    let (reached, is_reached) = mpsc::channel();
-    let (go_on, may_go_on) = mpsc::channel::<()>();
-    let hold = Mutex::new(Some((reached, may_go_on)));
-    let options = all_at_once().workers(1).before_each(move |_| {
-        if let Some((reached, may_go_on)) = hold.lock().take() {
-            reached.send(()).unwrap();
-            may_go_on.recv().unwrap();
-        }
-        Ok(())
-    });
+    let (options, is_reached, go_on) = held(all_at_once().workers(1), "A1");
     std::thread::scope(|threads| {
         let first = threads.spawn(|| migrate(&new, &options));
         is_reached.recv().unwrap();
@@ -590,193 +416,6 @@ fn one_run_at_a_time_and_whoever_wants_the_same_joins() {
         assert_eq!(*touched.lock(), ["B1", "C1", "D1"]);
     });
     assert_migrated(&new);
-}
-
-#[test]
-fn a_tenant_that_is_locked_is_waited_for_no_longer_than_it_may_take() {
-    let fleet = old_fleet(&["A1", "B1"]);
-    let new = new_program(&fleet);
-    let mut ctx = fleet.tenancy.tenant(&id("A1")).unwrap();
-    ctx.transaction(|ctx| {
-        admit(ctx, "in the middle")?;
-        let started = Instant::now();
-        let report = migrate(
-            &new,
-            &all_at_once().tenant_timeout(Duration::from_millis(150)),
-        );
-        assert!(
-            started.elapsed() < Duration::from_secs(4),
-            "{:?}",
-            started.elapsed()
-        );
-        let failed = report.tenant(&id("A1")).unwrap();
-        let error = failed.error.as_ref().unwrap();
-        assert_eq!(error.kind, FailureKind::Locked, "{error:?}");
-        assert!(failed.duration.unwrap() >= Duration::from_millis(100));
-        assert_eq!(report.totals.done, 1);
-        QueryResult::Ok(())
-    })
-    .unwrap();
-    // Longer than the other one's transaction lasts: it waits and goes on.
-    let (begun, has_begun) = mpsc::channel();
-    std::thread::scope(|threads| {
-        let holder = threads.spawn(|| {
-            ctx.transaction(|ctx| {
-                begun.send(()).unwrap();
-                // Until the run has met the lock: it is in the catalogue's journal by then.
-                let waiting = || open_operations(&new) > 0;
-                while !waiting() {
-                    std::thread::yield_now();
-                }
-                admit(ctx, "and more")
-            })
-            .unwrap();
-        });
-        has_begun.recv().unwrap();
-        assert!(migrate(&new, &all_at_once()).is_success());
-        holder.join().unwrap();
-    });
-    assert_eq!(
-        names(&mut new.tenant(&id("A1")).unwrap()),
-        ["in the middle", "and more"]
-    );
-}
-
-fn open_operations(tenancy: &Tenancy) -> i64 {
-    use diesel::sql_types::BigInt;
-    let mut shared = tenancy.shared().unwrap();
-    shared
-        .unrouted("test", |raw| {
-            let open = "(SELECT count(*) FROM __tenants_operations WHERE finished_at IS NULL)";
-            diesel::select(diesel::dsl::sql::<BigInt>(open)).get_result(raw)
-        })
-        .unwrap()
-}
-
-/// What no timeout can interrupt is finished, and said.
-#[test]
-fn a_script_that_runs_too_long_is_finished_and_nothing_is_begun_after_it() {
-    let fleet = old_fleet(&["A1"]);
-    meddle(
-        &fleet,
-        "A1",
-        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 200)
-         INSERT INTO patients (name, ward) SELECT x, 'A' FROM n",
-    );
-    let set = MigrationSet::new([
-        wards(),
-        MigrationScript::new(
-            ARCHIVE,
-            "slow",
-            "CREATE TABLE slow AS SELECT sum(length(hex(a.name || b.name || c.name))) AS n FROM patients a, patients b, patients c;",
-        ),
-        MigrationScript::new("20260103000000", "next", "CREATE TABLE next (id INTEGER);"),
-    ]);
-    let new = with_migrations(&fleet, set);
-    let options = all_at_once().tenant_timeout(Duration::from_millis(500));
-    let report = migrate(&new, &options);
-    let [tenant] = &report.tenants[..] else {
-        panic!("{report:?}")
-    };
-    assert!(tenant.overran);
-    assert_eq!(tenant.applied, [ARCHIVE]);
-    let error = tenant.error.as_ref().unwrap();
-    assert_eq!(error.kind, FailureKind::OutOfTime);
-    assert!(
-        error
-            .message
-            .contains("before migration `20260103000000` was begun"),
-        "{error:?}"
-    );
-    let report = migrate(&new, &all_at_once());
-    assert_eq!(report.tenants[0].applied, ["20260103000000"]);
-    assert!(report.is_success() && !report.tenants[0].overran);
-}
-
-#[test]
-fn the_plan_says_what_would_be_applied_where_and_changes_nothing() {
-    let fleet = old_fleet(&["A1", "B1", "C1"]);
-    fleet.tenancy.suspend(&id("C1")).unwrap();
-    let new = new_program(&fleet);
-    new.migrate_tenant(&id("A1")).unwrap();
-    for deep in [false, true] {
-        let options = match deep {
-            false => MigrateFleet::default(),
-            true => MigrateFleet::default().deep(),
-        };
-        let plan = match deep {
-            false => without_databases(&fleet.root, || new.plan_fleet(&options).unwrap()),
-            true => new.plan_fleet(&options).unwrap(),
-        };
-        let json = serde_json::to_value(&plan).unwrap();
-        assert_eq!(
-            json["tenants"],
-            serde_json::json!([
-                { "id": "B1", "status": "active", "version": WARDS, "action": "migrate",
-                  "pending": [{ "version": ARCHIVE, "name": "archive" }] },
-                { "id": "C1", "status": "suspended", "version": WARDS, "action": "migrate",
-                  "pending": [{ "version": ARCHIVE, "name": "archive" }] },
-                { "id": "A1", "status": "active", "version": ARCHIVE, "action": "up_to_date" },
-            ])
-        );
-        assert_eq!(json["waves"], serde_json::json!([1, 1]));
-        assert_eq!(plan.target_version.as_deref(), Some(ARCHIVE));
-        assert_eq!(json["target_digest"].as_str().unwrap().len(), 64);
-    }
-    assert!(new.fleet_runs().unwrap().is_empty());
-    assert!(fleet.tenancy.tenant(&id("B1")).is_ok(), "it was migrated");
-}
-
-/// What programs read.
-#[test]
-fn the_report_as_json() {
-    let fleet = old_fleet(&["A1", "B1", "C1"]);
-    poison(&fleet, "B1");
-    let new = new_program(&fleet);
-    new.migrate_tenant(&id("C1")).unwrap();
-    let report = migrate(&new, &all_at_once().workers(1));
-    let mut json = serde_json::to_value(&report).unwrap();
-    let number = |value: &mut serde_json::Value| {
-        assert!(value.take().as_u64().is_some());
-    };
-    number(&mut json["started_at"]);
-    number(&mut json["finished_at"]);
-    number(&mut json["tenants"][0]["duration_ms"]);
-    number(&mut json["tenants"][1]["duration_ms"]);
-    let run: uuid::Uuid = json["run"].take().as_str().unwrap().parse().unwrap();
-    let digest = json["target_digest"].take();
-    let same = |wave: serde_json::Value, id: &str, state: &str| {
-        serde_json::json!({
-            "id": id, "state": state, "wave": wave, "from": ARCHIVE, "to": ARCHIVE, "applied": [],
-            "duration_ms": null, "overran": false, "drifted": false, "backup": null, "attempts": 0, "skipped_because": null, "error": null,
-        })
-    };
-    let expected = serde_json::json!({
-        "run": null, "outcome": "failed", "target_version": ARCHIVE, "target_digest": null,
-        "resumed": false, "joined": false, "started_at": null, "finished_at": null, "waves": 1,
-        "totals": { "up_to_date": 1, "done": 1, "failed": 1, "skipped": 0, "left": 0 },
-        "tenants": [
-            { "id": "A1", "state": "done", "wave": 1, "from": WARDS, "to": ARCHIVE, "applied": [ARCHIVE],
-              "duration_ms": null, "overran": false, "drifted": false, "backup": null, "attempts": 1, "skipped_because": null, "error": null },
-            { "id": "B1", "state": "failed", "wave": 1, "from": WARDS, "to": WARDS, "applied": [],
-              "duration_ms": null, "overran": false, "drifted": false, "backup": null, "attempts": 1, "skipped_because": null,
-              "error": { "kind": "migration_failed",
-                         "message": "tenant `B1` could not be migrated: migration `20260102000000` (archive) failed and \
-                                     was rolled back: table archive already exists" } },
-            same(serde_json::Value::Null, "C1", "up_to_date"),
-        ],
-    });
-    assert_eq!(json, expected);
-
-    let listed = serde_json::to_value(new.fleet_runs().unwrap()).unwrap();
-    assert_eq!(listed[0]["id"].as_str().unwrap(), run.to_string());
-    assert_eq!(listed[0]["target_digest"], digest);
-    assert_eq!(listed[0]["totals"]["failed"], 1);
-    let unknown = new.fleet_run(uuid::Uuid::nil()).unwrap_err();
-    assert!(
-        matches!(unknown, FleetError::UnknownRun { .. }),
-        "{unknown:?}"
-    );
 }
 
 /// The parts that other processes play in these tests.

@@ -12,7 +12,7 @@ use diesel_tenants::prelude::*;
 mod shared_rows;
 mod tenant_rows;
 
-fn open(root: &Path) -> Tenancy {
+pub(crate) fn open(root: &Path) -> Tenancy {
     Tenancy::builder(&ROUTES)
         .sqlite(root)
         .init()

@@ -16,7 +16,9 @@ use crate::faults::{break_catalogue, mend_catalogue};
 use crate::world;
 
 mod backups;
+mod dates;
 mod fence;
+mod tombstone;
 
 fn id(id: &str) -> TenantId {
     id.parse().unwrap()
@@ -109,9 +111,8 @@ const PURGE: Operation = Operation {
         }
         [tenant] => {
             assert_eq!(tenant.status, Status::Archived);
-            tenancy.unarchive(&tenant.id).unwrap();
-            tenancy.resume(&tenant.id).unwrap();
-            assert_eq!(world::rows(tenancy), ["one", "two", "three"]);
+            usable(tenancy);
+            assert_eq!(world::rows(tenancy), ["one", "two", "three", "writable"]);
             false
         }
         more => panic!("{more:?}"),
@@ -143,8 +144,16 @@ fn the_power_may_fail_at_any_moment() {
     }
 }
 
+/// That TH001, of which a purge was not begun or was undone, is used again.
+pub(crate) fn usable(tenancy: &Tenancy) {
+    tenancy.unarchive(&id("TH001")).unwrap();
+    tenancy.resume(&id("TH001")).unwrap();
+    let mut ctx = tenancy.tenant(&id("TH001")).unwrap();
+    ctx.transaction(|ctx| admit(ctx, "writable")).unwrap();
+}
+
 /// A fleet with a tenant that is due; it has a row.
-fn one_due() -> (Fleet, TenantHandle) {
+pub(crate) fn one_due() -> (Fleet, TenantHandle) {
     let fleet = fleet();
     let tenant = fleet.create("TH001");
     admit(&mut tenant.enter().unwrap(), "of the deleted one").unwrap();
@@ -295,335 +304,6 @@ fn files_with(directory: &Path, needle: &[u8]) -> Vec<PathBuf> {
         }
     }
     found
-}
-
-#[test]
-fn a_pinned_backup_stands_in_the_way_of_a_purge_that_removes_it() {
-    let (fleet, _tenant) = one_due();
-    let backup = |options| fleet.tenancy.backup(&id("TH001"), &options).unwrap();
-    backup(BackupOptions::new());
-    let pinned = backup(BackupOptions::new().pinned(true));
-    let remove = PurgeOptions::default().backups(BackupsOnPurge::Remove);
-    let purge = || fleet.tenancy.purge_with(&id("TH001"), "TH001", &remove);
-    let refused = purge().unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "1 backup of tenant `TH001` is pinned; unpin it, or purge with `BackupsOnPurge::Keep`"
-    );
-    assert_eq!(fleet.tenancy.tenants().unwrap()[0].status, Status::Archived);
-    fleet.tenancy.pin_backup(pinned.id, false).unwrap();
-    assert_eq!(purge().unwrap().backups_removed, 2);
-    let left = fleet.tenancy.backups(&BackupFilter::all()).unwrap();
-    assert!(left.is_empty(), "{left:?}");
-    world::check(&fleet.root);
-}
-
-#[test]
-fn a_legal_hold_keeps_the_backups_too() {
-    let (fleet, _tenant) = one_due();
-    let options = BackupOptions::new();
-    let backup = fleet.tenancy.backup(&id("TH001"), &options).unwrap();
-    fleet.tenancy.hold(&id("TH001"), "court order").unwrap();
-    let held = fleet.tenancy.remove_backup(backup.id).unwrap_err();
-    assert!(held.to_string().contains("under a legal hold"), "{held}");
-    let left = fleet.tenancy.backups(&BackupFilter::all()).unwrap();
-    assert_eq!(left.len(), 1);
-    fleet.tenancy.release_hold(&id("TH001")).unwrap();
-    fleet.tenancy.remove_backup(backup.id).unwrap();
-}
-
-/// A backup that was begun before the purge and is finished after it would keep what is being removed.
-#[cfg(feature = "failpoints")]
-#[test]
-fn a_backup_that_is_being_made_does_not_outlive_the_purge() {
-    for backups in [BackupsOnPurge::Remove, BackupsOnPurge::Keep] {
-        let (fleet, _tenant) = one_due();
-        let gate = fleet.root.with_file_name("gate");
-        let mut backup = crate::actors::command("backup", &fleet.root);
-        let plan = format!("backup.described=pause:{}", gate.display());
-        backup.env("DIESEL_TENANTS_FAILPOINT", plan);
-        backup.stderr(std::process::Stdio::null());
-        let mut backup = Actor::from(backup);
-        while !gate.with_extension("reached").exists() {
-            std::thread::yield_now();
-        }
-        let options = PurgeOptions::default().backups(backups);
-        fleet
-            .tenancy
-            .purge_with(&id("TH001"), "TH001", &options)
-            .unwrap();
-        std::fs::write(&gate, "").unwrap();
-        let said = backup.hear();
-        backup.wait();
-        let kept = usize::from(backups == BackupsOnPurge::Keep);
-        assert_eq!(said.is_some(), kept == 1, "{said:?}");
-        let tenancy = world::check(&fleet.root);
-        assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), kept);
-    }
-}
-
-/// The catalogue of before, which knows nothing of the purge, and the files of before with it.
-#[test]
-fn an_old_catalogue_does_not_bring_a_purged_tenant_back() {
-    for with_files in [false, true] {
-        let (fleet, tenant) = one_due();
-        fleet.tenancy.undelete(&id("TH001")).unwrap();
-        fleet.tenancy.unarchive(&id("TH001")).unwrap();
-        fleet.tenancy.resume(&id("TH001")).unwrap();
-        let (uuid, file) = (tenant.record().unwrap().uuid, fleet.file(&tenant, 1));
-        drop(tenant);
-        let Fleet {
-            tenancy,
-            root,
-            _dir,
-        } = fleet;
-        drop(tenancy);
-        let old = root.with_file_name("old");
-        copy(&root, &old);
-        let tenancy = builder(&root).open().unwrap();
-        delete_at_once(&tenancy, &id("TH001"));
-        tenancy.purge(&id("TH001"), "TH001").unwrap();
-        drop(tenancy);
-
-        std::fs::copy(old.join("shared.sqlite3"), root.join("shared.sqlite3")).unwrap();
-        if with_files {
-            copy(
-                &old.join(file.parent().unwrap().strip_prefix(&root).unwrap()),
-                &root.join("tenants"),
-            );
-        }
-        let tenancy = builder(&root).open().unwrap();
-        let [buried] = tenancy.buried() else {
-            panic!("{:?}", tenancy.buried());
-        };
-        assert_eq!((buried.uuid, buried.status), (uuid, Status::Active));
-        assert!(tenancy.tenants().unwrap().is_empty());
-        let gone = tenancy.tenant(&id("TH001")).unwrap_err();
-        assert!(matches!(gone, OpenError::UnknownTenant { .. }), "{gone:?}");
-        // Whoever takes the id again gets nothing of it.
-        let new = NewTenant::named("again").reuse_retired_id();
-        let again = tenancy.create(&id("TH001"), new).unwrap();
-        assert!(names(&mut again.enter().unwrap()).is_empty());
-        let undead = tenancy.undead().unwrap();
-        assert_eq!(undead.len(), usize::from(with_files));
-        if with_files {
-            assert_eq!((undead[0].uuid, undead[0].id), (uuid, id("TH001")));
-            assert!(undead[0].bytes > 4096);
-            let wrong = tenancy.purge_undead(&uuid, "th001").unwrap_err();
-            assert!(matches!(wrong, PurgeError::NotConfirmed { .. }));
-            let certificate = tenancy.purge_undead(&uuid, "TH001").unwrap();
-            assert_eq!(certificate.generations.len(), 2, "those of both purges");
-            assert!(!file.exists());
-        }
-        let none = tenancy.purge_undead(&uuid, "TH001").unwrap_err();
-        assert!(matches!(none, PurgeError::NothingLeft { .. }), "{none:?}");
-        drop((again, tenancy));
-        // It is reported once: the catalogue has been set right.
-        assert_eq!(world::check(&root).tenants().unwrap().len(), 1);
-    }
-}
-
-/// A process that had the library open all the while, and a catalogue edited under it.
-#[test]
-fn a_purged_database_is_not_connected_to_whatever_the_catalogue_says() {
-    let (fleet, tenant) = one_due();
-    let aside = fleet.root.with_file_name("aside");
-    let directory = fleet.file(&tenant, 1).parent().unwrap().to_owned();
-    copy(&directory, &aside);
-    fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
-    copy(&aside, &directory);
-    shared_sql(
-        &fleet.tenancy,
-        "UPDATE __tenants_tenants SET status = 'active', change_seq = 1000;
-         UPDATE __tenants_catalog SET change_seq = 1000",
-    );
-    fleet.tenancy.tenants().unwrap();
-    let refused = tenant.enter().unwrap_err();
-    assert!(
-        matches!(refused, OpenError::Connect(ConnectError::Purged { .. })),
-        "{refused:?}"
-    );
-    // Nor is a new generation put in its place.
-    let refused = fleet.tenancy.recreate(&id("TH001"), "TH001").unwrap_err();
-    assert!(refused.to_string().contains("was purged"), "{refused}");
-    assert!(!fleet.file(&tenant, 2).exists());
-}
-
-#[test]
-fn a_tombstone_that_cannot_be_read_still_holds() {
-    let (fleet, tenant) = one_due();
-    let uuid = tenant.record().unwrap().uuid;
-    fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
-    std::fs::write(tombstone(&fleet, uuid), "{").unwrap();
-    let unreadable = fleet.tenancy.certificate(&uuid).unwrap_err();
-    assert!(
-        unreadable.to_string().contains("its tombstone"),
-        "{unreadable}"
-    );
-    shared_sql(
-        &fleet.tenancy,
-        "UPDATE __tenants_tenants SET status = 'active'",
-    );
-    let again = fleet.again();
-    assert_eq!(again.buried().len(), 1);
-    assert!(again.tenants().unwrap().is_empty());
-}
-
-/// The clock says that a month has passed since anything was seen to happen.
-#[test]
-fn a_clock_that_jumped_ahead_purges_nothing() {
-    const DAY: u64 = 24 * 60 * 60 * 1000;
-    for (days, purged) in [(6, true), (8, false), (400, false)] {
-        let (fleet, _tenant) = one_due();
-        let jump = format!(
-            "UPDATE __tenants_catalog SET clock_seen = clock_seen - {}",
-            days * DAY
-        );
-        shared_sql(&fleet.tenancy, &jump);
-        // Neither opening the library nor a change in the catalogue makes the time believed.
-        let tenancy = fleet.again();
-        tenancy.hold(&id("TH001"), "x").unwrap();
-        tenancy.release_hold(&id("TH001")).unwrap();
-        let result = tenancy.purge(&id("TH001"), "TH001");
-        if purged {
-            result.unwrap();
-            continue;
-        }
-        let jumped = result.unwrap_err();
-        assert!(matches!(jumped, PurgeError::ClockJump { .. }), "{jumped:?}");
-        assert!(
-            jumped.to_string().contains("i_checked_the_clock"),
-            "{jumped}"
-        );
-        assert_eq!(world::check(&fleet.root).tenants().unwrap().len(), 1);
-        let options = PurgeOptions::default().i_checked_the_clock();
-        tenancy.purge_with(&id("TH001"), "TH001", &options).unwrap();
-        // From here on it is.
-        fleet.create("B1");
-        delete_at_once(&tenancy, &id("B1"));
-        tenancy.purge(&id("B1"), "B1").unwrap();
-    }
-}
-
-#[test]
-fn the_date_holds_whatever_is_checked() {
-    let (fleet, _tenant) = one_due();
-    fleet
-        .tenancy
-        .delete(&id("TH001"), "TH001", Retention::days(1))
-        .unwrap();
-    let options = PurgeOptions::default().i_checked_the_clock();
-    let early = fleet
-        .tenancy
-        .purge_with(&id("TH001"), "TH001", &options)
-        .unwrap_err();
-    assert!(matches!(early, PurgeError::NotYet { .. }), "{early:?}");
-}
-
-/// Somebody sets a later date, after this process has read the earlier one.
-#[test]
-fn the_date_is_read_at_the_commit_point() {
-    let fleet = fleet_with(|b| b.freshness(Duration::from_secs(3600)));
-    fleet.create("TH001");
-    delete_at_once(&fleet.tenancy, &id("TH001"));
-    fleet
-        .again()
-        .delete(&id("TH001"), "TH001", Retention::days(1))
-        .unwrap();
-    let early = fleet.tenancy.purge(&id("TH001"), "TH001").unwrap_err();
-    assert!(matches!(early, PurgeError::NotYet { .. }), "{early:?}");
-}
-
-/// Whatever is decided while a purge waits for open contexts is read once more at its commit point.
-#[cfg(feature = "failpoints")]
-#[test]
-fn what_is_decided_until_the_commit_point_counts() {
-    type Change = fn(&Tenancy);
-    let changes: [(&str, Change); 4] = [
-        ("held", |t| t.hold(&id("TH001"), "court order").unwrap()),
-        ("not yet", |t| {
-            t.delete(&id("TH001"), "TH001", Retention::days(1)).unwrap();
-        }),
-        ("not scheduled", |t| t.undelete(&id("TH001")).unwrap()),
-        ("gone", |t| t.unarchive(&id("TH001")).unwrap()),
-    ];
-    for (expected, change) in changes {
-        let (fleet, tenant) = one_due();
-        let gate = fleet.root.with_file_name("gate");
-        let mut purge = crate::actors::command("purge when told", &fleet.root);
-        let plan = format!("purge.drained=pause:{}", gate.display());
-        purge.env("DIESEL_TENANTS_FAILPOINT", plan);
-        let mut purge = Actor::from(purge);
-        assert_eq!(purge.hear().unwrap(), "ready");
-        purge.tell("TH001");
-        while !gate.with_extension("reached").exists() {
-            std::thread::yield_now();
-        }
-        change(&fleet.tenancy);
-        std::fs::write(&gate, "").unwrap();
-        assert_eq!(purge.hear().unwrap(), expected);
-        assert!(fleet.file(&tenant, 1).exists());
-    }
-}
-
-/// Between the removal of the files and the end of the purge an old catalogue may come back, too.
-#[cfg(feature = "failpoints")]
-#[test]
-fn the_tombstone_stands_before_the_first_file_goes() {
-    let (fleet, tenant) = one_due();
-    let (file, uuid) = (fleet.file(&tenant, 1), tenant.record().unwrap().uuid);
-    let tombstone = tombstone(&fleet, uuid);
-    drop((fleet.tenancy, tenant));
-    let start = fleet.root.with_file_name("start");
-    copy(&fleet.root, &start);
-    for (point, stands, removed) in [
-        ("purge.fenced", false, false),
-        ("purge.tombstone", true, false),
-        ("purge.removed", true, true),
-    ] {
-        std::fs::remove_dir_all(&fleet.root).unwrap();
-        copy(&start, &fleet.root);
-        let mut purge = crate::actors::command("purge", &fleet.root);
-        purge.env("DIESEL_TENANTS_FAILPOINT", format!("{point}=kill"));
-        assert!(crashes::run(purge), "{point} was not reached");
-        let found = (tombstone.exists(), !file.exists());
-        assert_eq!(found, (stands, removed), "{point}");
-        world::check(&fleet.root);
-    }
-}
-
-/// A power failure keeps what was synced and loses what was not, whatever came first.
-#[test]
-fn the_tombstone_is_on_the_disk_before_the_first_file_goes() {
-    if !crashes::strace_works() {
-        return;
-    }
-    let (fleet, _tenant) = one_due();
-    let log = fleet.root.with_file_name("log");
-    let mut strace = std::process::Command::new("strace");
-    strace.args(["-f", "-qq", "-y", "-o"]).arg(&log);
-    strace.args([
-        "-e",
-        "trace=fsync,fdatasync,?rename,?renameat,?renameat2,unlink,unlinkat",
-    ]);
-    assert!(!crashes::run(crate::actors::command_under(
-        strace,
-        "purge",
-        &fleet.root
-    )));
-    let log = std::fs::read_to_string(log).unwrap();
-    let first = |what: &[&str]| {
-        let found = log.lines().position(|l| what.iter().all(|w| l.contains(w)));
-        found.unwrap_or_else(|| panic!("{what:?} not in\n{log}"))
-    };
-    let order = [
-        first(&["sync(", "/tombstones/.new-"]),
-        first(&["rename", "/tombstones/.new-"]),
-        first(&["fsync(", "/tombstones>"]),
-        first(&["unlink", "/g1.sqlite3\""]),
-        first(&["fsync(", "/tenants>"]),
-    ];
-    assert!(order.is_sorted(), "{order:?}\n{log}");
 }
 
 /// Side files that were left where a deleted tenant was: the one who takes its id next sees none of its rows.

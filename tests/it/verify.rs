@@ -10,7 +10,7 @@ mod files;
 pub(crate) mod findings;
 mod fleet;
 mod hospital;
-mod ledger;
+pub(crate) mod ledger;
 mod normal;
 
 /// Migrations that make one of everything.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use diesel_tenants::pool::PoolConfig;
 use diesel_tenants::prelude::*;
 use diesel_tenants::{Builder, Sqlite};
 use diesel_tenants_cli::Tenants;
@@ -56,6 +57,11 @@ fn configure(data: &Path) -> Builder<SqliteConnection, Sqlite> {
         .sqlite(data)
         .shared_migrations(MigrationScript::new("20260101000000", "users", SHARED))
         .tenant_migrations(MigrationScript::new("20260101000000", "patients", TENANT))
+        .pool(
+            PoolConfig::default()
+                .with_max_connections(200)
+                .expect("it is in range"),
+        )
 }
 
 fn count(data: &Path) -> Result<(), Box<dyn std::error::Error>> {

@@ -91,3 +91,68 @@ fn what_is_on_hold_is_not_named_to_be_pruned() {
     fleet.tenancy.release_hold(&id("TH001")).unwrap();
     assert!(would().iter().map(|it| it.id).eq([backups[1].id]));
 }
+
+#[test]
+fn a_pinned_backup_stands_in_the_way_of_a_purge_that_removes_it() {
+    let (fleet, _tenant) = one_due();
+    let backup = |options| fleet.tenancy.backup(&id("TH001"), &options).unwrap();
+    backup(BackupOptions::new());
+    let pinned = backup(BackupOptions::new().pinned(true));
+    let remove = PurgeOptions::default().backups(BackupsOnPurge::Remove);
+    let purge = || fleet.tenancy.purge_with(&id("TH001"), "TH001", &remove);
+    let refused = purge().unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "1 backup of tenant `TH001` is pinned; unpin it, or purge with `BackupsOnPurge::Keep`"
+    );
+    assert_eq!(fleet.tenancy.tenants().unwrap()[0].status, Status::Archived);
+    fleet.tenancy.pin_backup(pinned.id, false).unwrap();
+    assert_eq!(purge().unwrap().backups_removed, 2);
+    let left = fleet.tenancy.backups(&BackupFilter::all()).unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    world::check(&fleet.root);
+}
+
+#[test]
+fn a_legal_hold_keeps_the_backups_too() {
+    let (fleet, _tenant) = one_due();
+    let options = BackupOptions::new();
+    let backup = fleet.tenancy.backup(&id("TH001"), &options).unwrap();
+    fleet.tenancy.hold(&id("TH001"), "court order").unwrap();
+    let held = fleet.tenancy.remove_backup(backup.id).unwrap_err();
+    assert!(held.to_string().contains("under a legal hold"), "{held}");
+    let left = fleet.tenancy.backups(&BackupFilter::all()).unwrap();
+    assert_eq!(left.len(), 1);
+    fleet.tenancy.release_hold(&id("TH001")).unwrap();
+    fleet.tenancy.remove_backup(backup.id).unwrap();
+}
+
+/// A backup that was begun before the purge and is finished after it would keep what is being removed.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_backup_that_is_being_made_does_not_outlive_the_purge() {
+    for backups in [BackupsOnPurge::Remove, BackupsOnPurge::Keep] {
+        let (fleet, _tenant) = one_due();
+        let gate = fleet.root.with_file_name("gate");
+        let mut backup = crate::actors::command("backup", &fleet.root);
+        let plan = format!("backup.described=pause:{}", gate.display());
+        backup.env("DIESEL_TENANTS_FAILPOINT", plan);
+        backup.stderr(std::process::Stdio::null());
+        let mut backup = Actor::from(backup);
+        while !gate.with_extension("reached").exists() {
+            std::thread::yield_now();
+        }
+        let options = PurgeOptions::default().backups(backups);
+        fleet
+            .tenancy
+            .purge_with(&id("TH001"), "TH001", &options)
+            .unwrap();
+        std::fs::write(&gate, "").unwrap();
+        let said = backup.hear();
+        backup.wait();
+        let kept = usize::from(backups == BackupsOnPurge::Keep);
+        assert_eq!(said.is_some(), kept == 1, "{said:?}");
+        let tenancy = world::check(&fleet.root);
+        assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), kept);
+    }
+}

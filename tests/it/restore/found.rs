@@ -26,12 +26,7 @@ fn all_are_found_or_none() {
         tenancy.backup(&id(), &BackupOptions::new()).unwrap();
     }
     drop(tenant);
-    let Fleet {
-        tenancy,
-        root,
-        _dir,
-    } = fleet;
-    drop(tenancy);
+    let (root, _dir) = fleet.close();
     let mut command = crate::actors::command("restore shared", &root);
     command.env("DIESEL_TENANTS_FAILPOINT", "restore-shared.adopted:3=kill");
     assert!(crashes::run(command));
@@ -68,12 +63,7 @@ fn those_in_other_directories_are_found_too() {
     let mut since = [take(&beside), take(&named)];
     since.sort();
     drop(tenant);
-    let Fleet {
-        tenancy,
-        root,
-        _dir,
-    } = fleet;
-    drop(tenancy);
+    let (root, _dir) = fleet.close();
     // Carried away, so that it is not where its catalogue says.
     let carried = dir.path().join("carried");
     fs::rename(&beside, &carried).unwrap();

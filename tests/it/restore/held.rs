@@ -104,8 +104,17 @@ fn a_hold_outlives_a_catalogue_that_does_not_know_its_tenant_or_was_put_back_by_
     let restored = builder(&root).restore_shared(&shared.path).unwrap();
     assert!(restored.held.is_empty());
     let tenancy = builder(&root).open().unwrap();
-    let new = NewTenant::named("x");
-    tenancy.reclaim_orphan(uuid, new).unwrap();
+    let new = || NewTenant::named("x");
+    // The terms are those of any new tenant.
+    let refused = tenancy.reclaim_orphan(uuid, new().quota(0)).unwrap_err();
+    let RestoreError::Create(refused) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        refused.to_string(),
+        "a quota of 0 bytes cannot be kept; give 1 to 9223372036854775807 bytes, or none at all"
+    );
+    tenancy.reclaim_orphan(uuid, new()).unwrap();
     assert_eq!(hold(&tenancy).as_deref(), Some("case 12"));
 }
 

@@ -52,12 +52,7 @@ fn a_set_and_a_file_are_told_from_a_damaged_backup() {
     );
     assert_eq!(world::rows(&fleet.tenancy), [""; 0]);
 
-    let Fleet {
-        tenancy,
-        root,
-        _dir,
-    } = fleet;
-    drop(tenancy);
+    let (root, _dir) = fleet.close();
     let restore = |path: &Path| invalid(builder(&root).restore_shared(path).unwrap_err());
     let error = restore(given);
     let InvalidBackup::Set { members, .. } = &error else {

@@ -1,9 +1,9 @@
 //! The ledger against the migrations and against the schema.
 use diesel_tenants::verify::{Finding, Health, VerifyOptions};
-use diesel_tenants::{MigrationScript, MigrationSet};
+use diesel_tenants::{MigrationScript, MigrationSet, Tenancy};
 
 use super::{everything, fleet, id, lines, run, verify};
-use crate::app::{Fleet, fleet_again};
+use crate::app::{self, Fleet, fleet_again};
 
 fn verified_by(fleet: &Fleet, set: MigrationSet) -> (Health, Vec<Finding>) {
     let tenancy = fleet_again(fleet, set);
@@ -130,4 +130,42 @@ fn the_catalogue_is_compared_with_the_database() {
             "the catalogue says the newest migration is 1, the database says 20260103000000; repair corrects the catalogue"
         ]
     );
+}
+
+fn found(tenancy: &Tenancy) -> String {
+    let found = tenancy.verify(&id(), &VerifyOptions::default()).unwrap();
+    format!("{:?}", found.reasons)
+}
+
+/// Its schema is that of before, its ledger that of afterwards: half of each would be called drift.
+#[cfg(feature = "failpoints")]
+#[test]
+fn who_is_migrated_while_it_is_verified_is_seen_as_it_was_before() {
+    let fleet = app::fleet_with(|builder| builder.tenant_migrations(app::wards()));
+    fleet.create("A1");
+    let newer = fleet.again();
+    let before = found(&newer);
+    assert!(before.contains("Behind"), "{before}");
+    let dir = tempfile::tempdir().unwrap();
+    let go_on = dir.path().join("go-on");
+    let mut command = crate::actors::command("verify A1", &fleet.root);
+    let pause = format!("verify.schema=pause:{}", go_on.display());
+    command.env("DIESEL_TENANTS_FAILPOINT", pause);
+    let mut verifying = crate::actors::Actor::from(command);
+    while !dir.path().join("go-on.reached").exists() {
+        std::thread::yield_now();
+    }
+    newer.migrate_tenant(&id()).unwrap();
+    std::fs::File::create(&go_on).unwrap();
+    assert_eq!(verifying.hear(), Some(before));
+    assert_eq!(found(&newer), "[]");
+}
+
+/// The part that another process plays.
+pub(crate) fn play(part: &str, root: &std::path::Path) -> bool {
+    match part {
+        "verify A1" => crate::actors::say(found(&app::builder(root).open().unwrap())),
+        _ => return false,
+    }
+    true
 }

@@ -3,6 +3,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
+use diesel_tenants::backend::TenantKey;
 use serde::Serialize;
 
 use crate::app::App;
@@ -39,6 +40,8 @@ pub(crate) struct Restored {
     damaged_backups: Vec<String>,
     /// Tenants that were deleted, and whose date was taken back: holds laid since the backup are not in it.
     undated: Vec<String>,
+    /// Tenants that are under a legal hold again, which was laid after the backup was taken.
+    held: Vec<String>,
     /// Databases of tenants the backup does not know: created after it was taken.
     orphans: Vec<Orphan>,
     next: Vec<String>,
@@ -67,6 +70,7 @@ impl RestoreShared {
         let next = std::iter::once(app.command("doctor"))
             .chain(reclaim)
             .collect();
+        let ids = |tenants: &[TenantKey]| tenants.iter().map(|it| it.id.to_string()).collect();
         app.emit(&Restored {
             backup: done.backup.to_string(),
             aside: done.aside.as_deref().map(show::path),
@@ -75,11 +79,7 @@ impl RestoreShared {
                 .iter()
                 .map(|(tenant, ..)| tenant.id.to_string())
                 .collect(),
-            missing: done
-                .missing
-                .iter()
-                .map(|tenant| tenant.id.to_string())
-                .collect(),
+            missing: ids(&done.missing),
             unreadable: done
                 .unreadable
                 .iter()
@@ -90,11 +90,8 @@ impl RestoreShared {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            undated: done
-                .undated
-                .iter()
-                .map(|tenant| tenant.id.to_string())
-                .collect(),
+            undated: ids(&done.undated),
+            held: ids(&done.held),
             orphans: done
                 .orphans
                 .iter()
@@ -130,6 +127,7 @@ impl Document for Restored {
             .with_some("unreadable", list(&self.unreadable))
             .with_some("damaged backups", list(&self.damaged_backups))
             .with_some("no longer deleted", list(&self.undated))
+            .with_some("on hold again", list(&self.held))
             .with_some("not known to it", list(&orphans));
         write!(f, "{fields}")?;
         show::next(f, &self.next)

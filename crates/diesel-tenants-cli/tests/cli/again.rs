@@ -1,29 +1,23 @@
 //! What is printed to be run next does what was asked for, on the same tenants and with the same care.
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use diesel_tenants::{MigrateFleet, NewTenant};
+use diesel_tenants::MigrateFleet;
 
 use crate::program::Place;
 
 /// Three tenants that are behind.
 fn behind() -> Place {
-    behind_with("")
+    let place = Place::new();
+    place.create_behind(&["OLD001", "OLD002", "OLD003"]);
+    place
 }
 
 /// The same, of which the first has been changed by this.
 fn behind_with(sql: &str) -> Place {
     use diesel::connection::SimpleConnection;
 
-    let place = Place::new();
-    let older = place
-        .older_library()
-        .open()
-        .expect("the older program opens it");
-    for id in ["OLD001", "OLD002", "OLD003"] {
-        older
-            .create(&id.parse().expect("an id"), NewTenant::named(id))
-            .expect("it is created");
-    }
+    let place = behind();
+    let older = place.older_library().open().expect("the library opens");
     let first = older.tenant(&"OLD001".parse().expect("an id"));
     let changed = first
         .expect("it opens")

@@ -448,6 +448,7 @@ fn a_shared_database_is_restored_and_newer_tenants_are_taken_back() {
         .to_owned();
     place.create("NEW001");
     place.admit("NEW001");
+    place.run(["hold", "TH001", "--reason", "case 12"]).done();
     let refused = place.run(["restore-shared", &path]);
     assert!(
         refused
@@ -462,6 +463,10 @@ fn a_shared_database_is_restored_and_newer_tenants_are_taken_back() {
     let restored = place.run(["restore-shared", &path, "--yes-i-mean", "shared"]);
     assert!(
         restored.ended(3).contains("not known to it  NEW001"),
+        "{restored:?}"
+    );
+    assert!(
+        restored.stdout.contains("on hold again    TH001"),
         "{restored:?}"
     );
     assert_eq!(place.run(["list", "--ids"]).done(), "TH001\n");
@@ -493,6 +498,7 @@ fn a_shared_database_is_restored_and_newer_tenants_are_taken_back() {
         (document["orphans"][0]["id"].as_str(), code),
         (Some("NEW001"), 3)
     );
+    assert_eq!(document["held"], serde_json::json!(["TH001"]));
     let again = place.run(["reclaim", uuid, "--name", "New Hospital"]);
     assert!(
         stable(again.done())

@@ -1,5 +1,6 @@
 //! What `doctor` says of troubles that come late, or from elsewhere: one line for each.
 use diesel::connection::SimpleConnection;
+use diesel_tenants::Retention;
 
 use crate::program::Place;
 
@@ -16,7 +17,7 @@ const TROUBLES: &str = "
 #[test]
 fn doctor_has_a_line_for_each_trouble() {
     let place = Place::new();
-    for id in ["AHEAD1", "FAILED1", "OLD1"] {
+    for id in ["AHEAD1", "FAILED1", "OLD1", "PURGED1"] {
         place.create(id);
     }
     place.run(["backup", "--all"]).done();
@@ -34,6 +35,20 @@ fn doctor_has_a_line_for_each_trouble() {
         .expect("the SQL runs");
     drop(shared);
     drop(tenancy);
+    // It is put back by hand after one more tenant was purged, of which it knows nothing.
+    let catalogue = place.data().join("shared.sqlite3");
+    let aside = place.path().join("aside");
+    std::fs::copy(&catalogue, &aside).expect("nobody has it open");
+    let tenancy = place.library().open().expect("the library opens");
+    let purged = "PURGED1".parse().expect("an id");
+    tenancy.suspend(&purged).expect("it is active");
+    tenancy.archive(&purged).expect("it is suspended");
+    let deleted = tenancy.delete(&purged, "PURGED1", Retention::NONE);
+    deleted.expect("it is archived");
+    tenancy.purge(&purged, "PURGED1").expect("it is due");
+    drop(tenancy);
+    std::fs::remove_file(&catalogue).expect("nobody has it open");
+    std::fs::copy(&aside, &catalogue).expect("it can be put back");
 
     let (document, code) = place.json(["doctor", "--backup-age", "0d"]);
     let findings = document["findings"].as_array().expect("a list").iter();
@@ -49,6 +64,7 @@ fn doctor_has_a_line_for_each_trouble() {
             ("backup-old", "-"),
             ("backup-old", "AHEAD1"),
             ("backup-old", "OLD1"),
+            ("buried", "PURGED1"),
             ("disk", "-"),
             ("failed", "FAILED1"),
             ("run", "-"),

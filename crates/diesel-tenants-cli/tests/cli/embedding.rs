@@ -70,3 +70,25 @@ fn an_applications_parser_has_the_last_word_on_its_command_line() {
         "{refused:?}"
     );
 }
+
+/// The application's budget of connections is its own, and the shell's limit is another one.
+#[test]
+fn doctor_says_where_the_connections_are_more_than_the_descriptors() {
+    let place = Place::empty();
+    run(&place, &["tenants", "--data", "data", "init"]).done();
+    run(&place, &["tenants", "--data", "data", "backup", "--shared"]).done();
+    let limited = |limit: &str| {
+        let script = format!("ulimit -n {limit}; exec \"$0\" tenants --data data doctor --json");
+        let mut shell = Command::new("bash");
+        shell.current_dir(place.path()).args(["-c", &script]);
+        Ran::of(shell.arg(clinic())).document()["findings"].clone()
+    };
+    assert_eq!(limited("700"), serde_json::json!([]));
+    let found = limited("90");
+    assert_eq!(found[0]["kind"], "descriptors", "{found}");
+    let message = found[0]["message"].as_str().expect("a message");
+    assert!(
+        message.contains("up to 200 connections") && message.ends_with("is enough for 30"),
+        "{found}"
+    );
+}

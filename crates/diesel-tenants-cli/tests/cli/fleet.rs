@@ -1,6 +1,6 @@
 //! Commands over all tenants.
 use crate::program::{Place, stable};
-use diesel_tenants::{FanOut, MigrateFleet, NewTenant, ReferenceList};
+use diesel_tenants::{FanOut, MigrateFleet, ReferenceList};
 use std::sync::{Arc, Barrier, Once};
 
 #[test]
@@ -52,13 +52,7 @@ fn migrations_says_who_is_behind() {
         (Some("up-to-date"), 0)
     );
 
-    let older = place
-        .older_library()
-        .open()
-        .expect("the older program opens it");
-    older
-        .create(&"OLD001".parse().expect("an id"), NewTenant::named("Old"))
-        .expect("it is created");
+    place.create_behind(&["OLD001"]);
     let behind = place.run(["migrations"]);
     assert!(
         behind
@@ -85,18 +79,7 @@ fn migrations_says_who_is_behind() {
 #[test]
 fn stats_counts_and_adds_up() {
     let place = Place::new();
-    place
-        .run([
-            "create",
-            "TH001",
-            "--name",
-            "Teaching Hospital",
-            "--plan",
-            "premium",
-        ])
-        .done();
-    place.create("DMC001");
-    place.run(["suspend", "DMC001"]).done();
+    place.create_two();
     let text = stable(place.run(["stats"]).done());
     assert!(
         text.starts_with("2 tenants\n tenants' databases SIZE\n shared database SIZE\n"),
@@ -138,13 +121,7 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
     for id in ["TH001", "TH002"] {
         place.create(id);
     }
-    let older = place
-        .older_library()
-        .open()
-        .expect("the older program opens it");
-    older
-        .create(&"OLD001".parse().expect("an id"), NewTenant::named("Old"))
-        .expect("it is created");
+    place.create_behind(&["OLD001"]);
     place.run(["backup", "--all"]).done();
     let lost = place.run(["path", "TH002"]).done().trim().to_owned();
     std::fs::remove_file(place.path().join(lost)).expect("the database is there");
@@ -200,15 +177,7 @@ fn completions_are_made_for_three_shells() {
 #[test]
 fn migrate_brings_those_that_are_behind_to_the_newest() {
     let place = Place::new();
-    let older = place
-        .older_library()
-        .open()
-        .expect("the older program opens it");
-    for id in ["OLD001", "OLD002", "OLD003"] {
-        older
-            .create(&id.parse().expect("an id"), NewTenant::named(id))
-            .expect("it is created");
-    }
+    place.create_behind(&["OLD001", "OLD002", "OLD003"]);
     let plan = place.run(["migrate", "--all", "--dry-run"]);
     assert_eq!(
         stable(plan.ended(3)),
@@ -269,15 +238,7 @@ fn migrate_brings_those_that_are_behind_to_the_newest() {
 #[test]
 fn a_tenant_that_cannot_be_migrated_is_named_and_the_others_go_on() {
     let place = Place::new();
-    let older = place
-        .older_library()
-        .open()
-        .expect("the older program opens it");
-    for id in ["OLD001", "OLD002", "OLD003"] {
-        older
-            .create(&id.parse().expect("an id"), NewTenant::named(id))
-            .expect("it is created");
-    }
+    place.create_behind(&["OLD001", "OLD002", "OLD003"]);
     let poisoned = place.run(["path", "OLD003"]).done().trim().to_owned();
     std::fs::remove_file(poisoned).expect("the database is there");
     let ran = place.run(["migrate", "--all"]);
@@ -340,15 +301,7 @@ fn reference_lists_are_shown_with_who_is_behind() {
 #[test]
 fn what_another_process_works_on_ends_with_5() {
     let place = Place::new();
-    let older = place
-        .older_library()
-        .open()
-        .expect("the older program opens it");
-    for id in ["OLD001", "OLD002"] {
-        older
-            .create(&id.parse().expect("an id"), NewTenant::named(id))
-            .expect("it is created");
-    }
+    place.create_behind(&["OLD001", "OLD002"]);
     let tenancy = place.library().open().expect("the library opens");
     let (reached, wait) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let hook = (Arc::clone(&reached), Arc::clone(&wait));
@@ -385,14 +338,7 @@ fn what_another_process_works_on_ends_with_5() {
 #[test]
 fn any_span_of_time_may_be_waited() {
     let place = Place::new();
-    let older = place
-        .older_library()
-        .open()
-        .expect("the older program opens it");
-    older
-        .create(&"OLD001".parse().expect("an id"), NewTenant::named("Old"))
-        .expect("it is created");
-    drop(older);
+    place.create_behind(&["OLD001"]);
     let timeout = ["--timeout", "18446744073709551615s"];
     place
         .run(["migrate", "--all"].into_iter().chain(timeout))

@@ -125,18 +125,7 @@ fn without_an_id_the_next_free_one_is_suggested() {
 fn list_has_a_line_for_each_tenant_and_can_be_narrowed() {
     let place = Place::new();
     assert_eq!(place.run(["list"]).done(), "no tenants\n");
-    place
-        .run([
-            "create",
-            "TH001",
-            "--name",
-            "Teaching Hospital",
-            "--plan",
-            "premium",
-        ])
-        .done();
-    place.create("DMC001");
-    place.run(["suspend", "DMC001"]).done();
+    place.create_two();
     assert_eq!(
         stable(place.run(["list"]).done()),
         "ID STATUS PLAN SCHEMA SIZE CREATED NAME\n\

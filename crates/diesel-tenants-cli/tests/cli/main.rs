@@ -7,6 +7,7 @@ mod doctor;
 mod embedding;
 mod ends;
 mod errors;
+mod exits;
 mod fleet;
 mod health;
 mod hospitals;

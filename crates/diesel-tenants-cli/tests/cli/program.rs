@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
-use diesel_tenants::{Builder, MigrationSet, Sqlite, Tenancy};
+use diesel_tenants::{Builder, MigrationSet, NewTenant, Sqlite, Tenancy};
 use regex::Regex;
 use serde_json::Value;
 
@@ -74,6 +74,24 @@ impl Place {
     pub(crate) fn create(&self, id: &str) {
         self.run(["create", id, "--name", &format!("{id} Hospital")])
             .done();
+    }
+
+    /// Creates tenants as an older program does: they are behind.
+    pub(crate) fn create_behind(&self, ids: &[&str]) {
+        let older = self.older_library().open().expect("the library opens");
+        for id in ids {
+            let created = older.create(&id.parse().expect("an id"), NewTenant::named(*id));
+            created.expect("it is created");
+        }
+    }
+
+    /// Creates one on a plan, and one that is suspended.
+    pub(crate) fn create_two(&self) {
+        let named = ["--name", "Teaching Hospital", "--plan", "premium"];
+        self.run(["create", "TH001"].into_iter().chain(named))
+            .done();
+        self.create("DMC001");
+        self.run(["suspend", "DMC001"]).done();
     }
 
     /// The same application in this process, to be adjusted and opened.

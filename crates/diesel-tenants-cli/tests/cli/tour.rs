@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::program::{Place, Ran, stable};
 
-fn document() -> (PathBuf, String) {
+pub(crate) fn document() -> (PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
     let text = std::fs::read_to_string(&path).expect("the document is there");
     (path, text)
