@@ -30,8 +30,8 @@ pub use access::AccessError;
 pub use audit::AuditError;
 pub(crate) use in_query::missing_table;
 pub use in_query::{
-    ContextPoisoned, MissingTable, QuotaExceeded, ReadOnlyTransaction, StaleGeneration,
-    TenantFenced, WrongScope,
+    ContextPoisoned, MissingTable, PoisonCause, QuotaExceeded, ReadOnlyTransaction,
+    StaleGeneration, TenantFenced, WrongScope,
 };
 pub use purge::PurgeError;
 pub use quota::{QuotaError, QuotaOutOfRange};

@@ -516,8 +516,8 @@ pub use catalog::{
     TenantRecord,
 };
 pub use context::{
-    Context, LoadRouted, ReadContext, RunQueryDsl, SaveChangesDsl, SharedContext, Statement,
-    TenantContext, Unrouted, WriteContext,
+    Context, LoadRouted, ReadContext, RowIter, RunQueryDsl, SaveChangesDsl, SharedContext,
+    Statement, TenantContext, Unrouted, WriteContext,
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
 pub use error::{
