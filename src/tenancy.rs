@@ -180,25 +180,6 @@ impl<C: Backend> Tenancy<C> {
         Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
     }
 
-    /// The tenant, created if it is not there yet. An existing one is left as it is, `new` is not compared.
-    ///
-    /// # Errors
-    /// See [`CreateError`].
-    pub fn ensure(&self, id: &TenantId, new: NewTenant) -> Result<TenantHandle<C>, CreateError> {
-        if let Ok(handle) = self.handle(id)
-            && !matches!(
-                handle.record()?.status,
-                Status::Reserved | Status::Provisioning | Status::Failed
-            )
-        {
-            return Ok(handle);
-        }
-        match self.create(id, new) {
-            Err(CreateError::AlreadyExists { .. }) => Ok(self.handle(id)?),
-            other => other,
-        }
-    }
-
     /// Closes an active tenant for use; its data stays untouched. Contexts that are open go on until dropped.
     ///
     /// Other processes follow within their freshness bound (default 1 s).
