@@ -87,7 +87,13 @@ impl<C: Backend> Tenancy<C> {
 
     /// Opens a context on the shared database.
     ///
-    /// Blocks up to the checkout timeout (default 5 s) for a free connection.
+    /// Blocks up to the checkout timeout (default 5 s) for a free connection: there are 16, or as many as a tenant has if that
+    /// is more ([`PoolConfig::with_max_per_database`], default 4). Who has that many contexts of one database open on one
+    /// thread waits for itself, and the next one fails with [`OpenError::Busy`].
+    ///
+    /// Work that needs both opens **the tenant first, then the shared database**; better one after the other. Nobody who has
+    /// the shared database then waits for another connection, so it always comes back. The other way round the program may
+    /// wait in a circle until the timeout: [`tenant_as`](Self::tenant_as) asks the shared database who somebody is.
     ///
     /// # Errors
     /// See [`OpenError`].
