@@ -13,7 +13,7 @@
 //! use diesel_tenants::access::{ActorId, Membership, Principal, Role};
 //! use diesel_tenants::{AccessError, backend::TenantKey, prelude::*};
 //! # mod schema {
-//! #     diesel::table! { memberships (user, hospital) { user -> Text, hospital -> Text, role -> Text, } }
+//! #     diesel::table! { memberships (user, hospital) { user -> Text, hospital -> Binary, role -> Text, } }
 //! #     diesel::table! { patients { id -> Integer, name -> Text, } }
 //! # }
 //! # use schema::memberships;
@@ -33,7 +33,7 @@
 //!         tenant: &TenantKey,
 //!     ) -> QueryResult<Option<Role>> {
 //!         let role = memberships::table
-//!             .find((actor.as_str(), tenant.id.as_str()))
+//!             .find((actor.as_str(), tenant.uuid.as_bytes().as_slice())) // an id may be taken again, a uuid never is
 //!             .select(memberships::role)
 //!             .get_result::<String>(shared)
 //!             .optional()?;
@@ -42,7 +42,7 @@
 //! }
 //! # let dir = tempfile::tempdir()?;
 //! # let shared = MigrationSet::new([MigrationScript::new("1", "memberships",
-//! #     "CREATE TABLE memberships (user TEXT NOT NULL, hospital TEXT NOT NULL, role TEXT NOT NULL,
+//! #     "CREATE TABLE memberships (user TEXT NOT NULL, hospital BLOB NOT NULL, role TEXT NOT NULL,
 //! #                                PRIMARY KEY (user, hospital))")]);
 //! # let data = dir.path().join("data");
 //! let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES)
@@ -97,6 +97,9 @@ pub trait Membership<C: Backend = DefaultConnection>: Send + Sync + 'static {
     /// there, with the nil uuid: a caller who may not know which tenants there are must not learn it from the time it
     /// takes. An id may be taken again after a tenant was deleted, the uuid never is: keep memberships by uuid, or end
     /// them with the tenant.
+    ///
+    /// Open nothing else in it. The caller waits with one connection to the shared database, and all who ask at once for a
+    /// second one would wait for each other.
     ///
     /// # Errors
     /// Those of its statements. Nobody is let in then.
@@ -199,6 +202,9 @@ impl<C: Backend> Tenancy<C> {
     /// Asks the [`Membership`] on a context of the shared database, each time. What is entered into the audit log, with
     /// `principal` as the actor: openings by a break-glass grant always, those in a privileged role and others as the
     /// [`AuditPolicy`] says; the first two before the context is handed out.
+    ///
+    /// As that takes a connection to the shared database, call it with no [`SharedContext`] open: the tenant first, then the
+    /// shared database (see [`Tenancy::shared`]).
     ///
     /// # Errors
     /// See [`AccessError`]. Towards callers who may not know which tenants there are, answer with

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use diesel::associations::HasTable;
-use diesel::connection::{AnsiTransactionManager, LoadConnection, TransactionManager};
+use diesel::connection::LoadConnection;
 use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::query_dsl::methods::{ExecuteDsl, LimitDsl, LoadQuery};
 use diesel::result::{Error, QueryResult};
@@ -18,7 +18,7 @@ use crate::audit::AuditNote;
 use crate::backend::{Backend, DefaultConnection};
 use crate::catalog::audit::Draft;
 use crate::database::{Connector, Database};
-use crate::error::{ContextPoisoned, ReadOnlyTransaction, StaleGeneration, TenantFenced};
+use crate::error::PoisonCause;
 use crate::pool::Checkout;
 use crate::scope::{Admits, Shared, Tenant};
 use crate::tenant_id::TenantId;
@@ -29,8 +29,12 @@ use crate::tenant_id::TenantId;
 /// Owned and `Send`; two or more may be open at once, of the same tenant or of several. Runs statements on
 /// [`Tenant`] tables with Diesel's own methods ([`RunQueryDsl`]); a statement on a shared table does not compile.
 ///
-/// Dropping it gives the connection back. It is closed instead when the thread is panicking, when a transaction is
-/// still open on it, or when [`unrouted`](Self::unrouted) was used.
+/// Dropping it gives the connection back. It is closed instead when the thread is panicking, when a transaction or a
+/// [`RowIter`] is still open on it, when [`unrouted`](Self::unrouted) was used, or when it is
+/// [poisoned](crate::error::ContextPoisoned).
+///
+/// Each has a connection of its own, so a thread that has several open waits for itself at the bound: see
+/// [`Tenancy::shared`](crate::Tenancy::shared).
 pub struct TenantContext<C: Backend = DefaultConnection>(Session<C>);
 
 /// A guard on the shared database.
@@ -39,14 +43,17 @@ pub struct TenantContext<C: Backend = DefaultConnection>(Session<C>);
 pub struct SharedContext<C: Backend = DefaultConnection>(Session<C>);
 
 mod read;
+mod rows;
+mod session;
+mod transaction;
+mod unrouted;
 
 pub use read::ReadContext;
-
-/// A context without the routing table: everything is admitted. See [`TenantContext::unrouted`].
-pub struct Unrouted<'a, C: Backend = DefaultConnection> {
-    session: &'a mut Session<C>,
-    reason: &'a str,
-}
+pub use rows::RowIter;
+#[doc(hidden)]
+pub use session::Session;
+use transaction::{Mode, transact};
+pub use unrouted::Unrouted;
 
 /// A [`TenantContext`], a [`ReadContext`], a [`SharedContext`] or an [`Unrouted`]: what queries can run on. Sealed.
 #[diagnostic::on_unimplemented(
@@ -82,106 +89,13 @@ pub(crate) mod private {
 }
 use private::TOKEN;
 
-/// One checked-out connection and what is known of it. Not re-exported: it stands in [`Context`] only.
-#[doc(hidden)]
-pub struct Session<C: Backend> {
-    checkout: Checkout<Connector<C>>,
-    database: Arc<Database<C>>,
-    /// The generation the connection was opened on.
-    generation: u64,
-    /// A transaction was cut short: its rows are gone, so nothing may be acknowledged after it.
-    poisoned: bool,
-    /// Inside [`TenantContext::read_transaction`].
-    read_only: bool,
-    /// Inside a transaction of this context.
-    in_transaction: bool,
-    /// A statement failed since the last look at the transaction, or may have: a full disk, for one, ends the whole
-    /// transaction, and what follows would be committed statement by statement.
-    in_doubt: bool,
-    /// The database was found fenced: another process makes the next one.
-    fenced: bool,
-    /// Who is named in the audit log for what is entered through it.
-    acting: Option<Arc<Principal>>,
-}
-
-impl<C: Backend> Session<C> {
-    /// The connection, if it may still be used, and the database it belongs to, which explains its errors.
-    fn parts(&mut self) -> QueryResult<(&mut C, Explain<'_, C>)> {
-        if std::mem::take(&mut self.in_doubt) && self.in_transaction {
-            self.poisoned |= !self.checkout.conn_mut().is_in_transaction();
-        }
-        if self.poisoned {
-            return Err(ContextPoisoned.into());
-        }
-        let now = self.database.generation();
-        if now != self.generation {
-            return Err(StaleGeneration {
-                tenant: self.database.tenant_id(),
-                opened_on: self.generation,
-                now,
-            }
-            .into());
-        }
-        let explain = Explain {
-            database: &self.database,
-            fenced: &mut self.fenced,
-            in_doubt: &mut self.in_doubt,
-        };
-        Ok((self.checkout.conn_mut(), explain))
-    }
-
-    fn debug(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
-        let mut out = f.debug_struct(name);
-        if let Some(id) = self.database.tenant_id() {
-            out.field("tenant", &format_args!("{id}"));
-            out.field("generation", &self.generation);
-        }
-        out.finish_non_exhaustive()
-    }
-}
-
-/// Says what the errors of a statement mean, and remembers that there was one.
-struct Explain<'a, C: Backend> {
-    database: &'a Database<C>,
-    fenced: &'a mut bool,
-    in_doubt: &'a mut bool,
-}
-
-impl<C: Backend> Explain<'_, C> {
-    fn explain(self, error: Error) -> Error {
-        *self.in_doubt |= !matches!(error, Error::NotFound);
-        let error = self.database.explain(error);
-        *self.fenced |= TenantFenced::of(&error).is_some();
-        error
-    }
-}
-
-impl<C: Backend> Drop for Session<C> {
-    fn drop(&mut self) {
-        // Pooled, it would be handed to whoever follows the error's advice and opens a new context.
-        if self.fenced {
-            self.checkout.taint();
-        }
-    }
-}
-
 impl<C: Backend> TenantContext<C> {
     pub(crate) fn new(
         database: Arc<Database<C>>,
         checkout: Checkout<Connector<C>>,
         generation: u64,
     ) -> Self {
-        Self(Session {
-            checkout,
-            database,
-            generation,
-            poisoned: false,
-            read_only: false,
-            in_transaction: false,
-            in_doubt: false,
-            fenced: false,
-            acting: None,
-        })
+        Self(Session::new(database, checkout, generation, None))
     }
 
     /// The tenant's id, as it was created.
@@ -211,7 +125,7 @@ impl<C: Backend> TenantContext<C> {
         &mut self,
         f: impl FnOnce(&mut C) -> QueryResult<T>,
     ) -> QueryResult<T> {
-        let (conn, database) = self.0.parts()?;
+        let (conn, mut database) = self.0.own_parts()?;
         f(conn).map_err(|e| database.explain(e))
     }
 }
@@ -239,17 +153,8 @@ impl<C: Backend> SharedContext<C> {
         checkout: Checkout<Connector<C>>,
         acting: Arc<Principal>,
     ) -> Self {
-        Self(Session {
-            generation: database.generation(),
-            checkout,
-            database,
-            poisoned: false,
-            read_only: false,
-            in_transaction: false,
-            in_doubt: false,
-            fenced: false,
-            acting: Some(acting),
-        })
+        let generation = database.generation();
+        Self(Session::new(database, checkout, generation, Some(acting)))
     }
 
     /// Enters something the application does here into the audit log, in the transaction that is open: the entry stays if
@@ -280,7 +185,7 @@ macro_rules! context {
                 &mut self,
                 f: impl FnOnce(&mut C) -> QueryResult<T>,
             ) -> QueryResult<T> {
-                let (conn, database) = self.0.parts()?;
+                let (conn, mut database) = self.0.own_parts()?;
                 f(conn).map_err(|e| database.explain(e))
             }
 
@@ -293,9 +198,16 @@ macro_rules! context {
             /// A panic in `f` rolls back and leaves the context unusable, even if it is caught: what came before
             /// it in the transaction is gone, so nothing after it may be acknowledged.
             ///
+            /// `f` is to work on the context it is given, and to leave it there. It has a `&mut` of it, so the compiler lets
+            /// it assign another one (`*ctx = …`) or swap two. That is found when `f` has returned: nothing is committed of
+            /// this transaction, and both contexts are unusable. What was run on a context *opened* in `f` was in no
+            /// transaction, though, and each of its statements stays as it was committed, by itself. To go on with another
+            /// context, after an error that advises to, let `f` return that error first.
+            ///
             /// # Errors
             /// What `f` returns, or Diesel's error of `BEGIN` or `COMMIT`. Nothing is kept of a failed
-            /// transaction.
+            /// transaction. [`ContextPoisoned`](crate::error::ContextPoisoned) where `f` returned `Ok` and there is nothing
+            /// to commit.
             pub fn transaction<T, E>(
                 &mut self,
                 f: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -309,10 +221,10 @@ macro_rules! context {
             /// Runs `f` on one unchanging snapshot of the database, without the right to write.
             ///
             /// The snapshot is taken by the first query in `f`.
-            /// Takes no write lock, so it never waits for writers. A write inside fails (in [`TenantContext::read`] it
-            /// does not compile), and so does [`transaction`](Self::transaction), with
-            /// [`ReadOnlyTransaction`](crate::error::ReadOnlyTransaction). Called inside another transaction it
-            /// takes part in that one.
+            /// Takes no write lock, so it never waits for writers. A write inside fails with
+            /// [`ReadOnlyTransaction`](crate::error::ReadOnlyTransaction) (in [`TenantContext::read`] it does not compile),
+            /// and so does [`transaction`](Self::transaction). Called inside another transaction it takes part in that
+            /// one. `f` leaves the context where it is, as in [`transaction`](Self::transaction).
             ///
             /// # Errors
             /// What `f` returns, or Diesel's error of `BEGIN` or `COMMIT`.
@@ -328,7 +240,8 @@ macro_rules! context {
 
             /// The one escape hatch: runs `f` with the routing table out of the way.
             ///
-            /// Everything is admitted, raw SQL included, and [`Unrouted::connection`] gives the bare connection.
+            /// Everything is admitted, raw SQL included, and [`Unrouted::connection`] gives the bare connection, which
+            /// has to stay where it is.
             /// What `f` may leave behind (an open transaction, an attached database, a changed setting) cannot be
             /// known, so the connection is closed with this context instead of being used again. A panic in `f`
             /// leaves the context unusable, as in [`transaction`](Self::transaction). `reason` says why, for whoever
@@ -336,7 +249,9 @@ macro_rules! context {
             ///
             /// # Errors
             /// What `f` returns; [`ContextPoisoned`](crate::error::ContextPoisoned) or
-            /// [`StaleGeneration`](crate::error::StaleGeneration) before it is called.
+            /// [`StaleGeneration`](crate::error::StaleGeneration) before it is called;
+            /// [`ContextPoisoned`](crate::error::ContextPoisoned) afterwards, where the connection it was given leads to
+            /// another database.
             ///
             /// # Example
             /// ```
@@ -365,9 +280,15 @@ macro_rules! context {
                 }));
                 // Said afterwards: a statement in `f` looks at the transaction before it runs, and may be its end.
                 self.0.in_doubt = true;
+                if self.0.is_replaced() {
+                    self.0.poison(PoisonCause::Replaced);
+                    if let Ok(Ok(_)) = outcome {
+                        self.0.check()?;
+                    }
+                }
                 // Diesel does not roll back when a panic goes through a transaction of its own.
                 outcome.unwrap_or_else(|panic| {
-                    self.0.poisoned = true;
+                    self.0.poison(PoisonCause::CutShort);
                     resume_unwind(panic)
                 })
             }
@@ -395,111 +316,6 @@ macro_rules! context {
 context!(TenantContext, Tenant);
 context!(SharedContext, Shared);
 
-impl<C: Backend> Unrouted<'_, C> {
-    /// The bare Diesel connection.
-    pub fn connection(&mut self) -> &mut C {
-        self.session.checkout.conn_mut()
-    }
-
-    /// The reason it was asked for with.
-    pub fn reason(&self) -> &str {
-        self.reason
-    }
-}
-impl<C: Backend, Q> Admits<Q> for Unrouted<'_, C> {
-    fn admits(_: private::Token) {}
-}
-impl<C: Backend> private::Sealed for Unrouted<'_, C> {}
-impl<C: Backend> WriteContext for Unrouted<'_, C> {}
-impl<C: Backend> Context for Unrouted<'_, C> {
-    type Conn = C;
-    fn session(&mut self, _: private::Token) -> &mut Session<C> {
-        self.session
-    }
-}
-impl<C: Backend> fmt::Debug for Unrouted<'_, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.session.debug(f, "Unrouted")
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Read,
-    Write,
-}
-
-fn transact<X: Context, T, E: From<Error>>(
-    ctx: &mut X,
-    mode: Mode,
-    f: impl FnOnce(&mut X) -> Result<T, E>,
-) -> Result<T, E> {
-    let session = ctx.session(TOKEN);
-    let (was_read_only, was_in_transaction) = (session.read_only, session.in_transaction);
-    if mode == Mode::Write && was_read_only {
-        return Err(Error::from(ReadOnlyTransaction).into());
-    }
-    let (conn, database) = session.parts()?;
-    begin(conn, mode).map_err(|e| database.explain(e))?;
-    let forbids_writes = mode == Mode::Read && !was_read_only;
-    let ready = match forbids_writes {
-        true => conn.set_read_only(true),
-        false => Ok(()),
-    };
-    session.read_only = mode == Mode::Read;
-    session.in_transaction = true;
-
-    let outcome = catch_unwind(AssertUnwindSafe(|| match ready {
-        Ok(()) => f(ctx),
-        Err(error) => Err(error.into()),
-    }));
-
-    let session = ctx.session(TOKEN);
-    session.read_only = was_read_only;
-    session.in_transaction = was_in_transaction;
-    if outcome.is_err() {
-        session.poisoned = true;
-        session.checkout.taint();
-    }
-    // A panic that was caught further in leaves `f` able to return `Ok` for rows that are gone.
-    let lost = session.poisoned;
-    let conn = session.checkout.conn_mut();
-    if forbids_writes && conn.set_read_only(false).is_err() {
-        session.checkout.taint();
-    }
-    let conn = session.checkout.conn_mut();
-    match outcome {
-        Ok(Ok(value)) if !lost => {
-            let committed = AnsiTransactionManager::commit_transaction(conn);
-            committed.map_err(|e| session.database.explain(e))?;
-            Ok(value)
-        }
-        outcome => {
-            // Diesel reports a failed rollback in place of the error; the error is what the caller can act on,
-            // and a connection that could not roll back is closed.
-            if AnsiTransactionManager::rollback_transaction(conn).is_err() {
-                session.checkout.taint();
-            }
-            match outcome {
-                Ok(Ok(_)) => Err(Error::from(ContextPoisoned).into()),
-                Ok(Err(error)) => Err(error),
-                Err(panic) => resume_unwind(panic),
-            }
-        }
-    }
-}
-
-/// The outermost `BEGIN` is the backend's, the inner ones are Diesel's savepoints.
-fn begin<C: Backend>(conn: &mut C, mode: Mode) -> QueryResult<()> {
-    let state = AnsiTransactionManager::transaction_manager_status_mut(conn);
-    let outermost = state.transaction_depth()?.is_none();
-    match mode {
-        Mode::Write if outermost => C::begin_write(conn),
-        Mode::Read if outermost => C::begin_read(conn),
-        _ => AnsiTransactionManager::begin_transaction(conn),
-    }
-}
-
 /// Diesel's query methods, on a context instead of a connection.
 ///
 /// Same names, same turbofish, same [`QueryResult`]: `?`, `.optional()`, `NotFound` and `UniqueViolation` work as
@@ -518,7 +334,7 @@ pub trait RunQueryDsl<Ctx>: Sized {
         Ctx: Context + Admits<Self>,
         Self: ExecuteDsl<Ctx::Conn>,
     {
-        let (conn, database) = ctx.session(TOKEN).parts()?;
+        let (conn, mut database) = ctx.session(TOKEN).parts()?;
         ExecuteDsl::execute(self, conn).map_err(|e| database.explain(e))
     }
 
@@ -531,19 +347,19 @@ pub trait RunQueryDsl<Ctx>: Sized {
         Ctx: Context + Admits<Self>,
         Self: LoadQuery<'query, Ctx::Conn, U>,
     {
-        let (conn, database) = ctx.session(TOKEN).parts()?;
+        let (conn, mut database) = ctx.session(TOKEN).parts()?;
         let rows = self.internal_load(conn).and_then(Iterator::collect);
         rows.map_err(|e| database.explain(e))
     }
 
-    /// Loads rows one by one: `load_iter::<User, _>(&mut ctx)`.
+    /// Loads rows one by one: `load_iter::<User, _>(&mut ctx)`. The query is over when the [`RowIter`] is dropped.
     ///
     /// # Errors
     /// Diesel's error of the query; each row has its own.
     fn load_iter<'conn, 'query: 'conn, U, B>(
         self,
         ctx: &'conn mut Ctx,
-    ) -> QueryResult<Self::RowIter<'conn>>
+    ) -> QueryResult<RowIter<'conn, Self::RowIter<'conn>, Ctx::Conn>>
     where
         U: 'conn,
         B: 'conn,
@@ -551,10 +367,13 @@ pub trait RunQueryDsl<Ctx>: Sized {
         Ctx::Conn: LoadConnection<B>,
         Self: LoadQuery<'query, Ctx::Conn, U, B> + 'conn,
     {
-        let (conn, database) = ctx.session(TOKEN).parts()?;
+        let (conn, mut database) = ctx.session(TOKEN).parts()?;
         // Its rows may fail where it cannot be seen here.
         *database.in_doubt = true;
-        self.internal_load(conn).map_err(|e| database.explain(e))
+        match self.internal_load(conn) {
+            Ok(rows) => Ok(RowIter::new(rows, database)),
+            Err(error) => Err(database.explain(error)),
+        }
     }
 
     /// Loads the first row the query gives.
@@ -566,7 +385,7 @@ pub trait RunQueryDsl<Ctx>: Sized {
         Ctx: Context + Admits<Self>,
         Self: LoadQuery<'query, Ctx::Conn, U>,
     {
-        let (conn, database) = ctx.session(TOKEN).parts()?;
+        let (conn, mut database) = ctx.session(TOKEN).parts()?;
         let first = self
             .internal_load(conn)
             .and_then(|mut rows| rows.next().unwrap_or(Err(Error::NotFound)));
@@ -627,7 +446,7 @@ pub trait SaveChangesDsl<Ctx>: Sized + Copy {
         Ctx: WriteContext + Admits<<Self as HasTable>::Table>,
         Ctx::Conn: UpdateAndFetchResults<Self, U>,
     {
-        let (conn, database) = ctx.session(TOKEN).parts()?;
+        let (conn, mut database) = ctx.session(TOKEN).parts()?;
         conn.update_and_fetch(self).map_err(|e| database.explain(e))
     }
 }

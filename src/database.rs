@@ -221,6 +221,17 @@ impl<C: Backend> Database<C> {
         self.target.tenant.map(|key| key.uuid)
     }
 
+    /// Whether a connection leads to this database and generation. Asks the database itself.
+    pub(crate) fn is_led_to_by(
+        &self,
+        conn: &mut C,
+        generation: u64,
+    ) -> diesel::result::QueryResult<bool> {
+        let tenant = self.target.tenant.as_ref();
+        let tenant = tenant.map(|key| (key, generation));
+        self.target.common.storage.leads_to(conn, tenant)
+    }
+
     #[cfg(feature = "query-stats")]
     pub(crate) fn query_stats(&self) -> observe::QueryStats {
         self.target.watched.read()

@@ -9,6 +9,36 @@ pub(crate) fn after(wait: Duration) -> Instant {
     Instant::now() + wait.min(A_CENTURY)
 }
 
+/// How long somebody waits for what another one has begun, looking in between ever less often.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    pub(crate) fn of(wait: Duration) -> Self {
+        Self {
+            until: after(wait),
+            pause: Duration::from_millis(1),
+        }
+    }
+
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Waits before the next look; false, and at once, where there is no time for one.
+    pub(crate) fn pause(&mut self) -> bool {
+        if Instant::now() + self.pause >= self.until {
+            return false;
+        }
+        std::thread::sleep(self.pause);
+        self.pause = (self.pause * 2).min(Duration::from_millis(50));
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

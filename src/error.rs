@@ -1,5 +1,6 @@
 //! What can go wrong: one enum per operation, [`Error`] for all of them, and the errors that reach a caller through
 //! Diesel.
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{Backend, ConnectError, StorageError};
@@ -30,8 +31,8 @@ pub use access::AccessError;
 pub use audit::AuditError;
 pub(crate) use in_query::missing_table;
 pub use in_query::{
-    ContextPoisoned, MissingTable, QuotaExceeded, ReadOnlyTransaction, StaleGeneration,
-    TenantFenced, WrongScope,
+    ContextPoisoned, MissingTable, PoisonCause, QuotaExceeded, ReadOnlyTransaction,
+    StaleGeneration, TenantFenced, WrongScope,
 };
 pub use purge::PurgeError;
 pub use quota::{QuotaError, QuotaOutOfRange};
@@ -304,14 +305,15 @@ pub enum OpenError {
     /// Its database was refused or could not be opened.
     #[error(transparent)]
     Connect(ConnectError),
-    /// It was to be migrated on the way, and that failed.
+    /// It was to be migrated on the way, and that failed. For a minute after a failure that lasts, this is the answer to
+    /// everybody without another try; `Tenancy::migrate_tenant` always tries.
     #[error("tenant `{id}` could not be migrated before it was opened")]
     MigrateOnOpen {
         /// The tenant.
         id: TenantId,
         /// The reason.
         #[source]
-        source: Box<LifecycleError>,
+        source: Arc<LifecycleError>,
     },
     /// All connections this database may have are in use.
     #[error(
@@ -416,8 +418,10 @@ pub enum CreateError {
         /// Its status.
         status: Status,
     },
-    /// Another process is creating it.
-    #[error("tenant `{id}` is being created by another process; wait for it")]
+    /// Somebody else is creating it, a thread of this process or another process.
+    #[error(
+        "tenant `{id}` is being created by somebody else; try again, or wait for it with `Tenancy::ensure`"
+    )]
     InProgress {
         /// The id.
         id: TenantId,

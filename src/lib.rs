@@ -243,10 +243,10 @@
 //! |---|---|---|
 //! | [`WrongScope`] | the database saw a table of the other scope | use the other context; a bug |
 //! | [`MissingTable`](error::MissingTable) | a table of this scope is not there | the schema has drifted; migrate or repair |
-//! | [`TenantFenced`](error::TenantFenced) | a write, while the tenant gets a new database or is deleted | open a new context, try again |
-//! | [`StaleGeneration`](error::StaleGeneration) | the tenant has a new database since the context was opened | open a new context, try again |
-//! | [`ContextPoisoned`](error::ContextPoisoned) | after a panic, or an error that ended the transaction | open a new context |
-//! | [`ReadOnlyTransaction`](error::ReadOnlyTransaction) | `transaction` inside `read_transaction` | make the outer one `transaction` |
+//! | [`TenantFenced`](error::TenantFenced) | a write, while the tenant gets a new database or is purged | leave the closure, open a new context, try again |
+//! | [`StaleGeneration`](error::StaleGeneration) | the tenant has a new database since the context was opened | the same |
+//! | [`ContextPoisoned`](error::ContextPoisoned) | after a panic, an error that ended the transaction, leaked rows, or a context or connection put in the place of another | leave the closure, open a new context; its `cause` says whether it is a bug |
+//! | [`ReadOnlyTransaction`](error::ReadOnlyTransaction) | a write, or `transaction`, inside `read_transaction` | make the outer one `transaction` |
 //!
 //! ```
 //! # use diesel_tenants::{error::{StaleGeneration, TenantFenced}, prelude::*};
@@ -264,10 +264,13 @@
 //! # A tenant's life
 //!
 //! ```text
-//! provisioning → active ⇄ suspended ⇄ archived → deleting → deleted
-//!       ↓          ↑ ↓
-//!     failed    restoring
+//! reserved ⇄ provisioning → active ⇄ suspended ⇄ archived → deleting → deleted
+//!                  ↓          ↑ ↓
+//!               failed     restoring
 //! ```
+//!
+//! [`Tenancy::reserve`] registers a tenant without a database, [`Tenancy::create`] makes it with one. An archived tenant that is
+//! [deleted](Tenancy::delete) has a date from which on it may be [purged](Tenancy::purge); only that removes its files.
 //!
 //! A tenant is named by a [`TenantId`] such as `TH001`: an ASCII letter, then letters, digits, `-` or `_`, 2 to 32
 //! characters, equal without regard to case and `-` or `_`. On disk and in the catalogue it is named by a uuid that is
@@ -405,9 +408,10 @@
 //!
 //! Any number of processes may open one data directory on one machine. What a process knows of the catalogue is at most
 //! the *freshness bound* old (default 1 s): that long after one process has suspended a tenant, another may still open
-//! contexts on it. [`Tenancy::compact`] and [`Tenancy::delete`] do not rely on that: they raise a fence *in the tenant's
-//! database*, so that the next write of any process fails with [`TenantFenced`](error::TenantFenced) instead of going
-//! into a file that has been copied already.
+//! contexts on it. [`Tenancy::compact`], [`Tenancy::purge`] and whatever else makes a new generation do not rely on that: they
+//! raise a fence *in the tenant's database*, so that the next write of any process fails with
+//! [`TenantFenced`](error::TenantFenced) instead of going into a file that has been copied already. [`Tenancy::delete`] sets a
+//! date in the catalogue, and touches no file.
 //!
 //! # Pools and limits
 //!
@@ -424,13 +428,60 @@
 //! | when the budget is full | close the least recently used idle connection | [`PoolConfig::with_overflow`] |
 //! | wait for another writer on the same database | 5 s | [`Builder::busy_timeout`] |
 //! | age of what is known of the catalogue | 1 s | [`Builder::freshness`] |
-//! | wait for open contexts and running statements before `compact` and `delete` | 10 s | [`Builder::drain_timeout`] |
+//! | wait for open contexts and running statements before `compact`, `purge` and the like, and of `ensure` for another creator | 10 s | [`Builder::drain_timeout`] |
 //! | a tenant id | 2 to 32 characters | |
 //! | a display name | 1 to 200 characters | |
 //! | the path of the data directory | 416 bytes | |
 //!
-//! Two more connections, outside the budget, belong to the catalogue. Idle connections are looked for when contexts are
-//! opened, about once per freshness bound; a service that can be idle for long calls [`Tenancy::reap_idle`] from a timer.
+//! The budget is that of contexts. Outside of it, each open library has two connections to the catalogue for good; and each
+//! operation opens what it needs for as long as it runs: creating, compacting, backing up, restoring, exporting, importing
+//! and adopting one or two at a time, a migration one for each tenant that is being migrated (one per worker of a fleet
+//! migration), a look through a tenant or a recovery one. On SQLite a connection is up to three descriptors. Idle connections
+//! are looked for when contexts are opened, about twice per freshness bound and a few each time; a service that can be idle
+//! for long calls [`Tenancy::reap_idle`] from a timer.
+//!
+//! # Async
+//!
+//! Everything here blocks: opening a context waits for a connection, and a statement for the disk. In an async program, run
+//! the whole piece of work on a thread that may block, and take the context there: what is sent is the [`TenantHandle`],
+//! which is cheap to clone, or the [`Tenancy`].
+//!
+//! ```
+//! use diesel_tenants::{Error, prelude::*};
+//! # diesel::table! { users { id -> Integer, name -> Text, } }
+//! # diesel::table! { patients { id -> Integer, name -> Text, } }
+//! # routes! { static ROUTES; shared { accounts { users } } tenant { wards { patients } } }
+//!
+//! async fn admitted(tenant: TenantHandle) -> Result<i64, Error> {
+//!     let counted = tokio::task::spawn_blocking(move || {
+//!         let mut ctx = tenant.enter()?;
+//!         Ok(patients::table.count().get_result(&mut ctx)?)
+//!     });
+//!     counted.await.expect("the work does not panic")
+//! }
+//! # let dir = tempfile::tempdir()?;
+//! # let set = MigrationScript::new("1", "wards", "CREATE TABLE patients (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL)");
+//! # let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES)
+//! #     .sqlite(dir.path().join("data")).init().tenant_migrations(set).open()?;
+//! # let north = tenancy.create(&"north".parse()?, NewTenant::named("North Clinic"))?;
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! # assert_eq!(runtime.block_on(admitted(north))?, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Work on the blocking pool is not cancelled when its caller goes away, and the pool is large: bound how much runs at once
+//! by what the database can do, not by what the runtime has threads for. The crate `diesel-tenants-axum` does all of this:
+//! `tenant.run(|ctx| …).await` takes the context on the blocking pool, behind a limit, with the request's span.
+//!
+//! A context is `Send`, so the compiler does not mind one that is kept across an `.await`. There it keeps its connection, and
+//! its write lock if a transaction is open, for as long as somebody else likes. Clippy finds that, with this in `clippy.toml`:
+//!
+//! ```toml
+//! await-holding-invalid-types = [
+//!     { path = "diesel_tenants::TenantContext", reason = "it holds a connection; take it in `spawn_blocking`" },
+//!     { path = "diesel_tenants::SharedContext", reason = "it holds a connection; take it in `spawn_blocking`" },
+//! ]
+//! ```
 //!
 //! # Features
 //!
@@ -516,8 +567,8 @@ pub use catalog::{
     TenantRecord,
 };
 pub use context::{
-    Context, LoadRouted, ReadContext, RunQueryDsl, SaveChangesDsl, SharedContext, Statement,
-    TenantContext, Unrouted, WriteContext,
+    Context, LoadRouted, ReadContext, RowIter, RunQueryDsl, SaveChangesDsl, SharedContext,
+    Statement, TenantContext, Unrouted, WriteContext,
 };
 pub use display_name::{CsvSafe, DisplayName, DisplayNameError};
 pub use error::{

@@ -33,6 +33,7 @@ pub use self::checkout::Checkout;
 pub use self::config::{Overflow, PoolConfig, PoolConfigError};
 pub use self::descriptors::fd_budget;
 pub use self::error::{CheckoutError, Closed, ConnectFailure, DrainTimeout};
+pub(crate) use self::slots::Leaving;
 pub use self::slots::Slots;
 
 use self::budget::Budget;
@@ -121,10 +122,15 @@ impl<M: ManageConnection> PoolSet<M> {
     ///
     /// Nothing calls this by itself: a service calls it now and then. Blocks while they are closed.
     pub fn reap_idle(&self) -> usize {
+        self.reap_some(usize::MAX)
+    }
+
+    /// The same of `most` connections, for somebody who has something else to do.
+    pub(crate) fn reap_some(&self, most: usize) -> usize {
         let shared = &self.shared;
         let taken = shared
             .open_list
-            .take_idle(shared.config.idle_timeout(), None);
+            .take_idle(shared.config.idle_timeout(), None, most);
         shared
             .counters
             .reaped
@@ -136,7 +142,7 @@ impl<M: ManageConnection> PoolSet<M> {
     pub(crate) fn close_idle(&self) -> usize {
         self.shared
             .open_list
-            .take_idle(std::time::Duration::ZERO, None)
+            .take_idle(std::time::Duration::ZERO, None, usize::MAX)
             .len()
     }
 
@@ -275,7 +281,9 @@ impl<M: ManageConnection> Shared<M> {
 
     /// Closes the idle connections of all other databases, and returns their number.
     fn evict_all_but(&self, spared: &Arc<Database<M>>) -> usize {
-        let taken = self.open_list.take_idle(Duration::ZERO, Some(spared));
+        let taken = self
+            .open_list
+            .take_idle(Duration::ZERO, Some(spared), usize::MAX);
         self.counters
             .evicted
             .fetch_add(taken.len() as u64, Ordering::Relaxed);

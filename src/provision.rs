@@ -23,6 +23,7 @@ use crate::catalog::{
     Changed, Completing, Completion, Inserted, Operation, OperationKind, Outcome, Status,
     TenantRecord, Terms,
 };
+use crate::deadline::Patience;
 use crate::display_name::DisplayName;
 use crate::error::{CatalogError, CreateError, LifecycleError, OpenError, QuotaOutOfRange};
 use crate::failpoint::hit;
@@ -109,6 +110,32 @@ impl NewTenant {
 }
 
 impl<C: Backend> Tenancy<C> {
+    /// The tenant, created if it is not there yet. An existing one is left as it is, `new` is not compared.
+    ///
+    /// Of several that call this at once, in one process or in many, one creates it and the others wait for it, up to the
+    /// drain timeout (default 10 s).
+    ///
+    /// # Errors
+    /// See [`CreateError`]. [`CreateError::InProgress`] where it was still being created at the end of the wait.
+    pub fn ensure(&self, id: &TenantId, new: NewTenant) -> Result<TenantHandle<C>, CreateError> {
+        let mut patience = Patience::of(self.registry.settings.drain_timeout);
+        loop {
+            if let Ok(handle) = self.handle(id)
+                && !matches!(
+                    handle.record()?.status,
+                    Status::Reserved | Status::Provisioning | Status::Failed
+                )
+            {
+                return Ok(handle);
+            }
+            match self.create(id, new.clone()) {
+                Err(CreateError::AlreadyExists { .. }) => return Ok(self.handle(id)?),
+                Err(CreateError::InProgress { .. }) if patience.pause() => {}
+                other => return other,
+            }
+        }
+    }
+
     /// Registers a tenant without making its database: its id and its subdomain are taken from now on, and nobody can
     /// open it.
     ///

@@ -6,31 +6,34 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::audit::{AuditPolicy, Buffer, Keeper};
-use crate::backend::{Backend, ConnectError, Storage, Whose};
+use crate::audit::{Buffer, Keeper};
+use crate::backend::{Backend, Storage};
 use crate::catalog::{Status, TenantRecord};
 use crate::clock::Coarse;
-use crate::context::{SharedContext, TenantContext};
 use crate::database::{Common, Connector, Database, Gate};
-use crate::error::{CatalogError, LifecycleError, OpenError};
+use crate::error::{CatalogError, OpenError};
 use crate::hooks::Hooks;
-use crate::migrate::{MigrateOptions, SchemaMismatch};
-use crate::pool::{CheckoutError, Closed, PoolSet};
+use crate::pool::{Closed, Leaving, PoolSet};
 use crate::subdomain::Subdomain;
 use crate::tenancy::SchemaPolicy;
 use crate::tenant_id::{FoldedTenantId, TenantId};
 
 mod committed;
+mod enter;
 mod handle;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
 mod time;
 mod writer;
 
+use enter::FailedMigration;
+pub(crate) use enter::refused;
 pub use handle::TenantHandle;
 pub use time::ClockJump;
 pub(crate) use time::Time;
@@ -66,6 +69,8 @@ pub(crate) struct Core<C: Backend> {
     known: RwLock<Known<C>>,
     /// Up to when this process has seen time pass. `None` until it has looked.
     lived: Mutex<Option<time::Lived>>,
+    /// Held by the one who closes connections that have been idle for too long.
+    reaping: Mutex<()>,
     /// Operations a thread of this process works on right now.
     pub(crate) running: Mutex<HashSet<Uuid>>,
     /// Tenants the catalogue thought alive although they were purged, as they were found when it was opened.
@@ -107,6 +112,10 @@ impl Settings {
     }
 }
 
+/// How many connections that have been idle for too long one caller closes on its way. Closing the last one of a database
+/// writes its log back, which takes milliseconds each.
+const REAPED_AT_ONCE: usize = 4;
+
 /// In [`Core::checked_at`]: the cache is known to be wrong.
 const NEVER: u64 = u64::MAX;
 
@@ -127,6 +136,8 @@ struct Known<C: Backend> {
 pub(crate) struct Tenant<C: Backend> {
     pub(crate) database: Arc<Database<C>>,
     record: RwLock<Arc<TenantRecord>>,
+    /// Held while it is migrated on the way to a context; what came of that, if it failed.
+    failed: Mutex<Option<FailedMigration>>,
 }
 
 impl<C: Backend> Tenant<C> {
@@ -167,6 +178,7 @@ impl<C: Backend> Registry<C> {
                 unfinished: HashSet::new(),
             }),
             lived: Mutex::new(None),
+            reaping: Mutex::new(()),
             running: Mutex::new(HashSet::new()),
             buried: OnceLock::new(),
             hooks,
@@ -177,7 +189,7 @@ impl<C: Backend> Registry<C> {
             core: Arc::new(core),
             acting: Arc::new(acting),
         };
-        registry.reader.lock().seen = registry.apply(records);
+        registry.reader.lock().seen = registry.apply(records, &mut Leaving::none());
         Ok(registry)
     }
 
@@ -245,7 +257,7 @@ impl<C: Backend> Registry<C> {
     #[cold]
     fn freshen_slowly(&self, age: Duration) -> Result<(), CatalogError> {
         // Halfway to the bound one caller goes and looks, and the others go on. At the bound everyone waits.
-        let mut reader = match age < self.settings.freshness {
+        let reader = match age < self.settings.freshness {
             true => match self.reader.try_lock() {
                 Some(reader) => reader,
                 None => return Ok(()),
@@ -255,27 +267,50 @@ impl<C: Backend> Registry<C> {
         if self.age() < self.settings.freshness / 2 {
             return Ok(());
         }
-        self.pools.reap_idle();
+        let read = self.read(reader);
+        self.reap_some();
         #[cfg(feature = "metrics")]
         crate::observe::pool(&self.pools.stats());
-        self.read(&mut reader)
+        read
+    }
+
+    /// Closes a few connections that have been idle for too long, on the thread of somebody who came to open a context.
+    /// Others do not wait for it: no lock is held that they need, and nobody begins while one is at it.
+    fn reap_some(&self) {
+        if let Some(_reaping) = self.reaping.try_lock() {
+            self.pools.reap_some(REAPED_AT_ONCE);
+        }
     }
 
     /// Reads what has changed, whatever the age of the cache.
     pub(crate) fn reload(&self) -> Result<(), CatalogError> {
-        self.read(&mut self.reader.lock())
+        self.read(self.reader.lock())
     }
 
-    fn read(&self, reader: &mut Reader<C>) -> Result<(), CatalogError> {
+    /// Reads what has changed. Connections that are to be closed because of it are closed when all who wait for the reader
+    /// can go on.
+    fn read(&self, mut reader: MutexGuard<'_, Reader<C>>) -> Result<(), CatalogError> {
+        let mut leaving = Leaving::none();
+        let read = self.read_on(&mut reader, &mut leaving);
+        drop(reader);
+        drop(leaving);
+        read
+    }
+
+    fn read_on(
+        &self,
+        reader: &mut Reader<C>,
+        leaving: &mut Leaving<Connector<C>>,
+    ) -> Result<(), CatalogError> {
         let asked_at = Coarse::now().since(self.started);
-        if let Err(first) = self.read_with(reader) {
+        if let Err(first) = self.read_with(reader, leaving) {
             // The connection may have been lost (a server restart, an I/O error): once more on a new one.
             reader.conn = self
                 .common
                 .storage
                 .connect_shared()
                 .map_err(CatalogError::Connect)?;
-            if self.read_with(reader).is_err() {
+            if self.read_with(reader, leaving).is_err() {
                 return Err(CatalogError::of::<C>(first));
             }
         }
@@ -284,13 +319,17 @@ impl<C: Backend> Registry<C> {
         Ok(())
     }
 
-    fn read_with(&self, reader: &mut Reader<C>) -> diesel::QueryResult<()> {
+    fn read_with(
+        &self,
+        reader: &mut Reader<C>,
+        leaving: &mut Leaving<Connector<C>>,
+    ) -> diesel::QueryResult<()> {
         let seq = reader.conn.catalog_seq()?;
         if seq == reader.seen {
             return Ok(());
         }
         let records = reader.conn.catalog_changed_since(reader.seen)?;
-        let newest = self.apply(records);
+        let newest = self.apply(records, leaving);
         // A tenant that was never finished leaves the catalogue without a trace in the sequence.
         let unfinished: Vec<Uuid> = self.known.read().unfinished.iter().copied().collect();
         for uuid in unfinished {
@@ -303,15 +342,18 @@ impl<C: Backend> Registry<C> {
     }
 
     fn forget(&self, uuid: Uuid) {
+        // Dropped after the lock, since it may be the last one to know of connections.
+        let _gone;
         let mut known = self.known.write();
         known.unfinished.remove(&uuid);
-        known.by_uuid.remove(&uuid);
+        _gone = known.by_uuid.remove(&uuid);
         known.by_id.retain(|_, t| t.record().uuid != uuid);
         known.by_subdomain.retain(|_, t| t.record().uuid != uuid);
     }
 
-    /// Takes records into the cache, and opens or closes the tenants' gates. Returns the newest change seen.
-    fn apply(&self, records: Vec<TenantRecord>) -> i64 {
+    /// Takes records into the cache, and opens or closes the tenants' gates. Returns the newest change seen. Connections that
+    /// are not to be used any more are `leaving`: closing them takes time, and this holds what everybody asks.
+    fn apply(&self, records: Vec<TenantRecord>, leaving: &mut Leaving<Connector<C>>) -> i64 {
         let mut newest = 0;
         let mut known = self.known.write();
         for record in records {
@@ -326,6 +368,7 @@ impl<C: Backend> Registry<C> {
                         record.generation,
                     )),
                     record: RwLock::new(Arc::clone(&record)),
+                    failed: Mutex::new(None),
                 })
             });
             let tenant = Arc::clone(tenant);
@@ -336,7 +379,7 @@ impl<C: Backend> Registry<C> {
                 _ => known.unfinished.remove(&record.uuid),
             };
             let before = std::mem::replace(&mut *tenant.record.write(), Arc::clone(&record));
-            self.set_gate(&tenant.database, &record);
+            self.set_gate(&tenant.database, &record, leaving);
 
             let folded = record.id.folded();
             if let Some(subdomain) = &before.subdomain
@@ -363,8 +406,13 @@ impl<C: Backend> Registry<C> {
         newest
     }
 
-    /// Whether contexts may be opened on a tenant. Connections of an older generation are closed on the way.
-    fn set_gate(&self, database: &Database<C>, record: &TenantRecord) {
+    /// Whether contexts may be opened on a tenant. Connections of an older generation are taken out on the way.
+    fn set_gate(
+        &self,
+        database: &Database<C>,
+        record: &TenantRecord,
+        leaving: &mut Leaving<Connector<C>>,
+    ) {
         let open = record.status == Status::Active
             && self
                 .common
@@ -376,10 +424,10 @@ impl<C: Backend> Registry<C> {
         if (moved || (was_open && !open))
             && let Some(slots) = database.opened_slots()
         {
-            slots.close(match record.status {
+            leaving.and(slots.close_later(match record.status {
                 Status::Deleting | Status::Deleted => Closed::Retired,
                 _ => Closed::Maintenance,
-            });
+            }));
         }
         database.set_generation(record.generation);
         // Connections keep the limit they were opened with.
@@ -388,7 +436,7 @@ impl<C: Backend> Registry<C> {
             if (moved || !was_open || limited_anew)
                 && let Some(slots) = database.opened_slots()
             {
-                slots.reopen();
+                leaving.and(slots.reopen_later());
             }
             database.set_gate(Gate::Open);
         } else {
@@ -476,241 +524,5 @@ impl<C: Backend> Registry<C> {
         let mut records: Vec<_> = known.by_id.values().map(|t| t.record()).collect();
         records.sort_by_key(|record| record.id.folded());
         Ok(records)
-    }
-
-    pub(crate) fn shared(&self) -> Result<SharedContext<C>, OpenError> {
-        let checkout = self.shared.slots().checkout();
-        crate::observe::context(None, checkout.is_ok());
-        let checkout = checkout.map_err(|e| refused(e, None))?;
-        Ok(SharedContext::new(
-            Arc::clone(&self.shared),
-            checkout,
-            Arc::clone(&self.acting),
-        ))
-    }
-
-    pub(crate) fn enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
-        let context = self.enter_unnoted(tenant)?;
-        if self.hooks.audit.policy == AuditPolicy::All {
-            let note = crate::audit::opening(context.generation());
-            let noted = self.note_opening(tenant, self.acting(), note);
-            noted.map_err(OpenError::Catalog)?;
-        }
-        Ok(context)
-    }
-
-    /// Opens a context; whether and how it is entered into the audit log is up to the caller.
-    #[inline]
-    pub(crate) fn enter_unnoted(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
-        let entered = self.try_enter(tenant);
-        crate::observe::context(tenant.database.tenant_id(), entered.is_ok());
-        entered
-    }
-
-    #[inline]
-    fn try_enter(&self, tenant: &Tenant<C>) -> Result<TenantContext<C>, OpenError> {
-        self.freshen().map_err(OpenError::Catalog)?;
-        if tenant.database.gate() == Gate::Closed {
-            self.closed(tenant)?;
-        }
-        match self.check_out(tenant) {
-            Ok(context) => Ok(context),
-            Err(error) => self.enter_again(tenant, error),
-        }
-    }
-
-    #[inline]
-    fn check_out(
-        &self,
-        tenant: &Tenant<C>,
-    ) -> Result<TenantContext<C>, CheckoutError<ConnectError>> {
-        let database = &tenant.database;
-        // Read before the connection is taken: should the tenant move in between, the context is stale and says
-        // so, and never the other way round.
-        let generation = database.generation();
-        let checkout = database.slots().checkout()?;
-        Ok(TenantContext::new(
-            Arc::clone(database),
-            checkout,
-            generation,
-        ))
-    }
-
-    /// After a refusal that may come from old news: within the freshness bound the tenant may have moved, and the
-    /// database this process believes in is closed, fenced or gone. With the newest word, one more try.
-    #[cold]
-    fn enter_again(
-        &self,
-        tenant: &Tenant<C>,
-        error: CheckoutError<ConnectError>,
-    ) -> Result<TenantContext<C>, OpenError> {
-        let id = tenant.record().id;
-        let error = match error {
-            CheckoutError::Closed { .. }
-            | CheckoutError::Connect {
-                source:
-                    ConnectError::Missing { .. }
-                    | ConnectError::Fenced { .. }
-                    | ConnectError::Open { .. },
-            } => {
-                self.closed(tenant)?;
-                match self.check_out(tenant) {
-                    Ok(context) => return Ok(context),
-                    Err(error) => error,
-                }
-            }
-            other => other,
-        };
-        Err(match error {
-            // Closed again already: the caller's next try will find out why.
-            CheckoutError::Closed { .. } => OpenError::Unavailable {
-                id,
-                status: Status::Restoring,
-            },
-            other => refused(other, Some(id)),
-        })
-    }
-
-    /// Why the gate is closed, or `Ok` if it no longer is.
-    #[cold]
-    fn closed(&self, tenant: &Tenant<C>) -> Result<(), OpenError> {
-        let until = crate::deadline::after(self.settings.drain_timeout);
-        let mut pause = Duration::from_millis(1);
-        let mut settled = false;
-        loop {
-            // Another process may have opened it since: who is turned away gets the newest word.
-            self.reload().map_err(OpenError::Catalog)?;
-            let record = tenant.record();
-            let id = record.id;
-            let status = record.status;
-            // Its process may have died over it, or failed to undo it while the disk was full.
-            if status == Status::Restoring && !settled {
-                settled = true;
-                if let Ok(true) = crate::lifecycle::clear_unfinished(self, record.uuid) {
-                    continue;
-                }
-            }
-            if status != Status::Active {
-                return Err(OpenError::Unavailable { id, status });
-            }
-            let found = record.schema_version.as_deref();
-            let Err(mismatch) = self.common.tenant_migrations.gate(found) else {
-                return Ok(());
-            };
-            let behind = matches!(mismatch, SchemaMismatch::Behind { .. });
-            if !behind || !self.settings.schema_policy.migrates() {
-                let whose = Whose::Tenant(id);
-                return Err(OpenError::Connect(ConnectError::Schema { whose, mismatch }));
-            }
-            let options = MigrateOptions::default();
-            match crate::lifecycle::migrate_one(self, tenant, options, &mut Duration::default()) {
-                Ok(_) => {}
-                Err(LifecycleError::InProgress { .. }) if Instant::now() + pause < until => {
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(Duration::from_millis(50));
-                }
-                Err(source) => {
-                    let source = Box::new(source);
-                    return Err(OpenError::MigrateOnOpen { id, source });
-                }
-            }
-        }
-    }
-}
-
-pub(crate) fn refused(error: CheckoutError<ConnectError>, tenant: Option<TenantId>) -> OpenError {
-    match error {
-        CheckoutError::Connect { source } => OpenError::Connect(source),
-        CheckoutError::Busy {
-            waited,
-            in_use,
-            max,
-        } => OpenError::Busy {
-            tenant,
-            waited,
-            in_use,
-            max,
-        },
-        CheckoutError::BudgetExhausted {
-            open,
-            in_use,
-            max,
-            waited,
-        } => OpenError::BudgetExhausted {
-            tenant,
-            open,
-            in_use,
-            max,
-            waited,
-        },
-        CheckoutError::Closed { .. } => OpenError::ShuttingDown,
-    }
-}
-
-#[cfg(all(test, feature = "sqlite"))]
-mod tests {
-    use std::sync::mpsc;
-    use std::time::Duration;
-
-    use crate::audit::AuditFilter;
-    use crate::prelude::*;
-
-    routes! {
-        static NOWHERE;
-        shared { }
-        tenant { }
-    }
-
-    /// Who looks something up in the log keeps nobody waiting at a door, and waits for nobody there.
-    #[test]
-    fn the_log_is_not_read_by_the_connection_every_door_waits_for() {
-        let dir = tempfile::tempdir().unwrap();
-        let builder =
-            Tenancy::<SqliteConnection>::builder(&NOWHERE).sqlite(dir.path().join("data"));
-        let tenancy = builder.init().open().unwrap();
-        tenancy
-            .create(&"TH001".parse().unwrap(), NewTenant::named("x"))
-            .unwrap();
-        let (send, read) = mpsc::channel();
-        let door = tenancy.registry.reader.lock();
-        let reader = tenancy.clone();
-        let thread = std::thread::spawn(move || {
-            let entries = reader.audit_entries(&AuditFilter::all(), 10).unwrap();
-            send.send((entries.len(), reader.audit_head().unwrap().seq))
-                .unwrap();
-        });
-        let found = read.recv_timeout(Duration::from_secs(20));
-        drop(door);
-        thread.join().unwrap();
-        assert_eq!(found, Ok((2, 2)));
-    }
-
-    /// A change that is committed has succeeded, although nothing can be read afterwards. It was called a failure, and an
-    /// undo that is done again is one that is taken back. What is not known meanwhile is not believed in either.
-    #[test]
-    fn what_is_committed_has_succeeded_although_it_cannot_be_read() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("data");
-        let builder = Tenancy::<SqliteConnection>::builder(&NOWHERE).sqlite(&root);
-        let long = Duration::from_secs(3600);
-        let tenancy = builder.init().freshness(long).open().unwrap();
-        let id = "TH001".parse().unwrap();
-        tenancy.create(&id, NewTenant::named("x")).unwrap();
-        let permit = |mode| {
-            let mode = std::fs::Permissions::from_mode(mode);
-            std::fs::set_permissions(root.join("shared.sqlite3"), mode).unwrap();
-        };
-        // The connection is lost, and none can be made.
-        tenancy.registry.reader.lock().conn = SqliteConnection::establish(":memory:").unwrap();
-        permit(0o666);
-        tenancy.suspend(&id).unwrap();
-        assert!(matches!(
-            tenancy.tenant(&id),
-            Err(crate::OpenError::Catalog(_))
-        ));
-        permit(0o600);
-        let status = tenancy.handle(&id).unwrap().record().unwrap().status;
-        assert_eq!(status, crate::Status::Suspended);
     }
 }

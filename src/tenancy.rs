@@ -87,7 +87,13 @@ impl<C: Backend> Tenancy<C> {
 
     /// Opens a context on the shared database.
     ///
-    /// Blocks up to the checkout timeout (default 5 s) for a free connection.
+    /// Blocks up to the checkout timeout (default 5 s) for a free connection: there are 16, or as many as a tenant has if that
+    /// is more ([`PoolConfig::with_max_per_database`], default 4). Who has that many contexts of one database open on one
+    /// thread waits for itself, and the next one fails with [`OpenError::Busy`].
+    ///
+    /// Work that needs both opens **the tenant first, then the shared database**; better one after the other. Nobody who has
+    /// the shared database then waits for another connection, so it always comes back. The other way round the program may
+    /// wait in a circle until the timeout: [`tenant_as`](Self::tenant_as) asks the shared database who somebody is.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -178,25 +184,6 @@ impl<C: Backend> Tenancy<C> {
     pub fn create(&self, id: &TenantId, new: NewTenant) -> Result<TenantHandle<C>, CreateError> {
         let tenant = provision::create(&self.registry, *id, new)?;
         Ok(TenantHandle::new(Arc::clone(&self.registry), tenant))
-    }
-
-    /// The tenant, created if it is not there yet. An existing one is left as it is, `new` is not compared.
-    ///
-    /// # Errors
-    /// See [`CreateError`].
-    pub fn ensure(&self, id: &TenantId, new: NewTenant) -> Result<TenantHandle<C>, CreateError> {
-        if let Ok(handle) = self.handle(id)
-            && !matches!(
-                handle.record()?.status,
-                Status::Reserved | Status::Provisioning | Status::Failed
-            )
-        {
-            return Ok(handle);
-        }
-        match self.create(id, new) {
-            Err(CreateError::AlreadyExists { .. }) => Ok(self.handle(id)?),
-            other => other,
-        }
     }
 
     /// Closes an active tenant for use; its data stays untouched. Contexts that are open go on until dropped.

@@ -164,6 +164,12 @@ pub trait Storage:
         generation: u64,
     ) -> Result<Self::Conn, ConnectError>;
     fn is_fenced(conn: &mut Self::Conn) -> QueryResult<bool>;
+    /// Whether a connection leads to this generation of a tenant, or to the shared database.
+    fn leads_to(
+        &self,
+        conn: &mut Self::Conn,
+        tenant: Option<(&TenantKey, u64)>,
+    ) -> QueryResult<bool>;
     /// The schema each migration of a set leaves behind.
     fn history(&self, set: &MigrationSet) -> Result<History, StorageError>;
     /// What lies in a tenant's directory besides `generation` and those that are `kept`.

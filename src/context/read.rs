@@ -5,7 +5,9 @@ use diesel::result::Error;
 use uuid::Uuid;
 
 use super::private::{Sealed, Token};
-use super::{Context, Mode, Session, TenantContext, transact};
+use super::session::Session;
+use super::transaction::{Mode, transact};
+use super::{Context, TenantContext};
 use crate::backend::{Backend, DefaultConnection};
 use crate::scope::{Admits, Reads, Tenant};
 use crate::tenant_id::TenantId;

@@ -82,10 +82,11 @@ pub struct MissingTable {
 
 /// The tenant's database is fenced: it is being restored, compacted, moved or deleted, and takes no more writes.
 ///
-/// What was acknowledged before is kept. Open a new context and try again.
+/// What was acknowledged before is kept. Let the closure of the transaction end with the error, then open a new context and
+/// try again: one that is assigned inside the closure is in no transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "tenant `{tenant}` is fenced for maintenance and this connection is on its old database; open a new context and try again"
+    "tenant `{tenant}` is fenced for maintenance and this connection is on its old database; end what is done on this context, then open a new one and try again"
 )]
 #[non_exhaustive]
 pub struct TenantFenced {
@@ -96,7 +97,7 @@ pub struct TenantFenced {
 /// The tenant has a new physical database since this context was opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this context is on generation {opened_on} of {}, which is at {now}; open a new context and try again",
+    "this context is on generation {opened_on} of {}, which is at {now}; end what is done on this context, then open a new one and try again",
     Place { scope: ScopeKind::Tenant, tenant: tenant.as_ref() }
 )]
 #[non_exhaustive]
@@ -109,19 +110,57 @@ pub struct StaleGeneration {
     pub now: u64,
 }
 
-/// A transaction of this context was cut short, and what it had written is gone.
+/// This context cannot be used any more, and nothing is kept of the transaction that was open on it.
 ///
-/// A panic went through it, or the database ended it after an error (SQLite does when the disk is full).
+/// Let the closure it was got in end with this error, drop the context, and open a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a transaction of this context was cut short, by a panic or by the database, so its work is lost; open a new context"
+    "{cause}, so this context cannot be used any more and nothing is kept of its open transaction; drop it and open a new one"
 )]
 #[non_exhaustive]
-pub struct ContextPoisoned;
+pub struct ContextPoisoned {
+    /// What happened to it.
+    pub cause: PoisonCause,
+}
 
-/// A transaction that may write was asked for inside a read transaction.
+/// Why a context cannot be used any more: see [`ContextPoisoned`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PoisonCause {
+    /// A transaction was cut short, and what it had written is gone. A panic went through it, or the database ended it after
+    /// an error (SQLite does when the disk is full).
+    CutShort,
+    /// Rows of an earlier query were leaked ([`std::mem::forget`] of a [`RowIter`](crate::RowIter)), and its statement is
+    /// still open on the connection.
+    RowsLeaked,
+    /// The context was exchanged for another one inside the closure of its own transaction (`*ctx = …`,
+    /// [`std::mem::swap`]).
+    Exchanged,
+    /// After [`Unrouted::connection`](crate::Unrouted::connection), the connection leads to another database, or cannot be
+    /// asked to which.
+    Replaced,
+}
+
+impl std::fmt::Display for PoisonCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CutShort => "a transaction was cut short, by a panic or by the database",
+            Self::RowsLeaked => "the rows of an earlier query were leaked and are still open",
+            Self::Exchanged => {
+                "a context was exchanged for another one inside the closure of its transaction"
+            }
+            Self::Replaced => {
+                "the connection given out by `unrouted` is not on the database of this context any more"
+            }
+        })
+    }
+}
+
+/// A write, or a transaction that may write, was asked for inside a read transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a read transaction cannot hold one that writes; use `transaction` for the outer one")]
+#[error(
+    "a read transaction takes no writes and holds no transaction that writes; use `transaction` for the outer one"
+)]
 #[non_exhaustive]
 pub struct ReadOnlyTransaction;
 

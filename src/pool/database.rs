@@ -299,12 +299,13 @@ impl<M: ManageConnection> Database<M> {
         }
     }
 
-    /// Closes the gate. Blocks while the idle connections are closed.
-    pub(super) fn close(self: &Arc<Self>, why: Closed) {
+    /// Closes the gate. The idle connections are closed when what is returned is dropped.
+    #[must_use]
+    pub(super) fn close(self: &Arc<Self>, why: Closed) -> Vec<Closing<M>> {
         let mut idle = Vec::new();
         let mut state = self.state.lock();
         state.closed = Some(why);
-        self.take_older(&mut state, Duration::ZERO, &mut idle);
+        self.take_older(&mut state, Duration::ZERO, usize::MAX, &mut idle);
         for waiter in mem::take(&mut state.queue) {
             waiter.offer(Offer::Closed(why));
         }
@@ -314,20 +315,24 @@ impl<M: ManageConnection> Database<M> {
             .counters
             .discarded
             .fetch_add(idle.len() as u64, Ordering::Relaxed);
+        idle
     }
 
-    /// Opens the gate to new connections only.
-    pub(super) fn reopen(self: &Arc<Self>) {
+    /// Opens the gate to new connections only. The idle ones are closed when what is returned is
+    /// dropped.
+    #[must_use]
+    pub(super) fn reopen(self: &Arc<Self>) -> Vec<Closing<M>> {
         let mut idle = Vec::new();
         let mut state = self.state.lock();
         state.closed = None;
         state.epoch += 1;
-        self.take_older(&mut state, Duration::ZERO, &mut idle);
+        self.take_older(&mut state, Duration::ZERO, usize::MAX, &mut idle);
         drop(state);
         self.shared
             .counters
             .discarded
             .fetch_add(idle.len() as u64, Ordering::Relaxed);
+        idle
     }
 
     /// Blocks until no connection is in use.
@@ -407,21 +412,28 @@ impl<M: ManageConnection> Database<M> {
             .for_each(visit);
     }
 
-    /// Takes the connections idle for at least `min_age`.
-    pub(super) fn take_idle(self: &Arc<Self>, min_age: Duration, taken: &mut Vec<Closing<M>>) {
-        self.take_older(&mut self.state.lock(), min_age, taken);
+    /// Takes connections idle for at least `min_age`, `most` of them.
+    pub(super) fn take_idle(
+        self: &Arc<Self>,
+        min_age: Duration,
+        most: usize,
+        taken: &mut Vec<Closing<M>>,
+    ) {
+        self.take_older(&mut self.state.lock(), min_age, most, taken);
     }
 
     fn take_older(
         self: &Arc<Self>,
         state: &mut State<M>,
         min_age: Duration,
+        most: usize,
         taken: &mut Vec<Closing<M>>,
     ) {
         let now = Coarse::now();
         let old = state
             .idle
             .iter()
+            .take(most)
             .take_while(|live| now.since(live.since) >= min_age)
             .count();
         let old = state.idle.drain(..old);

@@ -114,17 +114,21 @@ impl<M: ManageConnection> OpenList<M> {
         }
     }
 
-    /// Takes all connections idle for at least `min_age` out of all databases but `spared`; drop
-    /// them where no lock is held.
+    /// Takes connections idle for at least `min_age` out of all databases but `spared`, `most` of
+    /// them; drop them where no lock is held.
     pub(super) fn take_idle(
         &self,
         min_age: Duration,
         spared: Option<&Arc<Database<M>>>,
+        most: usize,
     ) -> Vec<Closing<M>> {
         let mut taken = Vec::new();
         for database in self.inner.lock().databases.values() {
+            if taken.len() == most {
+                break;
+            }
             if !spared.is_some_and(|spared| Arc::ptr_eq(spared, database)) {
-                database.take_idle(min_age, &mut taken);
+                database.take_idle(min_age, most - taken.len(), &mut taken);
             }
         }
         taken

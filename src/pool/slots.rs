@@ -7,7 +7,7 @@ use std::time::Duration;
 use r2d2::ManageConnection;
 
 use super::checkout::Checkout;
-use super::database::Database;
+use super::database::{Closing, Database};
 use super::error::{CheckoutError, Closed, ConnectFailure, DrainTimeout};
 
 /// The connections of one database, made by [`PoolSet::slots`](super::PoolSet::slots).
@@ -58,13 +58,25 @@ impl<M: ManageConnection> Slots<M> {
     /// Blocks while the idle connections are closed. Those in use are closed when they come back:
     /// see [`Slots::drain`]. The last reason given is the one reported.
     pub fn close(&self, why: Closed) {
-        self.database.close(why);
+        drop(self.close_later(why));
+    }
+
+    /// The same, for who holds a lock: the idle connections are closed when what is returned is
+    /// dropped.
+    pub(crate) fn close_later(&self, why: Closed) -> Leaving<M> {
+        Leaving(self.database.close(why))
     }
 
     /// Opens the database to checkouts, on new connections only: those opened before are closed, at
     /// once or when they come back.
     pub fn reopen(&self) {
-        self.database.reopen();
+        drop(self.reopen_later());
+    }
+
+    /// The same, for who holds a lock: the idle connections are closed when what is returned is
+    /// dropped.
+    pub(crate) fn reopen_later(&self) -> Leaving<M> {
+        Leaving(self.database.reopen())
     }
 
     /// Blocks until no connection of this database is in use, `timeout` at most.
@@ -117,7 +129,22 @@ impl<M: ManageConnection> Slots<M> {
 
 impl<M: ManageConnection> Drop for Slots<M> {
     fn drop(&mut self) {
-        self.database.close(Closed::Retired);
+        drop(self.database.close(Closed::Retired));
+    }
+}
+
+/// Connections taken out of their databases, closed when this is dropped: where no lock is held, since closing the last one
+/// of a database writes back what is in its log.
+#[must_use]
+pub(crate) struct Leaving<M: ManageConnection>(Vec<Closing<M>>);
+
+impl<M: ManageConnection> Leaving<M> {
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn and(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
     }
 }
 

@@ -1,4 +1,5 @@
 //! Creating, closing, compacting and deleting tenants, alone and against other processes.
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use diesel_tenants::backend::{ConnectError, StorageError};
@@ -85,6 +86,25 @@ fn ensure_makes_a_tenant_once() {
     assert_eq!(first.schema_version.as_deref(), Some("20260102000000"));
     let at = fleet.tenancy.handle_at(&"dmc001".parse().unwrap()).unwrap();
     assert_eq!(at.id().as_str(), "DMC001");
+}
+
+/// Whoever asks for what another one is making waits for it: five of six were told that another process was at it.
+#[test]
+fn all_who_ensure_a_tenant_at_once_get_it() {
+    let fleet = fleet();
+    let (other, id) = (fleet.again(), id("DMC001"));
+    let ensure = |tenancy: &Tenancy| {
+        let new = NewTenant::named("Downtown Medical Center").subdomain("dmc001");
+        tenancy.ensure(&id, new).unwrap().uuid()
+    };
+    let uuids: HashSet<_> = std::thread::scope(|threads| {
+        let tenancies = [&fleet.tenancy, &other].repeat(3).into_iter();
+        let all: Vec<_> = tenancies
+            .map(|tenancy| threads.spawn(move || ensure(tenancy)))
+            .collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(uuids.len(), 1);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use diesel_tenants::migrate::SchemaMismatch;
 use diesel_tenants::{Error, OpenError, SchemaPolicy, prelude::*};
 
 use crate::app::schema::archive as archive_table;
-use crate::app::{ROUTES, admit, archive, builder, fleet, names, shared_migrations, wards};
+use crate::app::{
+    ROUTES, admit, archive, builder, fleet, names, patients, shared_migrations, wards,
+};
 use crate::world;
 
 fn older() -> MigrationSet {
@@ -122,6 +124,71 @@ fn a_migration_that_fails_leaves_the_tenant_as_it_was() {
     drop(next);
     assert_eq!(names(&mut tenant.enter().unwrap()), ["kept"]);
     assert_eq!(world::check(&fleet.root).tenants().unwrap().len(), 1);
+}
+
+/// Each try is an operation in the journal and entries in the audit log, on the database all tenants share: one tenant that
+/// cannot be migrated would have them written by everybody who knocks.
+#[test]
+fn a_migration_on_open_that_fails_is_not_tried_by_everybody_who_knocks() {
+    use diesel::sql_types::BigInt;
+
+    let fleet = fleet();
+    let (tenant, other) = (fleet.create("TH001"), fleet.create("TH002"));
+    let unique = MigrationScript::new(
+        "20260103000000",
+        "unique",
+        "CREATE UNIQUE INDEX one_of_a_name ON patients (name);",
+    );
+    for _ in 0..2 {
+        admit(&mut tenant.enter().unwrap(), "twice").unwrap();
+    }
+    let next = builder(&fleet.root)
+        .tenant_migrations(MigrationSet::new([wards(), archive(), unique]))
+        .schema_policy(SchemaPolicy::MigrateOnOpen)
+        .open()
+        .unwrap();
+    let (id, handle) = (tenant.id(), next.handle(&tenant.id()).unwrap());
+    let written = || {
+        let operations = "(SELECT count(*) FROM __tenants_operations)";
+        let operations = diesel::select(diesel::dsl::sql::<BigInt>(operations));
+        let mut shared = next.shared().unwrap();
+        let operations = shared.unrouted("count", |raw| operations.get_result::<i64>(raw));
+        (next.audit_head().unwrap().seq, operations.unwrap())
+    };
+    let refused = || {
+        let error = handle.enter().unwrap_err();
+        let OpenError::MigrateOnOpen { id: found, source } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(found, id);
+        assert!(
+            matches!(*source, LifecycleError::Migrate { .. }),
+            "{source:?}"
+        );
+    };
+    // Be they many at once, one of them tries.
+    let before = written();
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(refused);
+        }
+    });
+    let once = written();
+    assert_eq!(once.1, before.1 + 1);
+    (0..3).for_each(|_| refused());
+    assert_eq!(written(), once);
+    // Others are not kept from it, and whoever asks for it by name always tries.
+    drop(next.tenant(&other.id()).unwrap());
+    next.migrate_tenant(&id).unwrap_err();
+    assert!(written() > once);
+    // Once the rows are mended, that is how it is let in at once.
+    tenant
+        .enter()
+        .unwrap()
+        .transaction(|ctx| diesel::delete(patients::table).execute(ctx))
+        .unwrap();
+    next.migrate_tenant(&id).unwrap();
+    drop(handle.enter().unwrap());
 }
 
 #[test]

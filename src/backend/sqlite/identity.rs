@@ -92,13 +92,18 @@ impl Identity {
             .map(drop)
     }
 
-    /// Whether the database is the one that is wanted; the fence is not looked at.
-    pub(super) fn check(&self, wanted: &Self, whose: Whose) -> Result<(), ConnectError> {
+    /// Whether it is that of the same database; the fence is not looked at.
+    pub(super) fn is_same_database(&self, wanted: &Self) -> bool {
         let unfenced = |identity: &Self| Self {
             fenced: false,
             ..identity.clone()
         };
-        if unfenced(self) == unfenced(wanted) {
+        unfenced(self) == unfenced(wanted)
+    }
+
+    /// Refuses a database that is not the one that is wanted.
+    pub(super) fn check(&self, wanted: &Self, whose: Whose) -> Result<(), ConnectError> {
+        if self.is_same_database(wanted) {
             return Ok(());
         }
         Err(ConnectError::Foreign {

@@ -191,6 +191,19 @@ impl Storage for SqliteStorage {
         Ok(Identity::read(conn)?.is_some_and(|identity| identity.fenced))
     }
 
+    fn leads_to(
+        &self,
+        conn: &mut SqliteConnection,
+        tenant: Option<(&TenantKey, u64)>,
+    ) -> QueryResult<bool> {
+        let wanted = match tenant {
+            Some((key, generation)) => Identity::tenant(self.catalog, key, generation),
+            None => Identity::shared(self.catalog),
+        };
+        let found = Identity::read(conn)?;
+        Ok(found.is_some_and(|found| found.is_same_database(&wanted)))
+    }
+
     fn history(&self, set: &MigrationSet) -> Result<History, StorageError> {
         inspect::history(set)
     }
