@@ -1,6 +1,7 @@
 //! The console as a router.
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +16,7 @@ use crate::failure::Failure;
 use crate::hosts::{self, HostsError};
 use crate::runs::Runs;
 use crate::subscription::{HospitalSubscriptions, Subscriptions};
+use crate::work::Work;
 use crate::{assets, audit, detail, fleet, headers, list, repair, runs, session, upkeep};
 
 /// The console: set it up, then make a [`router`](Self::router) of it.
@@ -105,8 +107,15 @@ impl Console {
 
     /// The router. `nest` it under a path of its own, or merge it into a router that has nothing else.
     pub fn router(self) -> Router {
+        self.router_and_work().0
+    }
+
+    /// The [`router`](Self::router), and what lets its work end with the process.
+    pub fn router_and_work(self) -> (Router, Work) {
         let hosts = self.hosts.clone().into();
-        self.app().router(hosts)
+        let app = self.app();
+        let work = Work(app.clone());
+        (app.router(hosts), work)
     }
 
     fn app(self) -> App {
@@ -122,6 +131,7 @@ impl Console {
             log_ins: Throttle::default(),
             fleet: Arc::new(Semaphore::new(1)),
             runs: Runs::default(),
+            ending: AtomicBool::new(false),
         }))
     }
 }
@@ -190,6 +200,8 @@ pub(crate) struct Shared {
     /// One migration of the fleet at a time in this process.
     pub(crate) fleet: Arc<Semaphore>,
     pub(crate) runs: Runs,
+    /// Nothing more is to be begun.
+    pub(crate) ending: AtomicBool,
     /// Attempts to log in, of each address.
     pub(crate) log_ins: Throttle,
     pages: Arc<Semaphore>,

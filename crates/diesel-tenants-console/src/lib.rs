@@ -83,7 +83,9 @@ mod session;
 mod subscription;
 mod upkeep;
 mod view;
+mod work;
 
 pub use console::Console;
 pub use hosts::HostsError;
 pub use subscription::{HospitalSubscriptions, Limit, Subscription, Subscriptions};
+pub use work::Work;

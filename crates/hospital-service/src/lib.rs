@@ -35,7 +35,7 @@ use diesel_tenants::services::admission::Admission;
 use diesel_tenants::services::onboarding;
 use diesel_tenants_axum::resolve::BySubdomain;
 use diesel_tenants_axum::{TenantLayer, Throttle, TrustedProxies};
-use diesel_tenants_console::Console;
+use diesel_tenants_console::{Console, Work};
 
 use tokio::sync::Semaphore;
 
@@ -92,25 +92,33 @@ const HASHING: usize = 4;
 
 /// The whole service, for plain HTTP on this machine. On a network take [`service_behind_tls`].
 pub fn service(tenancy: Tenancy) -> Router {
-    of(tenancy, Cookies::Plain, TrustedProxies::default())
+    of(tenancy, Cookies::Plain, TrustedProxies::default()).0
 }
 
 /// The same, for whoever ends TLS in front of it: browsers send its cookies over TLS alone. All requests come from `proxies`
 /// then, which have to say for whom: who logs in too often is told apart by address.
 pub fn service_behind_tls(tenancy: Tenancy, proxies: TrustedProxies) -> Router {
-    of(tenancy, Cookies::Secure, proxies)
+    of(tenancy, Cookies::Secure, proxies).0
 }
 
-fn of(tenancy: Tenancy, cookies: Cookies, proxies: TrustedProxies) -> Router {
+/// One of the two, and what lets its work end with the process: behind TLS where there are proxies.
+pub fn service_and_work(tenancy: Tenancy, proxies: Option<TrustedProxies>) -> (Router, Work) {
+    match proxies {
+        Some(proxies) => of(tenancy, Cookies::Secure, proxies),
+        None => of(tenancy, Cookies::Plain, TrustedProxies::default()),
+    }
+}
+
+fn of(tenancy: Tenancy, cookies: Cookies, proxies: TrustedProxies) -> (Router, Work) {
     let hosts = BaseDomains::new([HOST]).expect("`HOST` is a domain");
     let console = Console::new(tenancy.clone())
         .hosts([HOST])
         .expect("`HOST` is a host");
-    let console = match cookies {
-        Cookies::Plain => console.allow_http().router(),
-        Cookies::Secure => console.router(),
+    let (console, work) = match cookies {
+        Cookies::Plain => console.allow_http().router_and_work(),
+        Cookies::Secure => console.router_and_work(),
     };
-    Router::new()
+    let service = Router::new()
         .route("/", get(front::page))
         .route("/register", get(front::form).post(front::register))
         .route("/service.css", get(front::css))
@@ -130,5 +138,6 @@ fn of(tenancy: Tenancy, cookies: Cookies, proxies: TrustedProxies) -> Router {
             cookies,
         })
         .nest("/console", console)
-        .layer(proxies)
+        .layer(proxies);
+    (service, work)
 }
