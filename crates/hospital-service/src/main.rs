@@ -1,9 +1,10 @@
-//! Starts the service: `hospital-service [--port 8080] [--data target/hospital-service] [--behind-tls]
+//! Starts the service: `hospital-service [--port 8080] [--data target/hospital-service] [--public-url https://example.org]
 //! [--trusted-proxy 10.0.0.0/8]… [--forwarded] [--grace 10]`.
 //!
-//! `--behind-tls` is for a proxy on this machine that ends TLS: it must write `X-Forwarded-For`, or with `--forwarded` the
-//! header `Forwarded`, as who logs in too often is told apart by address. Where more proxies stand before that one,
-//! `--trusted-proxy` names their addresses or networks.
+//! `--public-url` is what browsers call it, and what its links begin with: hospitals are at hosts below that one. Without it
+//! that is `http://localhost` and the port. With `https://` a proxy on this machine ends TLS: it must write
+//! `X-Forwarded-For`, or with `--forwarded` the header `Forwarded`, as who logs in too often is told apart by address. Where
+//! more proxies stand before that one, `--trusted-proxy` names their addresses or networks.
 //!
 //! SIGTERM and SIGINT end it in order. No request is taken any more, a migration of the fleet begins no other hospital, and
 //! what is under way has `--grace` seconds to end. What has not ended then is cut off. That is safe: a run over the fleet is
@@ -15,7 +16,7 @@ use std::time::Instant;
 
 use diesel_tenants::prelude::*;
 use hospital_service::serving::{over, serve};
-use hospital_service::{HOST, demo, housekeeping, open, service_and_work};
+use hospital_service::{PublicUrl, demo, housekeeping, open, service_at};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::watch;
@@ -69,10 +70,11 @@ async fn run(options: Options) -> Result<(Tenancy, Instant), Box<dyn Error>> {
     .map_err(|error| -> Box<dyn Error> { error })?;
     // From here on both signals end it in order.
     let ending = ending()?;
-    say(&options, port, &logins);
+    let url = options.url.clone();
+    let url = url.unwrap_or_else(|| PublicUrl::localhost(port));
+    say(&options, &url, &logins);
     tokio::spawn(housekeeping::run(tenancy.clone()));
-    let proxies = options.behind_tls.then(|| options.trusted());
-    let (service, work) = service_and_work(tenancy.clone(), proxies);
+    let (service, work) = service_at(tenancy.clone(), url, options.trusted());
     let ended = tokio::spawn({
         let ending = ending.clone();
         async move {
@@ -91,15 +93,15 @@ async fn run(options: Options) -> Result<(Tenancy, Instant), Box<dyn Error>> {
 }
 
 /// Says what there is, and how to log in.
-fn say(options: &Options, port: u16, logins: &[demo::FirstLogin]) {
+fn say(options: &Options, url: &PublicUrl, logins: &[demo::FirstLogin]) {
     println!(
         "The data is in {}. Everything in it is invented.\n",
         options.data.display()
     );
-    println!("http://{HOST}:{port}/console");
-    println!("http://{HOST}:{port}/register");
+    println!("{}", url.to("/console"));
+    println!("{}", url.to("/register"));
     for (code, subdomain) in demo::HOSPITALS.map(|hospital| (hospital.code, hospital.subdomain)) {
-        println!("http://{subdomain}.{HOST}:{port}/patients/  ({code})");
+        println!("{}  ({code})", url.below(subdomain, "/patients/"));
     }
     if logins.is_empty() {
         println!("\nLog in as before: every password that was made up has been changed.");

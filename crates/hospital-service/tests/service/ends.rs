@@ -29,8 +29,14 @@ use super::*;
 fn it_ends_in_order_whoever_ends_it() {
     let dir = tempfile::tempdir().unwrap();
     drop(empty_hospitals(dir.path()));
-    for signal in ["-TERM", "-INT"] {
-        let mut service = Running::start(dir.path(), &[]);
+    // What it says of itself is what browsers call it.
+    let far = ["--public-url", "https://clinic.example:443"];
+    for (signal, options, console) in [
+        ("-TERM", &[][..], "http://localhost:"),
+        ("-INT", &far[..], "https://clinic.example/console"),
+    ] {
+        let mut service = Running::start(dir.path(), options);
+        assert!(service.console.starts_with(console), "{}", service.console);
         service.signal(signal);
         // It goes on to say what there is, until it ends.
         (&mut service.said).for_each(drop);
@@ -48,7 +54,7 @@ type Said = std::iter::MapWhile<
 /// The program, killed when the test ends.
 struct Running {
     child: Child,
-    port: u16,
+    console: String,
     said: Said,
 }
 
@@ -67,12 +73,17 @@ impl Running {
         let mut said = said.lines().map_while(ok);
         let console = said.find(|line| line.ends_with("/console"));
         let console = console.expect("it did not start");
-        let (_, port) = console
-            .trim_end_matches("/console")
-            .rsplit_once(':')
-            .unwrap();
-        let port = port.parse().unwrap();
-        Self { child, port, said }
+        Self {
+            child,
+            console,
+            said,
+        }
+    }
+
+    /// Where it listens, unless it is called by another name.
+    fn port(&self) -> u16 {
+        let host = self.console.trim_end_matches("/console");
+        host.rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
     fn signal(&self, signal: &str) {
@@ -96,13 +107,13 @@ impl Running {
 
     /// Asks, as a browser does that holds these cookies; the whole answer.
     fn ask(&self, method: &str, path: &str, cookies: &str, body: &str) -> String {
-        let mut asked = std::net::TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut asked = std::net::TcpStream::connect(("127.0.0.1", self.port())).unwrap();
         let length = body.len();
         write!(
             asked,
             "{method} /console{path} HTTP/1.1\r\nhost: localhost:{}\r\ncookie: {cookies}\r\nconnection: close\r\n\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{body}",
-            self.port
+            self.port()
         )
         .unwrap();
         let mut answer = String::new();
@@ -221,7 +232,7 @@ fn a_migration_that_waits_keeps_it_for_so_long_as_was_said_and_is_whole_afterwar
         }
         service.signal("-TERM");
         // It takes no more requests, and has nothing more begun.
-        while std::net::TcpStream::connect(("127.0.0.1", service.port)).is_ok() {
+        while std::net::TcpStream::connect(("127.0.0.1", service.port())).is_ok() {
             std::thread::yield_now();
         }
         if signals == 2 {
