@@ -151,7 +151,13 @@ fn enter<C: Backend>(
             for worker in &workers {
                 alive |= is_at_work(registry, worker)?;
             }
-            if run.target_digest == target && run.selection == selection {
+            let is_stopped = run.outcome == Some(RunOutcome::Stopped);
+            if is_stopped && !alive && !workers.is_empty() {
+                // Its workers died before they had left it: it is over, and its rest is for the next one.
+                for worker in &workers {
+                    patiently(registry, |c| c.runs_leave(run.id, worker.id))?;
+                }
+            } else if run.target_digest == target && run.selection == selection {
                 let counting = waves.counting.len() as u64;
                 let joined = patiently(registry, |c| c.runs_join(run.id, &tenants, counting, me))?;
                 if let Some(run) = joined {

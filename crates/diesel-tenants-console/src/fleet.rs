@@ -1,6 +1,7 @@
 //! Migrating many tenants: runs of the catalogue, which outlive the process that began them.
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use askama::Template;
@@ -65,12 +66,22 @@ async fn work(
     let permit = permit.map_err(|_| {
         Failure::NotNow("This process is at work on a migration already; see the runs.".to_owned())
     })?;
+    // Asked after the permit is taken, by which `Work::stop` sees that there is something to be stopped.
+    if app.ending.load(Ordering::SeqCst) {
+        return Err(Failure::NotNow("The service is ending.".to_owned()));
+    }
     let tenancy = operator.acting(app);
     let (known, mut told) = watch::channel(None);
+    let here = app.clone();
     let mut ended = tokio::task::spawn_blocking(move || {
         let _permit = permit;
+        let mut stopped = false;
         work(&tenancy, &mut |progress| {
             known.send_if_modified(|run| run.replace(progress.run).is_none());
+            // One that was begun while others were being stopped.
+            if here.ending.load(Ordering::SeqCst) && !stopped {
+                stopped = tenancy.stop_fleet_run(progress.run).is_ok();
+            }
         })
     });
     let to = |path: &str| Redirect::to(&operator.mount.to(path)).into_response();

@@ -41,7 +41,7 @@
 //! | being framed | `frame-ancestors 'none'`, `X-Frame-Options` |
 //! | pages in a cache | `Cache-Control: no-store` |
 //! | a slip of the hand | changes are made by `POST` only; what destroys wants the tenant's id typed, and the library compares it |
-//! | guessing, and hashing until nothing else runs | 30 failed log-ins of an address in 5 minutes, two hashes at once; the service must say who asks, by `into_make_service_with_connect_info` and, behind a proxy, [`TrustedProxies`](diesel_tenants_axum::TrustedProxies) |
+//! | guessing, and hashing until nothing else runs | 30 failed log-ins of an address in 5 minutes, two hashes at once; the service must say who asks, by `into_make_service_with_connect_info` and, behind a proxy, [`TrustedProxies`](diesel_tenants_axum::TrustedProxies): where it does not, nothing is counted and the log says so once |
 //! | the service's own work standing still | actions run on the blocking pool, at most [`Console::at_once`] at a time |
 //!
 //! # Actions
@@ -83,7 +83,9 @@ mod session;
 mod subscription;
 mod upkeep;
 mod view;
+mod work;
 
 pub use console::Console;
 pub use hosts::HostsError;
 pub use subscription::{HospitalSubscriptions, Limit, Subscription, Subscriptions};
+pub use work::Work;

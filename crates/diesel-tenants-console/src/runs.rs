@@ -171,7 +171,7 @@ impl Run {
     async fn work(self: Arc<Self>, app: App, tenancy: Tenancy) {
         for index in 0..self.job.on.len() {
             let permit = Arc::clone(&app.actions).acquire_owned().await;
-            if self.stopped.load(Ordering::Relaxed) {
+            if self.stopped.load(Ordering::Relaxed) || app.ending.load(Ordering::SeqCst) {
                 self.set(index, Progress::Left);
                 continue;
             }

@@ -273,16 +273,18 @@ pub(crate) async fn log_in(
     let username = given.get("username").to_owned();
     // Before a password is hashed: who gives another name each time is not stopped by the locks of accounts.
     let address = client.address;
-    if let Some(address) = address {
-        let attempt = app.log_ins.attempt(address, Instant::now());
-        attempt.map_err(Failure::TooMany)?;
-    }
+    let attempt = app.log_ins.attempt_by(Caller(address), Instant::now());
+    attempt.map_err(Failure::TooMany)?;
     let outcome = app.hashing(move |app| log_in_now(app, &given, &client));
-    let error = match outcome.await.map_err(Failure::hidden)? {
+    let outcome = outcome.await.inspect_err(|failure| {
+        // There was no room to compare the password.
+        if matches!(failure, Failure::Busy) {
+            not_counted(&app, address);
+        }
+    });
+    let error = match outcome.map_err(Failure::hidden)? {
         Ok(session) => {
-            if let Some(address) = address {
-                app.log_ins.succeeded(address);
-            }
+            not_counted(&app, address);
             let mut response = Redirect::to(&mount.to("/tenants")).into_response();
             Cookie::Session.set(&mut response, session.reveal(), app.secure);
             Cookie::Visit.set(&mut response, "", app.secure);
@@ -305,6 +307,13 @@ pub(crate) async fn log_in(
     Ok((StatusCode::FORBIDDEN, show(&page)).into_response())
 }
 
+/// Takes an attempt back: it succeeded, or no password was compared.
+fn not_counted(app: &Shared, address: Option<IpAddr>) {
+    if let Some(address) = address {
+        app.log_ins.take_back(address);
+    }
+}
+
 fn log_in_now(
     app: &Shared,
     given: &Fields,
@@ -318,7 +327,10 @@ fn log_in_now(
     let claim = accounts.claim(&mut app.tenancy.shared()?, username, address, now());
     let compared = match claim {
         Ok(claim) => claim.compare(password)?,
-        Err(error) => return Ok(Err(Refused::Login(error))),
+        Err(error) => {
+            not_counted(app, client.address);
+            return Ok(Err(Refused::Login(error)));
+        }
     };
     let shared = &mut app.tenancy.shared()?;
     let login = match accounts.let_in(shared, &compared, now()) {

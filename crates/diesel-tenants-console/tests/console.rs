@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use diesel_tenants::access::Principal;
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
@@ -183,6 +183,16 @@ impl Site {
         };
         let response = self.app.clone().oneshot(request.unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
+        let is = |name, value: &str| {
+            let found = parts.headers.get(name);
+            found.is_some_and(|found| found.to_str().unwrap().contains(value))
+        };
+        // On every page, whatever a test asks for it.
+        if is(CONTENT_TYPE, "text/html") {
+            for rule in ["default-src 'none'", "frame-ancestors 'none'"] {
+                assert!(is(CONTENT_SECURITY_POLICY, rule), "{path}: {rule}");
+            }
+        }
         let body = body.collect().await.unwrap().to_bytes();
         Answer {
             status: parts.status,

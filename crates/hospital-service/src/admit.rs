@@ -337,7 +337,7 @@ impl From<AdmissionError> for Refusal {
 }
 
 /// No text of the database is sent: it is in the log.
-fn unexpected(error: &dyn std::error::Error) -> Refusal {
+fn unexpected(error: &(dyn std::error::Error + 'static)) -> Refusal {
     let incident = Incident::of(error);
     Refusal {
         status: StatusCode::INTERNAL_SERVER_ERROR,

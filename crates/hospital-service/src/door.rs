@@ -4,20 +4,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Request, State};
 use axum::http::header::{COOKIE, ORIGIN, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
 use diesel_tenants::id::Id;
 use diesel_tenants::models::shared::accounts::User;
 use diesel_tenants::services::accounts::{AccountError, Accounts, LoginError, SessionToken};
 use diesel_tenants::services::permissions::{Module, may_use};
 use diesel_tenants::services::{hospitals, now};
+use diesel_tenants::{BaseDomains, HostError};
+use diesel_tenants_axum::resolve::{self, ResolveError};
 use diesel_tenants_axum::{
-    Caller, Incident, RunError, SharedDb, TenantDb, TenantRejection, TooMany, resolve,
+    Caller, Incident, RunError, SharedDb, TenantDb, TenantRejection, TooMany,
 };
+
+use serde_json::json;
 
 use crate::front::show;
 
@@ -167,9 +171,7 @@ pub(crate) async fn log_in(
     headers: HeaderMap,
     Form(given): Form<Given>,
 ) -> Response {
-    if let Some(address) = address
-        && let Err(wait) = service.log_ins.attempt(address, Instant::now())
-    {
+    if let Err(wait) = service.log_ins.attempt_by(Caller(address), Instant::now()) {
         return wait.into_response();
     }
     let username = given.username.clone();
@@ -233,11 +235,23 @@ async fn let_in(
         let claim = accounts.claim(shared, &name, ip_address.as_deref(), now());
         claim.map_err(Refused::Login)
     });
-    let claim = claim.await?;
-    // In line, as a hospital's front desk may come to work all at once, and only so long as other work waits.
-    let turn = Arc::clone(&service.hashing).acquire_owned();
-    let turn = tokio::time::timeout(HASHING_WAIT, turn).await;
-    let turn = turn.map_err(|_| TenantRejection::Overloaded)?;
+    let ready = async {
+        let claim = claim.await?;
+        // In line, as a hospital's front desk may come to work all at once, and only so long as other work waits.
+        let turn = Arc::clone(&service.hashing).acquire_owned();
+        let turn = tokio::time::timeout(HASHING_WAIT, turn).await;
+        Ok((claim, turn.map_err(|_| TenantRejection::Overloaded)?))
+    };
+    let (claim, turn) = match ready.await {
+        Ok(ready) => ready,
+        Err(refused) => {
+            // No password was compared.
+            if let Some(address) = from.address {
+                service.log_ins.take_back(address);
+            }
+            return Err(refused);
+        }
+    };
     let compared = tokio::task::spawn_blocking(move || {
         let compared = claim.compare(&given.password);
         (compared, given, turn)
@@ -297,6 +311,34 @@ pub(crate) async fn log_out(
         true => (gone, Redirect::to("/login")).into_response(),
         false => (gone, StatusCode::NO_CONTENT).into_response(),
     }
+}
+
+/// Refuses what is asked of another host than the service's own and those below: a page with the service's forms would be a
+/// page of whoever has that name. What is no host is `400`, and another one `421`, as at the console.
+pub(crate) async fn at_our_host(
+    State(hosts): State<BaseDomains>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let error = match resolve::host(&parts) {
+        Ok(Some(host)) => hosts.subdomain_of(host).err().map(ResolveError::from),
+        Ok(None) => return misdirected(),
+        Err(error) => Some(error),
+    };
+    match error {
+        None | Some(ResolveError::Host(HostError::NoSubdomain { .. })) => {
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Some(ResolveError::Host(HostError::UnknownHost { .. })) => misdirected(),
+        Some(error) => TenantRejection::from(error).into_response(),
+    }
+}
+
+fn misdirected() -> Response {
+    let message = "this is not at the host you asked";
+    let told = json!({ "error": { "code": "misdirected", "message": message } });
+    (StatusCode::MISDIRECTED_REQUEST, Json(told)).into_response()
 }
 
 /// Refuses what changes something and was sent by another origin's page. The hospitals' hosts are one *site*, so that the

@@ -5,16 +5,13 @@ use std::time::Instant;
 use askama::Template;
 use axum::Form;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use diesel_tenants::id::Id;
 use diesel_tenants::services::accounts::AccountError;
 use diesel_tenants::services::onboarding::{OnboardingError, Registered};
-use diesel_tenants_axum::{
-    Caller, Incident, RunError, SharedDb, TenantDb, TenantRejection, resolve,
-};
+use diesel_tenants_axum::{Caller, Incident, RunError, SharedDb, TenantDb, TenantRejection};
 
 use crate::modules::MODULES;
 use crate::register::{RegisterError, Registration};
@@ -102,20 +99,21 @@ struct Done<'a> {
 pub(crate) async fn register(
     State(service): State<crate::State>,
     shared: SharedDb,
-    Caller(address): Caller,
-    parts: Parts,
+    caller: Caller,
     Form(asked): Form<Registration>,
 ) -> Response {
-    let host = resolve::host(&parts).ok().flatten();
-    let host = host.unwrap_or(crate::HOST).to_owned();
-    if let Some(address) = address
-        // Those that succeed count, too: each makes a database.
-        && let Err(wait) = service.registrations.attempt(address, Instant::now())
-    {
+    // Those that succeed count, too: each makes a database.
+    if let Err(wait) = service.registrations.attempt_by(caller, Instant::now()) {
         return wait.into_response();
     }
+    let nothing_begun = || {
+        if let Caller(Some(address)) = caller {
+            service.registrations.take_back(address);
+        }
+    };
     // Turned away rather than kept waiting: anybody may ask, and a database is made for each.
     let Ok(turn) = Arc::clone(&service.registering).try_acquire_owned() else {
+        nothing_begun();
         return TenantRejection::Overloaded.into_response();
     };
     let given = asked.clone();
@@ -130,7 +128,7 @@ pub(crate) async fn register(
             let enabled: Vec<&str> = enabled.collect();
             let page = Done {
                 made: &made,
-                address: format!("http://{subdomain}.{host}"),
+                address: service.url.below(&subdomain, ""),
                 modules: MODULES
                     .iter()
                     .filter(|sheet| enabled.contains(&sheet.module.as_str()))
@@ -156,7 +154,12 @@ pub(crate) async fn register(
             };
             show(status, &page)
         }
-        Err(RunError::Rejected(rejection)) => rejection.into_response(),
+        Err(RunError::Rejected(rejection)) => {
+            if matches!(rejection, TenantRejection::Overloaded) {
+                nothing_begun();
+            }
+            rejection.into_response()
+        }
     }
 }
 

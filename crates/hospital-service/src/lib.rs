@@ -17,6 +17,7 @@ mod door;
 mod front;
 pub mod housekeeping;
 mod modules;
+mod public_url;
 pub mod register;
 pub mod serving;
 
@@ -24,10 +25,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use diesel_tenants::BaseDomains;
 use diesel_tenants::models::{ROUTES, SHARED_MIGRATIONS, TENANT_MIGRATIONS};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::Accounts;
@@ -35,14 +35,13 @@ use diesel_tenants::services::admission::Admission;
 use diesel_tenants::services::onboarding;
 use diesel_tenants_axum::resolve::BySubdomain;
 use diesel_tenants_axum::{TenantLayer, Throttle, TrustedProxies};
-use diesel_tenants_console::Console;
+use diesel_tenants_console::{Console, Work};
 
 use tokio::sync::Semaphore;
 
 use self::door::Cookies;
 
-/// The host name everything is below of. Browsers find `*.localhost` on this machine without being told.
-pub const HOST: &str = "localhost";
+pub use self::public_url::{PublicUrl, PublicUrlError};
 
 /// Opens the data of the service, and makes it where there is none.
 ///
@@ -69,6 +68,8 @@ pub(crate) struct State {
     hashing: Arc<Semaphore>,
     registering: Arc<Semaphore>,
     cookies: Cookies,
+    /// What links begin with.
+    url: Arc<PublicUrl>,
 }
 
 impl FromRef<State> for Tenancy {
@@ -90,27 +91,30 @@ const REGISTERING: usize = 2;
 /// How many passwords are hashed at once for those who log in at hospitals: each takes a good part of a core, and memory.
 const HASHING: usize = 4;
 
-/// The whole service, for plain HTTP on this machine. On a network take [`service_behind_tls`].
+/// The whole service for plain HTTP on this machine, at `http://localhost:8080`. On a network take [`service_at`].
 pub fn service(tenancy: Tenancy) -> Router {
-    of(tenancy, Cookies::Plain, TrustedProxies::default())
+    service_at(
+        tenancy,
+        PublicUrl::localhost(8080),
+        TrustedProxies::default(),
+    )
+    .0
 }
 
-/// The same, for whoever ends TLS in front of it: browsers send its cookies over TLS alone. All requests come from `proxies`
-/// then, which have to say for whom: who logs in too often is told apart by address.
-pub fn service_behind_tls(tenancy: Tenancy, proxies: TrustedProxies) -> Router {
-    of(tenancy, Cookies::Secure, proxies)
-}
-
-fn of(tenancy: Tenancy, cookies: Cookies, proxies: TrustedProxies) -> Router {
-    let hosts = BaseDomains::new([HOST]).expect("`HOST` is a domain");
+/// The whole service as browsers call it, and what lets its work end with the process. At an `https://` browsers send its cookies
+/// over TLS alone, and all requests come from `proxies`, which have to say for whom: who logs in too often is told apart by
+/// address. It answers at the host of `url` and those below.
+pub fn service_at(tenancy: Tenancy, url: PublicUrl, proxies: TrustedProxies) -> (Router, Work) {
+    let hosts = url.base();
     let console = Console::new(tenancy.clone())
-        .hosts([HOST])
-        .expect("`HOST` is a host");
-    let console = match cookies {
-        Cookies::Plain => console.allow_http().router(),
-        Cookies::Secure => console.router(),
+        .hosts([url.host()])
+        .expect("a domain is a host");
+    let (console, cookies) = match url.is_https() {
+        true => (console, Cookies::Secure),
+        false => (console.allow_http(), Cookies::Plain),
     };
-    Router::new()
+    let (console, work) = console.router_and_work();
+    let service = Router::new()
         .route("/", get(front::page))
         .route("/register", get(front::form).post(front::register))
         .route("/service.css", get(front::css))
@@ -119,8 +123,12 @@ fn of(tenancy: Tenancy, cookies: Cookies, proxies: TrustedProxies) -> Router {
         .route("/console/", get(|| async { Redirect::to("/console") }))
         .merge(modules::routes(cookies))
         .layer(from_fn(door::same_origin))
+        .layer(TenantLayer::new(
+            tenancy.clone(),
+            BySubdomain::of(hosts.clone()),
+        ))
+        .layer(from_fn_with_state(hosts, door::at_our_host))
         .layer(from_fn(front::kept_by_nobody))
-        .layer(TenantLayer::new(tenancy.clone(), BySubdomain::of(hosts)))
         .with_state(State {
             tenancy,
             log_ins: Arc::default(),
@@ -128,7 +136,9 @@ fn of(tenancy: Tenancy, cookies: Cookies, proxies: TrustedProxies) -> Router {
             hashing: Arc::new(Semaphore::new(HASHING)),
             registering: Arc::new(Semaphore::new(REGISTERING)),
             cookies,
+            url: Arc::new(url),
         })
         .nest("/console", console)
-        .layer(proxies)
+        .layer(proxies);
+    (service, work)
 }

@@ -1,97 +1,62 @@
-//! Starts the service: `hospital-service [--port 8080] [--data target/hospital-service] [--behind-tls]
-//! [--trusted-proxy 10.0.0.0/8]… [--forwarded]`.
+//! Starts the service: `hospital-service [--port 8080] [--data target/hospital-service] [--public-url https://example.org]
+//! [--trusted-proxy 10.0.0.0/8]… [--forwarded] [--grace 10]`.
 //!
-//! `--behind-tls` is for a proxy on this machine that ends TLS: it must write `X-Forwarded-For`, or with `--forwarded` the
-//! header `Forwarded`, as who logs in too often is told apart by address. Where more proxies stand before that one,
-//! `--trusted-proxy` names their addresses or networks.
+//! `--public-url` is what browsers call it, and what its links begin with: hospitals are at hosts below that one. Without it
+//! that is `http://localhost` and the port. With `https://` a proxy on this machine ends TLS: it must write
+//! `X-Forwarded-For`, or with `--forwarded` the header `Forwarded`, as who logs in too often is told apart by address. Where
+//! more proxies stand before that one, `--trusted-proxy` names their addresses or networks.
+//!
+//! SIGTERM and SIGINT end it in order. No request is taken any more, a migration of the fleet begins no other hospital, and
+//! what is under way has `--grace` seconds to end. What has not ended then is cut off. That is safe: a run over the fleet is
+//! in the catalogue and the next one goes on with its rest, and every operation on a hospital is finished or undone when the
+//! library is opened next, as after a crash. A second signal ends it at once, which is as safe.
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
-use diesel_tenants_axum::TrustedProxies;
-use hospital_service::serving::serve;
-use hospital_service::{HOST, demo, housekeeping, open, service, service_behind_tls};
-use ipnet::IpNet;
+use diesel_tenants::prelude::*;
+use hospital_service::serving::{over, serve};
+use hospital_service::{PublicUrl, demo, housekeeping, open, service_at};
 use tokio::net::TcpListener;
+use tokio::runtime;
 use tokio::sync::watch;
 
-/// Where to listen, where the data is, and what stands in front.
-struct Options {
-    port: u16,
-    data: PathBuf,
-    behind_tls: bool,
-    /// Besides this very machine.
-    proxies: Vec<IpNet>,
-    forwarded: bool,
-}
+use self::options::Options;
 
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self {
-            port: 8080,
-            data: PathBuf::from("target/hospital-service"),
-            behind_tls: false,
-            proxies: Vec::new(),
-            forwarded: false,
-        };
-        while let Some(option) = args.next() {
-            match option.as_str() {
-                "--behind-tls" => options.behind_tls = true,
-                "--forwarded" => options.forwarded = true,
-                "--port" | "--data" | "--trusted-proxy" => {
-                    let value = args.next().ok_or(format!("{option} needs a value"))?;
-                    options.set(&option, value)?;
-                }
-                _ => {
-                    return Err(format!(
-                        "no such option: {option}; --port, --data, --behind-tls, --trusted-proxy and --forwarded are"
-                    ));
-                }
-            }
-        }
-        match options.behind_tls || (options.proxies.is_empty() && !options.forwarded) {
-            true => Ok(options),
-            false => Err("--trusted-proxy and --forwarded need --behind-tls".to_owned()),
-        }
-    }
+mod options;
 
-    fn set(&mut self, option: &str, value: String) -> Result<(), String> {
-        match option {
-            "--port" => {
-                let wrong = |_| format!("no port: {value}; 0 to 65535, 0 takes any");
-                self.port = value.parse().map_err(wrong)?;
-            }
-            "--data" => self.data = PathBuf::from(value),
-            _ => {
-                let address = || value.parse::<IpAddr>().map(IpNet::from);
-                let network = value.parse().or_else(|_| address());
-                let wrong =
-                    |_| format!("no proxy: {value}; an address or a network such as 10.0.0.0/8 is");
-                self.proxies.push(network.map_err(wrong)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// The service listens on this machine alone, so that the last proxy is on it.
-    fn trusted(&self) -> TrustedProxies {
-        let proxies = TrustedProxies::LOOPBACK.into_iter();
-        let proxies = proxies.chain(self.proxies.iter().copied());
-        match self.forwarded {
-            true => TrustedProxies::forwarded(proxies),
-            false => TrustedProxies::x_forwarded_for(proxies),
-        }
-    }
-}
-
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     // What an answer does not tell is here.
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
         .init();
     let options = Options::parse(std::env::args().skip(1))?;
+    let grace = options.grace;
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(run(options));
+    let (tenancy, ended) = match served {
+        Ok(served) => served,
+        // Dropped, the runtime would wait for whatever it is at.
+        Err(error) => {
+            runtime.shutdown_background();
+            return Err(error);
+        }
+    };
+    // What works on a database does so on a thread that nothing can interrupt.
+    runtime.shutdown_timeout(grace.saturating_sub(ended.elapsed()));
+    if ended.elapsed() >= grace {
+        eprintln!(
+            "what was under way has not ended in {} s and is cut off; it is finished or undone by the next start, and the \
+             rest of a migration is for the next one",
+            grace.as_secs()
+        );
+    }
+    Ok(tenancy.flush_audit()?)
+}
+
+/// Serves until a signal says to end. When that was.
+async fn run(options: Options) -> Result<(Tenancy, Instant), Box<dyn Error>> {
     // Before anything is made: a second one on the same port should not change the data of the first.
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
     let port = listener.local_addr()?.port();
@@ -105,15 +70,38 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .map_err(|error| -> Box<dyn Error> { error })?;
     // From here on both signals end it in order.
     let ending = ending()?;
+    let url = options.url.clone();
+    let url = url.unwrap_or_else(|| PublicUrl::localhost(port));
+    say(&options, &url, &logins);
+    tokio::spawn(housekeeping::run(tenancy.clone()));
+    let (service, work) = service_at(tenancy.clone(), url, options.trusted());
+    let ended = tokio::spawn({
+        let ending = ending.clone();
+        async move {
+            over(ending).await;
+            // Not waited for: the catalogue may be locked.
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = work.stop() {
+                    eprintln!("the migration of the fleet was not told to end: {error}");
+                }
+            });
+            Instant::now()
+        }
+    });
+    serve(listener, service, ending, options.grace).await?;
+    Ok((tenancy, ended.await?))
+}
 
+/// Says what there is, and how to log in.
+fn say(options: &Options, url: &PublicUrl, logins: &[demo::FirstLogin]) {
     println!(
         "The data is in {}. Everything in it is invented.\n",
         options.data.display()
     );
-    println!("http://{HOST}:{port}/console");
-    println!("http://{HOST}:{port}/register");
+    println!("{}", url.to("/console"));
+    println!("{}", url.to("/register"));
     for (code, subdomain) in demo::HOSPITALS.map(|hospital| (hospital.code, hospital.subdomain)) {
-        println!("http://{subdomain}.{HOST}:{port}/patients/  ({code})");
+        println!("{}  ({code})", url.below(subdomain, "/patients/"));
     }
     if logins.is_empty() {
         println!("\nLog in as before: every password that was made up has been changed.");
@@ -128,29 +116,38 @@ async fn main() -> Result<(), Box<dyn Error>> {
             login.password.reveal()
         );
     }
-    let keeping = tokio::spawn(housekeeping::run(tenancy.clone()));
-    let service = match options.behind_tls {
-        true => service_behind_tls(tenancy.clone(), options.trusted()),
-        false => service(tenancy.clone()),
-    };
-    serve(listener, service, ending).await?;
-    keeping.abort();
-    tokio::task::spawn_blocking(move || tenancy.flush_audit()).await??;
-    Ok(())
 }
 
-/// Changes when somebody wants the service to end: at the terminal, or whoever supervises it.
+/// Changes when somebody wants the service to end: at the terminal, or whoever supervises it. Whoever says so twice is not
+/// kept waiting.
+///
+/// Heard on a thread of its own, so that it is heard still while the service's runtime is shut down.
 fn ending() -> std::io::Result<watch::Receiver<()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (ends, ending) = watch::channel(());
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    // Signals of that runtime, and caught from now on.
+    let entered = runtime.enter();
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-        }
-        let _ = ends.send(());
-    });
+    drop(entered);
+    let hear = move || {
+        runtime.block_on(async move {
+            let mut signal = async || {
+                tokio::select! {
+                    _ = interrupted.recv() => {}
+                    _ = terminated.recv() => {}
+                }
+            };
+            signal().await;
+            let _ = ends.send(());
+            signal().await;
+            eprintln!("ended at once; what was under way is finished or undone by the next start");
+            std::process::exit(1);
+        });
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(hear)?;
     Ok(ending)
 }

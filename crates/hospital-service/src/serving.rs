@@ -13,11 +13,11 @@ use futures_util::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// How long requests that are under way are waited for.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long what is under way is waited for, unless told otherwise. Most supervisors wait longer before they kill.
+pub const GRACE: Duration = Duration::from_secs(10);
 
-/// Serves until `ending` changes or is dropped. Requests that are under way are finished then, for 10 s at most. Pages that
-/// tell how something goes on are not: their streams end at once.
+/// Serves until `ending` changes or is dropped. Requests that are under way are finished then, for so long at most as `grace`
+/// says. Pages that tell how something goes on are not: their streams end at once.
 ///
 /// # Errors
 /// Those of the system.
@@ -25,17 +25,19 @@ pub async fn serve(
     listener: TcpListener,
     service: Router,
     ending: watch::Receiver<()>,
+    grace: Duration,
 ) -> std::io::Result<()> {
     let service = service.layer(from_fn_with_state(ending.clone(), streams_end));
     let service = service.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(over(ending.clone()));
     tokio::select! {
         served = served.into_future() => served,
-        () = async { over(ending).await; tokio::time::sleep(GRACE).await } => Ok(()),
+        () = async { over(ending).await; tokio::time::sleep(grace).await } => Ok(()),
     }
 }
 
-async fn over(mut ending: watch::Receiver<()>) {
+/// Waits until it is to end.
+pub async fn over(mut ending: watch::Receiver<()>) {
     let _ = ending.changed().await;
 }
 

@@ -1,7 +1,10 @@
 //! The service without a browser: registering, and who sees what.
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, LOCATION,
+    SET_COOKIE,
+};
 use axum::http::{HeaderMap, Request, StatusCode};
 use diesel_tenants::Retention;
 use diesel_tenants::audit::AuditFilter;
@@ -17,7 +20,7 @@ use diesel_tenants::services::permissions::Module;
 use diesel_tenants::services::{hospitals as hospitals_service, now, subscriptions};
 use diesel_tenants_axum::TrustedProxies;
 use hospital_service::register::{Registration, register};
-use hospital_service::{demo, housekeeping, open, service, service_behind_tls};
+use hospital_service::{demo, housekeeping, open, service, service_at};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
@@ -29,8 +32,19 @@ mod proxies;
 const PASSWORD: &str = "correct-horse-battery-staple";
 
 async fn ask(app: &Router, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+    let path = request.uri().path().to_owned();
     let response = app.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
+    let is = |name, value: &str| {
+        let found = parts.headers.get(name);
+        found.is_some_and(|found| found.to_str().unwrap().contains(value))
+    };
+    // On every page, whatever a test asks for it.
+    if is(CONTENT_TYPE, "text/html") {
+        for rule in ["default-src 'none'", "frame-ancestors 'none'"] {
+            assert!(is(CONTENT_SECURITY_POLICY, rule), "{path}: {rule}");
+        }
+    }
     let body = body.collect().await.unwrap().to_bytes();
     let body = String::from_utf8(body.to_vec()).unwrap();
     (parts.status, parts.headers, body)
@@ -401,6 +415,32 @@ async fn the_first_page_is_of_a_hospital_of_the_service_or_of_nobody() {
         assert_eq!(status, wanted, "{host}");
         assert_eq!(headers[CACHE_CONTROL], "no-store");
     }
+    // Whatever is asked for, by a name that is none, by one that somebody else has pointed here, and by none.
+    for path in ["/", "/register", "/login", "/patients/", "/service.css"] {
+        for (host, wanted) in [
+            ("a b", StatusCode::BAD_REQUEST),
+            ("evil.example, localhost", StatusCode::BAD_REQUEST),
+            ("localhost:port", StatusCode::BAD_REQUEST),
+            ("localhost.evil.example", StatusCode::MISDIRECTED_REQUEST),
+            ("127.0.0.1", StatusCode::MISDIRECTED_REQUEST),
+            ("-.localhost", StatusCode::NOT_FOUND),
+            ("", StatusCode::MISDIRECTED_REQUEST),
+        ] {
+            let asked = [
+                get("x", path, "", "text/html"),
+                post("x", path, "a=b".to_owned()),
+            ];
+            for mut request in asked {
+                request.headers_mut().remove(HOST);
+                if !host.is_empty() {
+                    request.headers_mut().insert(HOST, host.parse().unwrap());
+                }
+                let (status, _, body) = ask(&app, request).await;
+                assert_eq!(status, wanted, "{host:?} {path}");
+                assert!(!body.contains("<form"), "{host:?} {path}");
+            }
+        }
+    }
     let mut two = get("north.localhost", "/", "", "text/html");
     two.headers_mut().append(HOST, "localhost".parse().unwrap());
     assert_eq!(ask(&app, two).await.0, StatusCode::BAD_REQUEST);
@@ -456,12 +496,17 @@ async fn the_first_page_is_of_a_hospital_of_the_service_or_of_nobody() {
     );
 }
 
+fn behind_tls(tenancy: &Tenancy, url: &str) -> Router {
+    let url = url.parse().unwrap();
+    service_at(tenancy.clone(), url, TrustedProxies::loopback()).0
+}
+
 #[tokio::test]
 async fn behind_tls_the_cookie_goes_over_tls_alone() {
     let dir = tempfile::tempdir().unwrap();
     let tenancy = open(&dir.path().join("data")).unwrap();
     let made = register(&tenancy, &Registration::of("NORTH", "North", "north")).unwrap();
-    let app = service_behind_tls(tenancy.clone(), TrustedProxies::loopback());
+    let app = behind_tls(&tenancy, "https://localhost");
     let host = "north.localhost";
     let first = made.owner.password.unwrap();
     let cookie = log_in(&app, host, &made.owner.username, first.reveal()).await;
@@ -485,6 +530,35 @@ async fn behind_tls_the_cookie_goes_over_tls_alone() {
         gone.contains("Max-Age=0") && gone.contains("; Secure"),
         "{gone}"
     );
+    // Links are what browsers call it, whatever the proxy makes of the host's port, and the console is at that host.
+    let app = behind_tls(&tenancy, "https://clinic.example:8443");
+    let form =
+        "code=WEST&name=West&subdomain=West&given_name=A&family_name=B&email=a%40west.example";
+    let (status, _, page) = ask(&app, post("clinic.example", "/register", form.to_owned())).await;
+    assert_eq!(status, StatusCode::CREATED, "{page}");
+    for path in ["/login", "/patients/"] {
+        let link = format!("href=\"https://west.clinic.example:8443{path}\"");
+        assert!(page.contains(&link), "{page}");
+    }
+    assert!(!page.contains("http://"), "{page}");
+    for (host, wanted) in [
+        ("clinic.example", StatusCode::OK),
+        ("west.clinic.example", StatusCode::MISDIRECTED_REQUEST),
+        ("localhost", StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let asked = get(host, "/console/login", "", "text/html");
+        let (status, headers, _) = ask(&app, asked).await;
+        assert_eq!(status, wanted, "{host}");
+        if status == StatusCode::OK {
+            let set = headers[SET_COOKIE].to_str().unwrap();
+            assert!(
+                set.starts_with("__Host-") && set.contains("; Secure"),
+                "{set}"
+            );
+        }
+    }
+    let (status, ..) = ask(&app, get("west.clinic.example", "/login", "", "text/html")).await;
+    assert_eq!(status, StatusCode::OK);
 }
 
 #[tokio::test]
