@@ -1,55 +1,26 @@
 //! Workflows that go astray in ways the two others do not.
 use diesel_tenants::WorkflowError;
 use diesel_tenants::prelude::*;
-use diesel_tenants::workflow::{Flow, Halt, RunState, Workflow};
+use diesel_tenants::workflow::RunState;
 
 use super::admission::{Refused, insert_patient, insert_user, no_veto};
+use super::tried::{Tried, ada, hospital_with};
 use super::{id, key, lift_veto, number, sides, spoil, veto};
-use crate::app::{builder, delete_at_once};
+use crate::app::delete_at_once;
 
 /// Goes on after a step that failed, as if nothing had been.
-struct Stubborn;
-
-impl Workflow for Stubborn {
-    const NAME: &'static str = "stubborn";
-    type Input = ();
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        (): &'a (),
-    ) -> Result<(), Halt<Refused>> {
-        flow.shared_or_undo(
-            "user",
-            |shared| Ok(insert_user(shared, "Ada")?),
-            |shared, user: i32| {
-                use crate::app::users;
-                diesel::delete(users::table.find(user)).execute(shared)?;
-                Ok(())
-            },
-        )?;
+fn stubborn() -> Tried {
+    Tried::of(|flow, ()| {
+        ada(flow)?;
         let _ = flow.shared("veto", |_| Err::<(), _>(Refused::Veto));
         let _ = flow.tenant("patient", |tenant| Ok(insert_patient(tenant, "Ada")?));
         Ok(())
-    }
+    })
 }
 
 /// Has steps in the shared database after the one in the tenant's that commits, and verbs.
-struct Long;
-
-impl Workflow for Long {
-    const NAME: &'static str = "long";
-    type Input = ();
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        (): &'a (),
-    ) -> Result<(), Halt<Refused>> {
+fn long() -> Tried {
+    Tried::of(|flow, ()| {
         let code = *flow.tenant_id();
         flow.committing()
             .tenant("patient", |tenant| Ok(insert_patient(tenant, "Ada")?))?;
@@ -60,51 +31,32 @@ impl Workflow for Long {
             Ok(())
         })?;
         flow.shared("veto", |shared| no_veto(shared, "long"))
-    }
+    })
 }
 
 /// Calls a verb where nobody could say whether to undo it.
-struct Hasty;
-
-impl Workflow for Hasty {
-    const NAME: &'static str = "hasty";
-    type Input = ();
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        (): &'a (),
-    ) -> Result<(), Halt<Refused>> {
+fn hasty() -> Tried {
+    Tried::of(|flow, ()| {
         flow.shared("user", |shared| Ok(insert_user(shared, "Ada")?))?;
         flow.verb("suspend", |tenancy| {
             tenancy.suspend(&id()).unwrap();
             Ok(())
         })
-    }
-}
-
-fn hospital() -> (Tenancy, tempfile::TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let builder = builder(&dir.path().join("data"));
-    let builder = builder.workflow(Stubborn).workflow(Long).workflow(Hasty);
-    let tenancy = builder.open().unwrap();
-    tenancy.create(&id(), NewTenant::named("x")).unwrap();
-    (tenancy, dir)
+    })
 }
 
 #[test]
 fn one_that_goes_on_after_a_halt_is_undone_all_the_same() {
-    let (tenancy, _dir) = hospital();
+    let fleet = hospital_with(stubborn());
+    let tenancy = &fleet.tenancy;
     let error = tenancy
-        .run_workflow(&Stubborn, &id(), None, ())
+        .run_workflow(&stubborn(), &id(), None, ())
         .unwrap_err();
     assert!(
         matches!(error, WorkflowError::Failed { step: "veto", .. }),
         "{error:?}"
     );
-    assert_eq!(sides(&tenancy), (vec![], vec![]));
+    assert_eq!(sides(tenancy), (vec![], vec![]));
     assert_eq!(tenancy.unfinished_workflows().unwrap(), []);
 }
 
@@ -112,7 +64,7 @@ fn one_that_goes_on_after_a_halt_is_undone_all_the_same() {
 fn left(tenancy: &Tenancy) {
     veto(tenancy, "long");
     let error = tenancy
-        .run_workflow(&Long, &id(), key("k"), ())
+        .run_workflow(&long(), &id(), key("k"), ())
         .unwrap_err();
     assert!(
         matches!(&error, WorkflowError::Unfinished { step, .. } if step == "veto"),
@@ -135,8 +87,9 @@ fn stuck(tenancy: &Tenancy, says: &str) {
 /// What came after it was done, so it was, too: doing it again would do it twice.
 #[test]
 fn a_tenant_that_forgot_what_later_steps_rest_on_is_for_somebody_to_look_at() {
-    let (tenancy, _dir) = hospital();
-    left(&tenancy);
+    let fleet = hospital_with(long());
+    let tenancy = &fleet.tenancy;
+    left(tenancy);
     tenancy
         .tenant(&id())
         .unwrap()
@@ -145,18 +98,19 @@ fn a_tenant_that_forgot_what_later_steps_rest_on_is_for_somebody_to_look_at() {
         })
         .unwrap();
     stuck(
-        &tenancy,
+        tenancy,
         "the tenant's database does not know what was done in it",
     );
 }
 
 #[test]
 fn a_tenant_that_is_gone_under_later_steps_is_for_somebody_to_look_at() {
-    let (tenancy, _dir) = hospital();
-    left(&tenancy);
-    delete_at_once(&tenancy, &id());
+    let fleet = hospital_with(long());
+    let tenancy = &fleet.tenancy;
+    left(tenancy);
+    delete_at_once(tenancy, &id());
     tenancy.purge(&id(), id().as_str()).unwrap();
-    stuck(&tenancy, "the tenant is gone");
+    stuck(tenancy, "the tenant is gone");
 }
 
 #[test]
@@ -165,13 +119,15 @@ fn steps_that_are_not_those_it_was_begun_with_are_not_gone_through() {
         "UPDATE __tenants_workflow_journal SET step = 'other' WHERE step = 'user'",
         "UPDATE __tenants_workflow_journal SET step = 'other' WHERE step = 'quota'",
     ] {
-        let (tenancy, _dir) = hospital();
-        left(&tenancy);
-        spoil(&tenancy, sql);
-        stuck(&tenancy, "its steps are not those it was begun with");
+        let fleet = hospital_with(long());
+        let tenancy = &fleet.tenancy;
+        left(tenancy);
+        spoil(tenancy, sql);
+        stuck(tenancy, "its steps are not those it was begun with");
     }
-    let (tenancy, _dir) = hospital();
-    left(&tenancy);
+    let fleet = hospital_with(long());
+    let tenancy = &fleet.tenancy;
+    left(tenancy);
     tenancy
         .tenant(&id())
         .unwrap()
@@ -179,16 +135,17 @@ fn steps_that_are_not_those_it_was_begun_with_are_not_gone_through() {
             diesel::sql_query("UPDATE __tenants_workflow_steps SET step = 'other'").execute(raw)
         })
         .unwrap();
-    stuck(&tenancy, "its steps are not those it was begun with");
+    stuck(tenancy, "its steps are not those it was begun with");
 }
 
 #[test]
 fn a_verb_that_the_journal_has_is_not_called_again() {
-    let (tenancy, _dir) = hospital();
-    left(&tenancy);
+    let fleet = hospital_with(long());
+    let tenancy = &fleet.tenancy;
+    left(tenancy);
     assert_eq!(tenancy.recover().unwrap(), 1);
     assert_eq!(
-        sides(&tenancy),
+        sides(tenancy),
         (vec!["Ada".to_owned()], vec!["Ada".to_owned()])
     );
     assert_eq!(tenancy.usage(&id()).unwrap().quota, Some(1_000_000_001));
@@ -196,8 +153,9 @@ fn a_verb_that_the_journal_has_is_not_called_again() {
 
 #[test]
 fn a_verb_before_the_commit_is_not_called() {
-    let (tenancy, _dir) = hospital();
-    let error = tenancy.run_workflow(&Hasty, &id(), None, ()).unwrap_err();
+    let fleet = hospital_with(hasty());
+    let tenancy = &fleet.tenancy;
+    let error = tenancy.run_workflow(&hasty(), &id(), None, ()).unwrap_err();
     assert!(matches!(error, WorkflowError::Stuck { .. }), "{error:?}");
     tenancy.tenant(&id()).unwrap();
 }
@@ -205,9 +163,10 @@ fn a_verb_before_the_commit_is_not_called() {
 /// Runs without a key leave no result, and are forgotten; of those with one nobody can guess what they were given.
 #[test]
 fn what_stays_of_a_run_says_nothing() {
-    let (tenancy, _dir) = hospital();
+    let fleet = hospital_with(long());
+    let tenancy = &fleet.tenancy;
     for run_key in [key("k"), key("l"), None, None, None, None, None] {
-        tenancy.run_workflow(&Long, &id(), run_key, ()).unwrap();
+        tenancy.run_workflow(&long(), &id(), run_key, ()).unwrap();
     }
     let count = |what: &str| {
         let sql = format!("SELECT {what} AS count FROM __tenants_workflows");
