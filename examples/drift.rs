@@ -5,7 +5,7 @@
 //! on saying that the migration was applied. Look at what `verify` says, at the plan (which changes nothing), and at the
 //! sales before and after.
 //!
-//! Run it with `cargo run --example drift`, or give it a directory to look into afterwards.
+//! `cargo run --example drift [-- directory]`; without one nothing is left to look into afterwards.
 use std::path::PathBuf;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};

@@ -1,8 +1,8 @@
 //! One list of medicines for every hospital, kept up to date, and one question to all of them.
 //!
-//! `cargo run --example formulary`. Look at `formulary`: ordinary Diesel on one hospital's tables. The library runs it once in
-//! each of them, in a transaction with the note of the version. What a hospital decides for itself, its prices and its stock,
-//! a new version leaves alone.
+//! `cargo run --example formulary`. Look at the function `formulary`: ordinary Diesel on one hospital's tables. The library
+//! runs it once in each of them, in a transaction with the note of the version. What a hospital decides for itself, its
+//! prices and its stock, a new version leaves alone.
 use std::error::Error;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The first version has the first twelve medicines, the second one all of them.
     let begin: String = MEDICINES.split_inclusive('\n').take(13).collect();
     push(&tenancy, 1, &begin)?;
-    push(&tenancy, 1, &begin)?; // nothing to do: no hospital is opened
+    println!("Once more, when all have it: no hospital is opened.");
+    push(&tenancy, 1, &begin)?;
 
     // A hospital has its own prices, and one is created between two versions.
     let dear = diesel::update(medicines::table).set(medicines::selling_price.eq(Money(9_900)));

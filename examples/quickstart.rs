@@ -1,4 +1,4 @@
-//! A small application of its own: one shared table, two tenant tables, two tenants. Look at `admit`: it takes a
+//! `cargo run --example quickstart`: one shared table, two tenant tables, two tenants. Look at `admit`: it takes a
 //! `TenantContext`, so no caller can hand it the shared database, and a query on `users` in it would not compile.
 use diesel_tenants::prelude::*;
 
@@ -34,11 +34,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let tenancy = Tenancy::<SqliteConnection>::builder(&ROUTES)
         .sqlite(directory.path().join("data"))
-        .init()
+        .init() // makes it the first time; without this, opening never creates
         .shared_migrations(MigrationScript::new("1", "users", SHARED))
         .tenant_migrations(MigrationScript::new("1", "wards", TENANT))
         .open()?;
-    println!("{ROUTES}");
+    println!("Where every table lives:\n\n{ROUTES}");
 
     let north = tenancy.create(&"north".parse()?, NewTenant::named("North Clinic"))?;
     let south = tenancy.create(&"south".parse()?, NewTenant::named("South Clinic"))?;
@@ -46,11 +46,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let user = diesel::insert_into(users::table).values(users::name.eq("ada"));
     user.execute(&mut tenancy.shared()?)?;
 
+    println!("Ada was admitted in the north. Who has which visits:\n");
     for clinic in [north, south] {
         let visits = patients::table.inner_join(visits::table);
         let visits = visits.select((patients::name, visits::reason));
         let visits = visits.load::<(String, String)>(&mut clinic.enter()?)?;
         println!("{}: {visits:?}", clinic.id());
     }
+    let everybody = users::table.select(users::name);
+    let everybody = everybody.load::<String>(&mut tenancy.shared()?)?;
+    println!("\nThe users, whom no clinic's database has: {everybody:?}");
     Ok(())
 }

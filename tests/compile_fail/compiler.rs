@@ -61,6 +61,20 @@ pub fn check_together(programs: &[(String, String)]) -> Result<Vec<Diagnostic>, 
     compiler.rustc(&all)
 }
 
+/// The errors of a program that is another text than what stands in `file`, as if it stood there.
+pub fn check_text(file: &str, text: &str) -> Result<Vec<Diagnostic>, String> {
+    let compiler = COMPILER.as_ref()?;
+    let (_, name) = file.rsplit_once('/').unwrap_or(("", file));
+    let program = compiler.scratch.join(name);
+    fs::write(&program, text).map_err(|e| format!("cannot write {}: {e}", program.display()))?;
+    let mut errors = compiler.rustc(&program)?;
+    let written = program.display().to_string();
+    for error in &mut errors {
+        error.text = error.text.replace(&written, file);
+    }
+    Ok(errors)
+}
+
 /// The compiler's version.
 pub fn version() -> Result<&'static str, String> {
     Ok(&COMPILER.as_ref()?.version)
@@ -207,7 +221,7 @@ fn libraries() -> Result<Vec<OsString>, String> {
     let mut arguments = Vec::new();
     for message in messages(&String::from_utf8_lossy(&output.stdout)) {
         let name = message["target"]["name"].as_str().unwrap_or_default();
-        let wanted = matches!(name, "diesel" | "diesel_tenants");
+        let wanted = matches!(name, "diesel" | "diesel_tenants" | "tempfile");
         let files = message["filenames"].as_array().into_iter().flatten();
         for file in files.filter_map(Value::as_str).map(Path::new) {
             directories.extend(file.parent().map(Path::to_owned));
@@ -216,9 +230,9 @@ fn libraries() -> Result<Vec<OsString>, String> {
             }
         }
     }
-    if arguments.len() != 4 {
+    if arguments.len() != 6 {
         return Err(format!(
-            "cargo names not one diesel and one diesel_tenants: {arguments:?}"
+            "cargo names not one diesel, one diesel_tenants and one tempfile: {arguments:?}"
         ));
     }
     for directory in directories {

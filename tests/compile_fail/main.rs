@@ -19,6 +19,7 @@
 //! new one starts as an empty file.
 mod case;
 mod compiler;
+mod readme;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,10 @@ fn main() -> ExitCode {
         let (refused, accepted) = (refused.clone(), accepted.clone());
         move || case::check_twins(&refused, &accepted)
     })];
+    trials.push(Trial::test(
+        "the_error_in_the_readme_is_what_rustc_says",
+        readme::check_mistake,
+    ));
     for name in refused {
         trials.push(Trial::test(format!("refused::{name}"), move || {
             case::check_refused(&name)

@@ -238,7 +238,7 @@ fn where_it_cannot_be_taken_nothing_is_removed() {
 #[cfg(feature = "failpoints")]
 #[test]
 fn an_earlier_build_that_finishes_every_purge_does_not_finish_one_that_was_only_prepared() {
-    let fleet = one_due();
+    let (fleet, _tenant) = one_due();
     let file = fleet.tenancy.database_file(&id()).unwrap().path;
     let mut child = crate::actors::command("final backup: purge", &fleet.root);
     child.env("DIESEL_TENANTS_FAILPOINT", "final-backup.taken=kill");

@@ -1,24 +1,19 @@
 //! Three invented hospitals to begin with.
-use chrono::{Days, NaiveDate, NaiveTime, TimeDelta};
+use std::error::Error;
+
 use diesel_tenants::OpenError;
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::shared::users;
-use diesel_tenants::models::schema::tenant::{
-    appointments, doctors, drug_categories, manufacturers, medicines, patients, staff_members,
-};
 use diesel_tenants::models::shared::accounts::User;
-use diesel_tenants::models::tenant::appointments::{NewAppointment, Priority};
-use diesel_tenants::models::tenant::doctors::{Doctor, NewDoctor};
-use diesel_tenants::models::tenant::patients::{NewPatient, Sex};
-use diesel_tenants::models::tenant::pharmacy::{NewDrugCategory, NewManufacturer, NewMedicine};
-use diesel_tenants::models::tenant::staff::{NewStaffMember, StaffKind};
-use diesel_tenants::money::Money;
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{AccountError, Accounts, NewAccount, OneTimePassword};
 use diesel_tenants::services::now;
-use diesel_tenants::services::numbers::{Document, next_number};
 
 use crate::register::{RegisterError, Registration, register};
+
+// What is in them is what is in those of the library's example.
+#[path = "../../../examples/hospital/invented.rs"]
+mod invented;
 
 /// An invented hospital.
 #[derive(Debug, Clone, Copy)]
@@ -83,9 +78,12 @@ pub enum DemoError {
     /// A database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A database cannot be read or written.
-    #[error("the invented data cannot be written")]
+    /// The shared database cannot be read.
+    #[error("it cannot be looked up who runs the service")]
     Query(#[from] diesel::result::Error),
+    /// A hospital's rows were not made.
+    #[error("the invented rows cannot be written")]
+    Rows(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// Makes what is not there yet, and says who can log in with a password that was made up just now.
@@ -109,7 +107,14 @@ pub fn fill(tenancy: &Tenancy) -> Result<Vec<FirstLogin>, DemoError> {
         }
         let asked = Registration::of(hospital.code, hospital.name, hospital.subdomain);
         let made = register(tenancy, &asked)?;
-        rows(&mut tenancy.tenant(&made.id)?, &hospital)?;
+        // One person does everything in a hospital that is new.
+        let shared = invented::Shared {
+            hospital: made.hospital,
+            receptionist: made.owner.user,
+            pharmacist: made.owner.user,
+        };
+        let ctx = &mut tenancy.tenant(&made.id)?;
+        invented::fill(ctx, shared, hospital.patients).map_err(DemoError::Rows)?;
         if let Some(password) = made.owner.password {
             logins.push(FirstLogin {
                 what: hospital.code,
@@ -143,149 +148,4 @@ fn superuser(tenancy: &Tenancy) -> Result<Option<FirstLogin>, DemoError> {
         username,
         password,
     }))
-}
-
-/// Doctors, medicines, patients and an appointment for each: in one transaction, all of it or nothing.
-fn rows(ctx: &mut TenantContext, hospital: &DemoHospital) -> QueryResult<()> {
-    ctx.transaction(|ctx| {
-        let doctors = staff(ctx)?;
-        pharmacy(ctx)?;
-        let given = ["Aldra", "Brom", "Celia", "Dorin", "Edda", "Falk", "Greta"];
-        let family = [
-            "Applewick",
-            "Barnacle",
-            "Candlewood",
-            "Dapplegrove",
-            "Elmhurst",
-        ];
-        for n in 0..hospital.patients {
-            let number = next_number(ctx, Document::Patient, day(n))?;
-            let sex = if n % 2 == 0 { Sex::Female } else { Sex::Male };
-            let born = day(0) - Days::new(400 * (n as u64 % 70 + 1));
-            let (given, family) = (
-                given[n % given.len()],
-                family[n / given.len() % family.len()],
-            );
-            let patient = NewPatient::named(&number, given, family, born, sex, at(n));
-            diesel::insert_into(patients::table)
-                .values(&patient)
-                .execute(ctx)?;
-            let number = next_number(ctx, Document::Appointment, day(n))?;
-            let appointment = NewAppointment {
-                id: Id::new(),
-                number: &number,
-                patient_id: patient.id,
-                doctor_id: doctors[n % doctors.len()],
-                appointment_type_id: None,
-                previous_appointment_id: None,
-                starts_at: at(n),
-                duration_minutes: 30,
-                priority: Priority::Normal,
-                complaint: None,
-                notes: None,
-                fee: Money(45_00),
-                created_by: None,
-                created_at: at(0),
-            };
-            diesel::insert_into(appointments::table)
-                .values(&appointment)
-                .execute(ctx)?;
-        }
-        Ok(())
-    })
-}
-
-fn staff(ctx: &mut TenantContext) -> QueryResult<Vec<Id<Doctor>>> {
-    let people = [
-        ("Marvella", "Stethoworth", "General Medicine", "LIC-90001"),
-        ("Crispin", "Pulsebury", "Cardiology", "LIC-90038"),
-        ("Odetta", "Lymphton", "Paediatrics", "LIC-90075"),
-    ];
-    let mut ids = Vec::new();
-    for (given, family, field, license) in people {
-        let number = next_number(ctx, Document::StaffMember, day(0))?;
-        let person =
-            NewStaffMember::named(&number, StaffKind::Doctor, given, family, day(0), at(0));
-        diesel::insert_into(staff_members::table)
-            .values(&person)
-            .execute(ctx)?;
-        let number = next_number(ctx, Document::Doctor, day(0))?;
-        let doctor = NewDoctor {
-            id: Id::new(),
-            staff_member_id: person.id,
-            number: &number,
-            specialization: field,
-            license_number: license,
-            qualification: None,
-            consultation_fee: Money(45_00),
-            created_at: at(0),
-        };
-        diesel::insert_into(doctors::table)
-            .values(&doctor)
-            .execute(ctx)?;
-        ids.push(doctor.id);
-    }
-    Ok(ids)
-}
-
-fn pharmacy(ctx: &mut TenantContext) -> QueryResult<()> {
-    let category = NewDrugCategory {
-        id: Id::new(),
-        name: "General",
-        description: None,
-    };
-    diesel::insert_into(drug_categories::table)
-        .values(&category)
-        .execute(ctx)?;
-    let maker = NewManufacturer {
-        id: Id::new(),
-        code: "INV",
-        name: "Invented Remedies",
-        contact_person: None,
-        phone: None,
-        email: None,
-        address: None,
-    };
-    diesel::insert_into(manufacturers::table)
-        .values(&maker)
-        .execute(ctx)?;
-    let invented = [
-        ("MED-000001", "Calmorin", "calmoric acid", "500 mg", 30),
-        ("MED-000002", "Febrilex", "febrilone", "250 mg", 45),
-        ("MED-000003", "Pulmosan", "pulmosine", "10 mg", 120),
-    ];
-    for (code, name, generic, strength, price) in invented {
-        let row = NewMedicine {
-            id: Id::new(),
-            code,
-            name,
-            generic_name: generic,
-            drug_category_id: category.id,
-            manufacturer_id: maker.id,
-            form: "tablet",
-            strength: Some(strength),
-            pack_size: None,
-            reorder_level: 20,
-            cost_price: Money(price / 2),
-            selling_price: Money(price),
-            batch_number: None,
-            expires_on: None,
-            prescription_only: false,
-            created_by: None,
-            created_at: at(0),
-        };
-        diesel::insert_into(medicines::table)
-            .values(&row)
-            .execute(ctx)?;
-    }
-    Ok(())
-}
-
-fn day(n: usize) -> NaiveDate {
-    NaiveDate::from_ymd_opt(2026, 3, 2).unwrap_or_default() + Days::new(n as u64 / 16)
-}
-
-/// The `n`-th half hour of a working day from eight to four.
-fn at(n: usize) -> chrono::NaiveDateTime {
-    day(n).and_time(NaiveTime::MIN) + TimeDelta::minutes(8 * 60 + 30 * (n as i64 % 16))
 }

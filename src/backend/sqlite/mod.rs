@@ -5,6 +5,7 @@ compile_error!(
      renaming without replacing; build for a Unix target or turn the feature off"
 );
 
+mod added;
 mod artefact;
 mod backup;
 mod connect;
@@ -12,7 +13,9 @@ mod copy;
 mod ddl;
 mod drift;
 mod fence;
+mod file_check;
 mod file_error;
+mod file_uri;
 pub mod files;
 mod foreign;
 mod holds;

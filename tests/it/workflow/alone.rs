@@ -1,55 +1,40 @@
 //! Workflows that are alone on their tenant.
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use diesel_tenants::WorkflowError;
 use diesel_tenants::prelude::*;
-use diesel_tenants::workflow::{Flow, Halt, Workflow};
+use diesel_tenants::workflow::Workflow;
 
 use super::admission::{Refused, insert_user};
+use super::tried::{Meanwhile, Tried};
 use super::{id, key};
 use crate::app::builder;
-
-type Meanwhile = Box<dyn FnOnce() + Send>;
 
 /// What the runs below do and wait for.
 #[derive(Default)]
 struct Ways {
     /// Done before the first step of the next run.
-    before: Mutex<Option<Meanwhile>>,
+    before: Meanwhile,
     /// Done in the verb of the next run.
-    within: Mutex<Option<Meanwhile>>,
+    within: Meanwhile,
     /// Whether verbs fail.
     fails: AtomicBool,
     inside: AtomicUsize,
     verbs: AtomicUsize,
 }
 
-/// Commits, then calls a verb, in which no other run may be. Of two names.
-struct Alone<const N: usize>(Arc<Ways>);
-
-impl<const N: usize> Workflow for Alone<N> {
-    const NAME: &'static str = ["alone", "alone, too"][N];
-    const ALONE: bool = true;
-    type Input = ();
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        (): &'a (),
-    ) -> Result<(), Halt<Refused>> {
-        let ways = &self.0;
-        let before = ways.before.lock().unwrap().take();
-        before.into_iter().for_each(|meanwhile| meanwhile());
+/// Commits, then calls a verb, in which no other run may be.
+fn alone<const N: usize>(ways: &Arc<Ways>) -> Tried<(), (), N> {
+    let ways = Arc::clone(ways);
+    Tried::of(move |flow, ()| {
+        ways.before.happen();
         flow.committing()
             .shared("user", |shared| Ok(insert_user(shared, "Ada")?))?;
         flow.verb("verb", |_| {
             let others = ways.inside.fetch_add(1, Ordering::SeqCst);
-            let within = ways.within.lock().unwrap().take();
-            within.into_iter().for_each(|meanwhile| meanwhile());
+            ways.within.happen();
             ways.inside.fetch_sub(1, Ordering::SeqCst);
             assert_eq!(others, 0, "two at once");
             match ways.fails.load(Ordering::SeqCst) {
@@ -60,20 +45,20 @@ impl<const N: usize> Workflow for Alone<N> {
                 }
             }
         })
-    }
+    })
 }
 
-type One = Alone<0>;
-type Other = Alone<1>;
+type One = Tried<(), (), 1>;
+type Other = Tried<(), (), 2>;
 
 #[test]
 fn of_workflows_that_are_alone_one_run_is_open_on_a_tenant() {
     let dir = tempfile::tempdir().unwrap();
     let ways = Arc::<Ways>::default();
-    let (one, other) = (Alone::<0>(ways.clone()), Alone::<1>(ways.clone()));
+    let (one, other): (One, Other) = (alone(&ways), alone(&ways));
     let builder = builder(&dir.path().join("data"));
-    let builder = builder.workflow(Alone::<0>(ways.clone()));
-    let tenancy = builder.workflow(Alone::<1>(ways.clone())).open().unwrap();
+    let builder = builder.workflow(alone::<1>(&ways));
+    let tenancy = builder.workflow(alone::<2>(&ways)).open().unwrap();
     let elsewhere: TenantId = "TH002".parse().unwrap();
     for id in [id(), elsewhere] {
         tenancy.create(&id, NewTenant::named("x")).unwrap();
@@ -101,7 +86,7 @@ fn of_workflows_that_are_alone_one_run_is_open_on_a_tenant() {
     let (within, way) = (nested.clone(), ways.clone());
     let begun = move || {
         way.fails.store(true, Ordering::SeqCst);
-        let inner = Alone::<1>(way.clone());
+        let inner: Other = alone(&way);
         let left = within.get().unwrap().run_workflow(&inner, &id(), None, ());
         assert!(
             matches!(left, Err(WorkflowError::Unfinished { .. })),
@@ -109,7 +94,7 @@ fn of_workflows_that_are_alone_one_run_is_open_on_a_tenant() {
         );
         way.fails.store(false, Ordering::SeqCst);
     };
-    *ways.before.lock().unwrap() = Some(Box::new(begun));
+    ways.before.set(begun);
     tenancy.run_workflow(&one, &id(), None, ()).unwrap();
     assert_eq!(tenancy.unfinished_workflows().unwrap(), []);
     assert_eq!(verbs(), 4);
@@ -117,10 +102,10 @@ fn of_workflows_that_are_alone_one_run_is_open_on_a_tenant() {
     // One at work is waited for; another tenant's is in nobody's way.
     let (inside, is_inside): (Sender<()>, Receiver<()>) = channel();
     let (go_on, told): (Sender<()>, Receiver<()>) = channel();
-    *ways.within.lock().unwrap() = Some(Box::new(move || {
+    ways.within.set(move || {
         inside.send(()).unwrap();
         told.recv().unwrap();
-    }));
+    });
     std::thread::scope(|scope| {
         let first = scope.spawn(|| tenancy.run_workflow(&one, &id(), None, ()));
         is_inside.recv().unwrap();
@@ -144,11 +129,11 @@ fn of_workflows_that_are_alone_one_run_is_open_on_a_tenant() {
     // Where several ask at once, each gets its turn and none meets another.
     std::thread::scope(|scope| {
         for n in 0..4 {
-            let (tenancy, ways) = (&tenancy, ways.clone());
+            let (tenancy, ways) = (&tenancy, &ways);
             scope.spawn(move || {
                 let asked = || match n % 2 {
-                    0 => tenancy.run_workflow(&Alone::<0>(ways.clone()), &id(), None, ()),
-                    _ => tenancy.run_workflow(&Alone::<1>(ways.clone()), &id(), None, ()),
+                    0 => tenancy.run_workflow(&alone::<1>(ways), &id(), None, ()),
+                    _ => tenancy.run_workflow(&alone::<2>(ways), &id(), None, ()),
                 };
                 while let Err(error) = asked() {
                     assert!(error.is_retryable(), "{error:?}");

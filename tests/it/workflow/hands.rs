@@ -1,109 +1,43 @@
 //! Runs that two would work on, tenants that become others meanwhile, and what was undone already.
-use std::sync::Mutex;
-
 use diesel_tenants::audit::AuditFilter;
 use diesel_tenants::prelude::*;
-use diesel_tenants::workflow::{Flow, Halt, RunState, Workflow};
-use diesel_tenants::{Builder, OpenError, Sqlite, WorkflowError};
+use diesel_tenants::workflow::RunState;
+use diesel_tenants::{OpenError, WorkflowError};
 
 use super::admission::{Admission, Refused, insert_patient, insert_user, no_veto, who};
+use super::tried::{Meanwhile, Tried, ada, hospital_with};
 use super::{
-    abandon, abandon_past_commit, agreed, id, key, lift_veto, sides, spoil, veto, with_trouble,
+    abandon, abandon_past_commit, agreed, hospital, id, key, lift_veto, sides, spoil, veto,
+    with_trouble,
 };
-use crate::app::{Fleet, builder, delete_at_once, fleet_with, patients, users};
-
-/// Something that happens while a run is under way.
-type Meanwhile = Mutex<Option<Box<dyn FnOnce() + Send>>>;
-
-fn happen(meanwhile: &Meanwhile) {
-    if let Some(happens) = meanwhile.lock().unwrap().take() {
-        happens();
-    }
-}
+use crate::app::{builder, delete_at_once, fleet_with, patients, users};
 
 /// A user and a patient; something may happen before the first step, and before the second.
-#[derive(Default)]
-struct Meddled {
-    first: Meanwhile,
-    between: Meanwhile,
-}
-
-impl Meddled {
-    fn first(happens: impl FnOnce() + Send + 'static) -> Self {
-        Self {
-            first: Mutex::new(Some(Box::new(happens))),
-            ..Self::default()
-        }
-    }
-
-    fn between(happens: impl FnOnce() + Send + 'static) -> Self {
-        Self {
-            between: Mutex::new(Some(Box::new(happens))),
-            ..Self::default()
-        }
-    }
-}
-
-impl Workflow for Meddled {
-    const NAME: &'static str = "meddled";
-    type Input = ();
-    type Output = (i32, i32);
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        (): &'a (),
-    ) -> Result<(i32, i32), Halt<Refused>> {
-        happen(&self.first);
-        let user = flow.shared_or_undo(
-            "user",
-            |shared| Ok(insert_user(shared, "Ada")?),
-            |shared, user: i32| {
-                diesel::delete(users::table.find(user)).execute(shared)?;
-                Ok(())
-            },
-        )?;
-        happen(&self.between);
+fn meddled(
+    first: impl FnOnce() + Send + 'static,
+    between: impl FnOnce() + Send + 'static,
+) -> Tried<(), (i32, i32)> {
+    let (first, between) = (Meanwhile::of(first), Meanwhile::of(between));
+    Tried::of(move |flow, ()| {
+        first.happen();
+        let user = ada(flow)?;
+        between.happen();
         let patient = flow.committing();
         let patient = patient.tenant("patient", |tenant| Ok(insert_patient(tenant, "Ada")?))?;
         Ok((user, patient))
-    }
+    })
 }
 
-/// Has the name of another workflow.
-struct Impostor;
+fn nothing() {}
 
-impl Workflow for Impostor {
-    const NAME: &'static str = Meddled::NAME;
-    type Input = ();
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        _: &mut Flow<'a, SqliteConnection, Self>,
-        (): &'a (),
-    ) -> Result<(), Halt<Refused>> {
-        Ok(())
-    }
+fn unmeddled() -> Tried<(), (i32, i32)> {
+    meddled(nothing, nothing)
 }
 
 /// Fails after two steps. Undoing the second, in the tenant if it is asked for, leaves a trace; undoing the first may be
 /// refused.
-struct Traced;
-
-impl Workflow for Traced {
-    const NAME: &'static str = "traced";
-    type Input = bool;
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        in_tenant: &'a bool,
-    ) -> Result<(), Halt<Refused>> {
+fn traced() -> Tried<bool> {
+    Tried::of(|flow, in_tenant| {
         flow.shared_or_undo("first", |_| Ok(()), |shared, ()| no_veto(shared, "undo"))?;
         match in_tenant {
             true => flow.tenant_or_undo(
@@ -118,44 +52,23 @@ impl Workflow for Traced {
             )?,
         }
         Err(Refused::Veto.into())
-    }
+    })
 }
 
 /// Makes a tenant with a row in it, something that rests on that, and fails.
-struct Founded;
-
-impl Workflow for Founded {
-    const NAME: &'static str = "founded";
-    type Input = ();
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        (): &'a (),
-    ) -> Result<(), Halt<Refused>> {
+fn founded() -> Tried {
+    Tried::of(|flow, ()| {
         flow.create_tenant("database", NewTenant::named("New"))?;
         flow.tenant("row", |tenant| Ok(insert_patient(tenant, "first")?))?;
         flow.shared("looked at", |_| Ok(()))?;
         Err(Refused::Veto.into())
-    }
+    })
 }
 
 /// Does something in a tenant, which may be gone by the time that is undone.
-struct Lost(Meanwhile);
-
-impl Workflow for Lost {
-    const NAME: &'static str = "lost";
-    type Input = ();
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        (): &'a (),
-    ) -> Result<(), Halt<Refused>> {
+fn lost(meanwhile: impl FnOnce() + Send + 'static) -> Tried {
+    let meanwhile = Meanwhile::of(meanwhile);
+    Tried::of(move |flow, ()| {
         flow.tenant_or_undo(
             "row",
             |tenant| Ok(insert_patient(tenant, "first")?),
@@ -164,88 +77,43 @@ impl Workflow for Lost {
                 Ok(())
             },
         )?;
-        happen(&self.0);
+        meanwhile.happen();
         Err(Refused::Veto.into())
-    }
+    })
 }
 
 /// Has no step that commits: it does when it is over, by a last step if that is asked for.
-struct Plain;
-
-impl Workflow for Plain {
-    const NAME: &'static str = "plain";
-    type Input = bool;
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        by_a_step: &'a bool,
-    ) -> Result<(), Halt<Refused>> {
-        flow.shared_or_undo(
-            "user",
-            |shared| Ok(insert_user(shared, "Ada")?),
-            |shared, user: i32| {
-                diesel::delete(users::table.find(user)).execute(shared)?;
-                Ok(())
-            },
-        )?;
+fn plain() -> Tried<bool> {
+    Tried::of(|flow, by_a_step| {
+        ada(flow)?;
         match by_a_step {
             true => flow.finish("end", |_| Ok(())),
             false => Ok(()),
         }
-    }
+    })
 }
 
 /// Goes on after its end.
-struct Endless;
-
-impl Workflow for Endless {
-    const NAME: &'static str = "endless";
-    type Input = ();
-    type Output = ();
-    type Error = Refused;
-
-    fn run<'a>(
-        &'a self,
-        flow: &mut Flow<'a, SqliteConnection, Self>,
-        (): &'a (),
-    ) -> Result<(), Halt<Refused>> {
+fn endless() -> Tried {
+    Tried::of(|flow, ()| {
         flow.finish("end", |shared| Ok(insert_user(shared, "Ada").map(drop)?))?;
         flow.shared("more", |shared| Ok(insert_user(shared, "Bea").map(drop)?))
-    }
-}
-
-fn knowing(builder: Builder<SqliteConnection, Sqlite>) -> Builder<SqliteConnection, Sqlite> {
-    let builder = builder.workflow(Meddled::default()).workflow(Traced);
-    let builder = builder.workflow(Lost(Meanwhile::default())).workflow(Plain);
-    builder.workflow(Founded).workflow(Endless)
-}
-
-fn nobody_yet() -> Fleet {
-    fleet_with(knowing)
-}
-
-fn hospital() -> Fleet {
-    let fleet = nobody_yet();
-    fleet.create("TH001");
-    fleet
+    })
 }
 
 #[test]
 fn while_somebody_works_on_a_run_nobody_else_does() {
-    let fleet = hospital();
-    let other = knowing(builder(&fleet.root)).open().unwrap();
+    let fleet = hospital_with(unmeddled());
+    let other = builder(&fleet.root).workflow(unmeddled()).open().unwrap();
     let same = fleet.tenancy.clone();
-    let meddled = Meddled::between(move || {
+    let meddling = meddled(nothing, move || {
         for tenancy in [&same, &other] {
             assert_eq!(tenancy.recover().unwrap(), 0);
-            let again = tenancy.run_workflow(&Meddled::default(), &id(), key("k"), ());
+            let again = tenancy.run_workflow(&unmeddled(), &id(), key("k"), ());
             assert!(matches!(again, Err(WorkflowError::InProgress { .. })));
         }
     });
-    let done = fleet.tenancy.run_workflow(&meddled, &id(), key("k"), ());
+    let done = fleet.tenancy.run_workflow(&meddling, &id(), key("k"), ());
     done.unwrap();
     assert_eq!(agreed(&fleet.tenancy), ["Ada"]);
 }
@@ -253,18 +121,21 @@ fn while_somebody_works_on_a_run_nobody_else_does() {
 /// Both found the key free; the database lets one of them have it, in whatever spelling of the tenant's id.
 #[test]
 fn a_key_that_was_taken_meanwhile_gives_what_its_run_gave() {
-    let fleet = hospital();
+    let fleet = hospital_with(unmeddled());
     let tenancy = fleet.tenancy.clone();
-    let meddled = Meddled::first(move || {
-        let spelled = "th001".parse().unwrap();
-        let quicker = tenancy.run_workflow(&Meddled::default(), &spelled, key("k"), ());
-        quicker.unwrap();
-    });
-    let late = fleet.tenancy.run_workflow(&meddled, &id(), key("k"), ());
+    let meddling = meddled(
+        move || {
+            let spelled = "th001".parse().unwrap();
+            let quicker = tenancy.run_workflow(&unmeddled(), &spelled, key("k"), ());
+            quicker.unwrap();
+        },
+        nothing,
+    );
+    let late = fleet.tenancy.run_workflow(&meddling, &id(), key("k"), ());
     assert_eq!(agreed(&fleet.tenancy), ["Ada"]);
     let again = fleet
         .tenancy
-        .run_workflow(&Meddled::default(), &id(), key("k"), ());
+        .run_workflow(&unmeddled(), &id(), key("k"), ());
     assert_eq!(late.unwrap(), again.unwrap());
     // It is the workflow's own, too.
     let another = fleet
@@ -306,15 +177,15 @@ fn whoever_is_late_takes_no_run_over() {
 /// The id is another tenant's when the step comes to it.
 #[test]
 fn a_step_is_not_done_in_the_next_tenant_of_the_id() {
-    let fleet = hospital();
+    let fleet = hospital_with(unmeddled());
     let tenancy = fleet.tenancy.clone();
-    let meddled = Meddled::between(move || {
+    let meddling = meddled(nothing, move || {
         delete_at_once(&tenancy, &id());
         tenancy.purge(&id(), "TH001").unwrap();
         let new = NewTenant::named("Another").reuse_retired_id();
         tenancy.create(&id(), new).unwrap();
     });
-    let refused = fleet.tenancy.run_workflow(&meddled, &id(), key("k"), ());
+    let refused = fleet.tenancy.run_workflow(&meddling, &id(), key("k"), ());
     let Err(WorkflowError::Open { source, .. }) = refused else {
         panic!("{refused:?}");
     };
@@ -327,11 +198,11 @@ fn a_step_is_not_done_in_the_next_tenant_of_the_id() {
 
 #[test]
 fn what_was_undone_is_not_undone_again() {
-    let fleet = hospital();
+    let fleet = hospital_with(traced());
     let tenancy = &fleet.tenancy;
     for in_tenant in [false, true] {
         veto(tenancy, "undo");
-        let left = tenancy.run_workflow(&Traced, &id(), None, in_tenant);
+        let left = tenancy.run_workflow(&traced(), &id(), None, in_tenant);
         let Err(WorkflowError::Stuck { id: run, .. }) = left else {
             panic!("{left:?}");
         };
@@ -344,14 +215,14 @@ fn what_was_undone_is_not_undone_again() {
 /// The process dies after the tenant was removed and before that is noted: the steps that were done in it are not missed.
 #[test]
 fn the_steps_in_a_tenant_that_was_removed_are_not_missed() {
-    let fleet = nobody_yet();
+    let fleet = fleet_with(|builder| builder.workflow(founded()));
     let tenancy = &fleet.tenancy;
     spoil(
         tenancy,
         "CREATE TRIGGER veto BEFORE UPDATE ON __tenants_workflow_journal WHEN NEW.phase = 'undone'
          BEGIN SELECT RAISE(ABORT, 'veto'); END",
     );
-    let left = tenancy.run_workflow(&Founded, &id(), None, ());
+    let left = tenancy.run_workflow(&founded(), &id(), None, ());
     assert!(
         matches!(left, Err(WorkflowError::Unfinished { .. })),
         "{left:?}"
@@ -384,8 +255,8 @@ fn what_was_left_of_a_tenant_that_is_going_is_undone() {
 
 #[test]
 fn no_step_comes_after_the_end() {
-    let fleet = hospital();
-    let error = fleet.tenancy.run_workflow(&Endless, &id(), None, ());
+    let fleet = hospital_with(endless());
+    let error = fleet.tenancy.run_workflow(&endless(), &id(), None, ());
     let error = error.unwrap_err();
     assert!(matches!(error, WorkflowError::Stuck { .. }), "{error:?}");
     assert_eq!(sides(&fleet.tenancy).0, ["Ada"]);
@@ -393,8 +264,10 @@ fn no_step_comes_after_the_end() {
 
 #[test]
 fn a_workflow_of_the_same_name_is_another_one() {
-    let fleet = hospital();
-    let refused = fleet.tenancy.run_workflow(&Impostor, &id(), None, ());
+    let fleet = hospital_with(unmeddled());
+    // Of the same kind, and so the same name.
+    let impostor = Tried::<()>::of(|_, ()| Ok(()));
+    let refused = fleet.tenancy.run_workflow(&impostor, &id(), None, ());
     assert!(matches!(refused, Err(WorkflowError::NotRegistered { .. })));
 }
 
@@ -413,13 +286,13 @@ fn what_one_could_not_settle_another_one_does() {
 
 #[test]
 fn what_was_done_in_a_tenant_is_undone_with_it() {
-    let fleet = hospital();
+    let fleet = hospital_with(lost(nothing));
     let tenancy = fleet.tenancy.clone();
-    let lost = Lost(Mutex::new(Some(Box::new(move || {
+    let losing = lost(move || {
         delete_at_once(&tenancy, &id());
         tenancy.purge(&id(), "TH001").unwrap();
-    }))));
-    let failed = fleet.tenancy.run_workflow(&lost, &id(), None, ());
+    });
+    let failed = fleet.tenancy.run_workflow(&losing, &id(), None, ());
     assert!(
         matches!(failed, Err(WorkflowError::Failed { .. })),
         "{failed:?}"
@@ -430,7 +303,7 @@ fn what_was_done_in_a_tenant_is_undone_with_it() {
 /// All of its steps were done, and it was not over: nobody was told that it was done, so it is not.
 #[test]
 fn a_run_that_was_not_over_is_undone() {
-    let fleet = hospital();
+    let fleet = hospital_with(plain());
     let tenancy = &fleet.tenancy;
     for by_a_step in [true, false] {
         spoil(
@@ -440,7 +313,7 @@ fn a_run_that_was_not_over_is_undone() {
              CREATE TRIGGER veto_too BEFORE UPDATE ON __tenants_workflows WHEN NEW.state = 'done'
              BEGIN SELECT RAISE(ABORT, 'veto'); END",
         );
-        let left = tenancy.run_workflow(&Plain, &id(), None, by_a_step);
+        let left = tenancy.run_workflow(&plain(), &id(), None, by_a_step);
         assert!(
             matches!(left, Err(WorkflowError::Unfinished { .. })),
             "{left:?}"
