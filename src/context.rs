@@ -18,7 +18,7 @@ use crate::audit::AuditNote;
 use crate::backend::{Backend, DefaultConnection};
 use crate::catalog::audit::Draft;
 use crate::database::{Connector, Database};
-use crate::error::{ContextPoisoned, ReadOnlyTransaction, StaleGeneration, TenantFenced};
+use crate::error::{ContextPoisoned, ReadOnlyTransaction, StaleGeneration, TenantFenced, withhold};
 use crate::pool::Checkout;
 use crate::scope::{Admits, Shared, Tenant};
 use crate::tenant_id::TenantId;
@@ -500,6 +500,9 @@ fn begin<C: Backend>(conn: &mut C, mode: Mode) -> QueryResult<()> {
     }
 }
 
+/// Rows one by one, of whose errors the values are taken out.
+type Rows<I, U> = std::iter::Map<I, fn(QueryResult<U>) -> QueryResult<U>>;
+
 /// Diesel's query methods, on a context instead of a connection.
 ///
 /// Same names, same turbofish, same [`QueryResult`]: `?`, `.optional()`, `NotFound` and `UniqueViolation` work as
@@ -543,7 +546,7 @@ pub trait RunQueryDsl<Ctx>: Sized {
     fn load_iter<'conn, 'query: 'conn, U, B>(
         self,
         ctx: &'conn mut Ctx,
-    ) -> QueryResult<Self::RowIter<'conn>>
+    ) -> QueryResult<Rows<Self::RowIter<'conn>, U>>
     where
         U: 'conn,
         B: 'conn,
@@ -554,7 +557,9 @@ pub trait RunQueryDsl<Ctx>: Sized {
         let (conn, database) = ctx.session(TOKEN).parts()?;
         // Its rows may fail where it cannot be seen here.
         *database.in_doubt = true;
-        self.internal_load(conn).map_err(|e| database.explain(e))
+        let rows = self.internal_load(conn);
+        let rows = rows.map_err(|e| database.explain(e))?;
+        Ok(rows.map(|row| row.map_err(withhold)))
     }
 
     /// Loads the first row the query gives.

@@ -15,6 +15,7 @@ use crate::catalog::runs::{
     RunWorker, TenantState, run_tenants, run_workers, runs,
 };
 use crate::catalog::{from_millis, to_millis};
+use crate::error::in_own_words;
 
 /// What a run does. There is one kind so far.
 const MIGRATE: &str = "migrate";
@@ -80,7 +81,7 @@ impl RunRow {
     fn read(self) -> QueryResult<Run> {
         let outcome = self.outcome.as_deref().map(|word| {
             let known = RunOutcome::parse(word);
-            known.ok_or_else(|| unreadable(UnknownState))
+            known.ok_or_else(|| in_own_words(UnknownState))
         });
         Ok(Run {
             id: uuid(&self.id)?,
@@ -129,7 +130,7 @@ impl RunRow {
 
 impl RunTenantRow {
     fn read(self) -> QueryResult<RunTenant> {
-        let state = TenantState::parse(&self.state).ok_or_else(|| unreadable(UnknownState))?;
+        let state = TenantState::parse(&self.state).ok_or_else(|| in_own_words(UnknownState))?;
         let applied = self
             .applied
             .split(',')
