@@ -78,7 +78,7 @@ use crate::backend::{Backend, DefaultConnection, TenantKey};
 use crate::catalog::audit::GrantRow;
 use crate::catalog::{from_millis, to_millis};
 use crate::context::{SharedContext, TenantContext};
-use crate::error::{AccessError, CatalogError, OpenError};
+use crate::error::{AccessError, CatalogError, OpenError, withhold};
 use crate::registry::{Registry, Tenant};
 use crate::tenancy::{Builder, Tenancy};
 use crate::tenant_id::TenantId;
@@ -149,7 +149,7 @@ impl BreakGlass {
     fn read(row: GrantRow) -> Result<Self, AccessError> {
         let unreadable = |e: Box<dyn std::error::Error + Send + Sync>| {
             let error = diesel::result::Error::DeserializationError(e);
-            AccessError::Catalog(CatalogError::Query(error))
+            AccessError::Catalog(CatalogError::Query(withhold(error)))
         };
         Ok(Self {
             id: row.id,

@@ -8,7 +8,7 @@ use once_cell::sync::OnceCell;
 use crate::backend::{
     Backend, ConnectError, SchemaFacts, Storage, StorageError, Symptom, TenantKey, Whose,
 };
-use crate::error::{QuotaExceeded, TenantFenced, missing_table};
+use crate::error::{QuotaExceeded, TenantFenced, missing_table, withhold};
 use crate::migrate::MigrationSet;
 use crate::observe;
 use crate::pool::{PoolSet, Slots};
@@ -239,6 +239,7 @@ impl<C: Backend> Database<C> {
 
     /// What an error of this database means: a table of the other scope, a missing one, a fence.
     pub(crate) fn explain(&self, error: diesel::result::Error) -> diesel::result::Error {
+        let error = withhold(error);
         let tenant = self.tenant_id();
         let scope = match tenant {
             Some(_) => ScopeKind::Tenant,

@@ -23,6 +23,7 @@ mod quota;
 mod recreate;
 mod rename;
 mod retention;
+mod withheld;
 mod workflow;
 
 pub use crate::fanout::{FanOutError, VisitError};
@@ -39,6 +40,8 @@ pub use quota::{QuotaError, QuotaOutOfRange};
 pub use recreate::RecreateError;
 pub use rename::RenameError;
 pub use retention::RetentionError;
+pub use withheld::ValueWithheld;
+pub(crate) use withheld::{in_own_words, withhold};
 pub use workflow::{OwnError, Unreadable, WorkflowError};
 
 /// Any error of this library, for a function that does several things.
@@ -128,7 +131,13 @@ pub enum Error {
     TenantId(#[from] TenantIdError),
     /// Of a statement.
     #[error(transparent)]
-    Query(#[from] diesel::result::Error),
+    Query(diesel::result::Error),
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Query(withhold(error))
+    }
 }
 
 impl From<RepairError> for Error {
@@ -259,6 +268,7 @@ pub enum CatalogError {
 impl CatalogError {
     /// Why a statement on the catalogue failed.
     pub(crate) fn of<C: Backend>(error: diesel::result::Error) -> Self {
+        let error = withhold(error);
         match C::is_lock_timeout(&error) {
             true => Self::Locked(error),
             false => Self::Query(error),
@@ -596,6 +606,11 @@ impl From<BackupError> for LifecycleError {
 }
 
 impl LifecycleError {
+    pub(crate) fn schema(id: TenantId, source: diesel::result::Error) -> Self {
+        let source = withhold(source);
+        Self::Schema { id, source }
+    }
+
     /// Whether the same call may succeed a little later.
     pub fn is_retryable(&self) -> bool {
         match self {

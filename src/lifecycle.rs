@@ -300,7 +300,7 @@ fn check<C: Backend>(record: &TenantRecord, conn: &mut C) -> Result<(), Lifecycl
         Ok(symptoms) => symptoms.into_iter().find(|(is_damage, _)| *is_damage),
         Err(source) => match C::is_damage(&source) {
             Some(symptom) => Some((true, symptom)),
-            None => return Err(LifecycleError::Schema { id, source }),
+            None => return Err(LifecycleError::schema(id, source)),
         },
     };
     hit("migrate-tenant.checked");
@@ -322,9 +322,9 @@ pub(crate) fn schema_now<C: Backend>(
 ) -> Result<Outcome, LifecycleError> {
     let id = record.id;
     let version = migrate::newest_applied(conn);
-    let version = version.map_err(|source| LifecycleError::Schema { id, source })?;
+    let version = version.map_err(|source| LifecycleError::schema(id, source))?;
     let facts = registry.common.storage.schema_facts(conn);
-    let facts = facts.map_err(|source| LifecycleError::Schema { id, source })?;
+    let facts = facts.map_err(|source| LifecycleError::schema(id, source))?;
     Ok(Outcome {
         status: operation.prior_status,
         generation: record.generation,
@@ -342,7 +342,7 @@ fn schema_and_ledger<C: Backend>(
 ) -> Result<(Outcome, String), LifecycleError> {
     let id = record.id;
     let ledger = migrate::ledger_digest::read(conn);
-    let (digest, _) = ledger.map_err(|source| LifecycleError::Schema { id, source })?;
+    let (digest, _) = ledger.map_err(|source| LifecycleError::schema(id, source))?;
     Ok((schema_now(registry, conn, operation, record)?, digest))
 }
 

@@ -26,6 +26,7 @@ use crate::backend::{Backend, ConnectError, Storage};
 use crate::backup::{BackupOptions, BackupReason, BackupRecord};
 use crate::catalog::health::NewHealth;
 use crate::catalog::{Operation, OperationKind, TenantRecord};
+use crate::error::withhold;
 use crate::failpoint::hit;
 use crate::lifecycle::{self, MIGRATABLE};
 use crate::migrate::LedgerRow;
@@ -200,9 +201,12 @@ fn in_transaction<C: Backend>(
 ) -> Result<BTreeMap<String, u64>, RepairError> {
     let at = |step: &str| {
         let step = step.to_owned();
-        move |source| match C::is_lock_timeout(&source) {
-            true => RepairError::Locked { id, source },
-            false => RepairError::Step { id, step, source },
+        move |source| {
+            let source = withhold(source);
+            match C::is_lock_timeout(&source) {
+                true => RepairError::Locked { id, source },
+                false => RepairError::Step { id, step, source },
+            }
         }
     };
     conn.begin_repair().map_err(at("taking the write lock"))?;

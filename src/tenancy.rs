@@ -11,7 +11,9 @@ use crate::backend::{Backend, DefaultConnection, Storage, StorageError};
 use crate::catalog::{Status, TenantRecord};
 use crate::context::{SharedContext, TenantContext};
 use crate::database::Common;
-use crate::error::{CreateError, Error, LifecycleError, OpenError, QuotaOutOfRange, SetupError};
+use crate::error::{
+    CreateError, Error, LifecycleError, OpenError, QuotaOutOfRange, SetupError, withhold,
+};
 use crate::hooks::Hooks;
 use crate::lifecycle::{self, Compacted};
 use crate::migrate::{self, Applied, MigrateOptions, MigrationSet};
@@ -553,17 +555,15 @@ fn migrate_shared<C: Backend>(common: &Common<C>) -> Result<(Vec<Applied>, bool)
         .connect_shared()
         .map_err(SetupError::Shared)?;
     let set = &common.shared_migrations;
-    let before = migrate::newest_applied(&mut shared).map_err(|source| StorageError::Query {
+    let unreadable = |source| StorageError::Query {
         action: "reading the shared schema",
-        source,
-    })?;
+        source: withhold(source),
+    };
+    let before = migrate::newest_applied(&mut shared).map_err(unreadable)?;
     let applied = migrate::run_pending(&mut shared, set, MigrateOptions::default())
         .map_err(SetupError::MigrateShared)?;
     let facts = common.storage.schema_facts(&mut shared);
-    let facts = facts.map_err(|source| StorageError::Query {
-        action: "reading the shared schema",
-        source,
-    })?;
+    let facts = facts.map_err(unreadable)?;
     common.check_scope(&facts, ScopeKind::Shared)?;
     Ok((applied, before.is_none()))
 }

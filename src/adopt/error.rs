@@ -140,7 +140,13 @@ pub enum AdoptError {
     Storage(#[from] StorageError),
     /// A statement on the copy or on the new database failed.
     #[error("the rows cannot be copied")]
-    Query(#[from] diesel::result::Error),
+    Query(#[source] diesel::result::Error),
+}
+
+impl From<diesel::result::Error> for AdoptError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Query(crate::error::withhold(error))
+    }
 }
 
 impl AdoptError {

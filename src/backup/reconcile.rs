@@ -8,7 +8,7 @@ use super::{BackupError, Backups, ListedBackup, ListedSet, read_manifest};
 use crate::access::Principal;
 use crate::backend::{Backend, BackupStorage, InvalidBackup};
 use crate::catalog::backups::{BackupState, BackupsFound, BackupsOf, StoredBackup, StoredSet};
-use crate::error::CatalogError;
+use crate::error::{CatalogError, withhold};
 
 /// A directory of backups that can be read now.
 struct Directory<C: Backend> {
@@ -38,7 +38,7 @@ pub(crate) fn reconcile<C: Backend>(
     catalog: Uuid,
     by: &Principal,
 ) -> Result<Reconciled, BackupError> {
-    let failed = |error| BackupError::Catalog(CatalogError::Query(error));
+    let failed = |error| BackupError::Catalog(CatalogError::Query(withhold(error)));
     let good = conn.backup_list(BackupsOf::Everything).map_err(failed)?;
     let unfinished = conn.backup_unfinished().map_err(failed)?;
     let sets = conn.set_list().map_err(failed)?;

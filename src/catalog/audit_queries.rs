@@ -14,6 +14,7 @@ use crate::audit::{AuditFilter, AuditNote, PRUNE};
 use crate::backend::TenantKey;
 use crate::catalog::audit::{AuditStore, Draft, Ends, GrantRow, Row, audit, audit_ends, grants};
 use crate::catalog::to_millis;
+use crate::error::in_own_words;
 
 /// A row as the table has it.
 #[derive(Queryable, Insertable)]
@@ -122,7 +123,7 @@ fn read_grant(row: GrantColumns) -> QueryResult<Granted> {
         row: GrantRow {
             id: uuid(&id)?,
             actor,
-            actor_kind: ActorKind::parse(&kind).ok_or_else(|| unreadable(UnknownActorKind))?,
+            actor_kind: ActorKind::parse(&kind).ok_or_else(|| in_own_words(UnknownActorKind))?,
             tenant: TenantKey {
                 id: tenant_id.parse().map_err(unreadable)?,
                 uuid: uuid(&tenant_uuid)?,

@@ -23,6 +23,7 @@ use crate::catalog::{
     Inserted, Operation, OperationKind, Status, TenantRecord, from_millis, generations, tenants,
     to_millis,
 };
+use crate::error::in_own_words;
 use crate::failpoint::hit;
 
 #[derive(Queryable, Insertable)]
@@ -83,7 +84,7 @@ impl BackupRow {
             id: uuid(&self.id)?,
             set: self.set_id.as_deref().map(uuid).transpose()?,
             tenant,
-            state: BackupState::parse(&self.state).ok_or_else(|| unreadable(UnknownBackup))?,
+            state: BackupState::parse(&self.state).ok_or_else(|| in_own_words(UnknownBackup))?,
             reason: self.reason.parse().map_err(unreadable)?,
             instance: uuid(&self.instance)?,
             directory: self.directory.map(path),

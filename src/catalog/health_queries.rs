@@ -8,6 +8,7 @@ use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::catalog::health::{HealthRecord, HealthStore, NewHealth, health};
 use crate::catalog::{from_millis, tenants, to_millis};
+use crate::error::in_own_words;
 use crate::verify::Health;
 
 #[derive(Queryable, Insertable)]
@@ -31,7 +32,7 @@ fn unreadable(what: impl std::error::Error + Send + Sync + 'static) -> diesel::r
 impl HealthRow {
     fn read(self) -> QueryResult<(Uuid, HealthRecord)> {
         let record = HealthRecord {
-            status: Health::parse(&self.status).ok_or_else(|| unreadable(UnknownHealth))?,
+            status: Health::parse(&self.status).ok_or_else(|| in_own_words(UnknownHealth))?,
             findings: serde_json::from_str(&self.findings).map_err(unreadable)?,
             generation: u64::try_from(self.generation).map_err(unreadable)?,
             checked_at: from_millis(self.checked_at),

@@ -16,6 +16,7 @@ use crate::catalog::{
     Operation, OperationKind, Outcome, Status, TenantRecord, catalog, from_millis, generations,
     operations, tenants, to_millis,
 };
+use crate::error::in_own_words;
 use crate::subdomain::Subdomain;
 
 #[derive(Queryable, Insertable)]
@@ -130,7 +131,7 @@ impl TenantRow {
 struct UnknownOperation;
 
 fn operation_kind(word: &str) -> QueryResult<OperationKind> {
-    OperationKind::parse(word).ok_or_else(|| unreadable(UnknownOperation))
+    OperationKind::parse(word).ok_or_else(|| in_own_words(UnknownOperation))
 }
 
 impl OperationRow {

@@ -6,7 +6,7 @@ use super::Conn;
 use super::audit_queries::note;
 use super::queries::{
     OperationRow, TenantRow, about, idle_tenant, next_seq, now, open_operation, see_clock,
-    set_status, subdomain_owner, tenant, unreadable, uuid,
+    set_status, subdomain_owner, tenant, uuid,
 };
 use super::write;
 use crate::access::Principal;
@@ -18,6 +18,7 @@ use crate::catalog::{
     Renamed, Retention, RetentionStore, Status, TenantRecord, catalog, from_millis, operations,
     tenants, to_millis,
 };
+use crate::error::in_own_words;
 
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -386,7 +387,9 @@ impl RetentionStore for Conn {
             .get_result::<(Option<String>, Option<Vec<u8>>)>(self)?;
         let policy = match word {
             None => BackupsOnPurge::default(),
-            Some(word) => BackupsOnPurge::parse(&word).ok_or_else(|| unreadable(UnknownPolicy))?,
+            Some(word) => {
+                BackupsOnPurge::parse(&word).ok_or_else(|| in_own_words(UnknownPolicy))?
+            }
         };
         Ok((policy, backup.as_deref().map(uuid).transpose()?))
     }

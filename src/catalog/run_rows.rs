@@ -10,6 +10,7 @@ use crate::catalog::runs::{
     run_workers, runs,
 };
 use crate::catalog::{from_millis, to_millis};
+use crate::error::in_own_words;
 
 /// What a run does. There is one kind so far.
 pub(super) const MIGRATE: &str = "migrate";
@@ -72,7 +73,7 @@ impl RunRow {
     pub(super) fn read(self) -> QueryResult<Run> {
         let outcome = self.outcome.as_deref().map(|word| {
             let known = RunOutcome::parse(word);
-            known.ok_or_else(|| unreadable(UnknownState))
+            known.ok_or_else(|| in_own_words(UnknownState))
         });
         Ok(Run {
             id: uuid(&self.id)?,
@@ -121,7 +122,7 @@ impl RunRow {
 
 impl RunTenantRow {
     pub(super) fn read(self) -> QueryResult<RunTenant> {
-        let state = TenantState::parse(&self.state).ok_or_else(|| unreadable(UnknownState))?;
+        let state = TenantState::parse(&self.state).ok_or_else(|| in_own_words(UnknownState))?;
         let applied = self
             .applied
             .split(',')

@@ -50,7 +50,7 @@ pub enum ExportError {
     File(#[from] ExportFileError),
     /// The rows could not be read.
     #[error("the tenant's rows cannot be read")]
-    Query(#[from] diesel::result::Error),
+    Query(#[source] diesel::result::Error),
     /// The copy that was made could not be opened again.
     #[error("the copy cannot be read")]
     Copy(#[source] Box<AdoptError>),
@@ -59,6 +59,12 @@ pub enum ExportError {
 impl From<AdoptError> for ExportError {
     fn from(error: AdoptError) -> Self {
         Self::Copy(Box::new(error))
+    }
+}
+
+impl From<diesel::result::Error> for ExportError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Query(crate::error::withhold(error))
     }
 }
 

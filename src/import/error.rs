@@ -138,7 +138,13 @@ pub enum ImportError {
     Migrate(#[from] MigrateError),
     /// A statement failed.
     #[error("the new database cannot be filled")]
-    Query(#[from] diesel::result::Error),
+    Query(#[source] diesel::result::Error),
+}
+
+impl From<diesel::result::Error> for ImportError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Query(crate::error::withhold(error))
+    }
 }
 
 impl ImportError {

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
+use crate::error::withhold;
 use crate::failpoint;
 use crate::migrate::error::MigrateError;
 use crate::migrate::ledger::{LedgerRow, MigrateConnection};
@@ -238,6 +239,7 @@ fn script_failed<C: MigrateConnection>(
     started: Instant,
     source: diesel::result::Error,
 ) -> MigrateError {
+    let source = withhold(source);
     if C::is_lock_timeout(&source) {
         let waited = started.elapsed();
         return MigrateError::Locked { waited, source };

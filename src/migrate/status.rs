@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use diesel::result::QueryResult;
 
+use crate::error::withhold;
 use crate::migrate::error::MigrateError;
 use crate::migrate::ledger::{LedgerRow, MigrateConnection};
 use crate::migrate::set::{MigrationScript, MigrationSet};
@@ -129,6 +130,7 @@ pub(super) fn own_statement<C: MigrateConnection>(
     started: Instant,
     source: diesel::result::Error,
 ) -> MigrateError {
+    let source = withhold(source);
     if C::is_lock_timeout(&source) {
         let waited = started.elapsed();
         MigrateError::Locked { waited, source }

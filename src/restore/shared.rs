@@ -26,7 +26,7 @@ use crate::backup::{self, Manifest};
 use crate::catalog::audit::Draft;
 use crate::catalog::backups::{BackupStore, OnDiskReport};
 use crate::catalog::{CatalogStore, Changed, RetentionStore};
-use crate::error::CatalogError;
+use crate::error::{CatalogError, withhold};
 use crate::failpoint::hit;
 use crate::migrate::MigrationSet;
 
@@ -138,7 +138,7 @@ fn finish(
         }
     };
     let mut conn = place.connect(begun)?;
-    let catalog = |error| RestoreError::Catalog(CatalogError::Query(error));
+    let catalog = |error| RestoreError::Catalog(CatalogError::Query(withhold(error)));
     let found = place.on_disk()?;
     let report: OnDiskReport = conn
         .reconcile(

@@ -219,7 +219,7 @@ pub(super) fn refusal(error: &ConnectError) -> Finding {
     }
 }
 
-/// An error with its causes, on one line. Diesel's texts of errors hold no values.
+/// An error with its causes, on one line. No error that this library returns has a value in it.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -57,5 +57,6 @@ mod soak;
 #[cfg(feature = "testing")]
 mod testing;
 mod verify;
+mod withheld;
 mod workflow;
 mod world;

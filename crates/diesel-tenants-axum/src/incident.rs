@@ -4,6 +4,7 @@ use std::fmt;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use diesel_tenants::error::ValueWithheld;
 use uuid::Uuid;
 
 use crate::rejection::respond_with;
@@ -28,12 +29,16 @@ pub struct Incident(Uuid);
 
 impl Incident {
     /// Writes an error to the log, with its causes.
-    pub fn of(error: &dyn Error) -> Self {
-        let mut text = error.to_string();
+    ///
+    /// Of Diesel's errors those of a value that cannot be read or bound are not written as they are, as the value may stand in
+    /// them. Contexts give none of these; where one comes from elsewhere it is seen here, unless a `transparent` error of the
+    /// application's own is around it.
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut text = said(error);
         let mut cause = error.source();
         while let Some(error) = cause {
             // A transparent error says what its cause says.
-            let said = error.to_string();
+            let said = said(error);
             if !text.ends_with(&said) {
                 text.push_str(": ");
                 text.push_str(&said);
@@ -49,16 +54,18 @@ impl Incident {
         tracing::error!(target: "diesel_tenants_axum", id = %incident, error, "the cause of this answer was not told");
         incident
     }
+}
 
-    /// What work with Diesel failed with. What cannot be read or bound may stand in its text.
-    pub(crate) fn of_query(error: &diesel::result::Error) -> Self {
-        use diesel::result::Error::{DeserializationError, QueryBuilderError, SerializationError};
-        match error {
-            DeserializationError(_) => Self::said("a value that was read is none of its type"),
-            SerializationError(_) => Self::said("a value cannot be bound"),
-            QueryBuilderError(_) => Self::said("a query cannot be built"),
-            error => Self::of(error),
-        }
+/// What an error says, without the values that may be in it.
+fn said(error: &(dyn Error + 'static)) -> String {
+    use diesel::result::Error::{DeserializationError, SerializationError};
+    let query = error.downcast_ref::<diesel::result::Error>();
+    let is_withheld = query.is_some_and(|error| ValueWithheld::of(error).is_some());
+    match query {
+        _ if is_withheld => error.to_string(),
+        Some(DeserializationError(_)) => "a value that was read is none of its type".to_owned(),
+        Some(SerializationError(_)) => "a value cannot be bound".to_owned(),
+        _ => error.to_string(),
     }
 }
 

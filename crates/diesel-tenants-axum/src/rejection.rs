@@ -230,7 +230,7 @@ impl IntoResponse for RunError<diesel::result::Error> {
                 let message = "this contradicts what is recorded already";
                 respond(StatusCode::CONFLICT, "conflict", message)
             }
-            error => Incident::of_query(&error).into_response(),
+            error => Incident::of(&error).into_response(),
         }
     }
 }

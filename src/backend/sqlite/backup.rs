@@ -628,7 +628,7 @@ pub(super) fn fault(action: &'static str) -> impl FnOnce(Error) -> Fault {
     move |source| match message(&source) {
         Some("file is not a database") => Fault::NotADatabase,
         Some(found) if found.contains("malformed") => Fault::Damaged(found.to_owned()),
-        _ => Fault::Storage(StorageError::Query { action, source }),
+        _ => Fault::Storage(query(action)(source)),
     }
 }
 

@@ -12,6 +12,7 @@ use super::identity::Identity;
 use super::quota::disk_has_room;
 use super::{is_disk_full, message};
 use crate::backend::error::{ConnectError, Whose};
+use crate::error::withhold;
 
 /// The oldest SQLite without the WAL-reset bug, which let two connections that write and checkpoint at the same
 /// moment corrupt a database. Source: <https://sqlite.org/wal.html#walresetbug>.
@@ -163,7 +164,10 @@ pub(super) fn failed(source: Error, whose: &Whose) -> ConnectError {
         Some("unable to open database file") if out_of_descriptors() => {
             ConnectError::OutOfDescriptors { whose }
         }
-        _ => ConnectError::Setup { whose, source },
+        _ => ConnectError::Setup {
+            whose,
+            source: withhold(source),
+        },
     }
 }
 

@@ -32,6 +32,7 @@ use crate::adopt::AdoptError;
 use crate::backend::error::{StorageError, Whose};
 use crate::backend::transfer::{Dangling, Foreign, Shape, SourceFacts, TableShape, Transfer};
 use crate::backend::{Storage as _, TenantKey};
+use crate::error::withhold;
 use crate::migrate::{self, MigrateOptions, MigrationSet};
 use crate::value::Value;
 
@@ -135,7 +136,10 @@ fn failed(path: &Path) -> impl Fn(Error) -> AdoptError {
             },
             Some(text) if text.contains("readonly database") => AdoptError::NeedsRecovery { path },
             Some(text) if text.contains("locked") => AdoptError::Busy { path },
-            _ => AdoptError::Read { path, source },
+            _ => AdoptError::Read {
+                path,
+                source: withhold(source),
+            },
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{connect, fence, holds, inspect, leftovers, maker, quota, schema, tom
 use crate::backend::error::{ConnectError, StorageError, Whose};
 use crate::backend::{DatabasePages, Opened, SchemaFacts, Storage, TenantKey};
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration};
-use crate::error::SetupError;
+use crate::error::{SetupError, withhold};
 use crate::migrate::{self, MigrateOptions, MigrationSet};
 use crate::verify::{History, Leftovers};
 
@@ -594,5 +594,8 @@ pub(super) struct Integrity {
 }
 
 pub(super) fn query(action: &'static str) -> impl FnOnce(diesel::result::Error) -> StorageError {
-    move |source| StorageError::Query { action, source }
+    move |source| StorageError::Query {
+        action,
+        source: withhold(source),
+    }
 }
