@@ -1,8 +1,8 @@
 //! What was decided last about a hospital holds, whatever was left of earlier decisions and whenever that is found.
 use diesel::connection::SimpleConnection;
-use diesel_tenants::Retention;
 use diesel_tenants::models::shared::subscriptions::BillingCycle;
 use diesel_tenants::services::onboarding::{OnboardingError, change_plan, deregister, reopen};
+use diesel_tenants::{Retention, Status};
 
 use super::onboarding::{CODE, ask, asked, closed, deregister_by_halves, id, settled, with_plans};
 use super::{Service, open};
@@ -164,4 +164,49 @@ fn an_opening_that_was_left_ends_when_its_tenant_is_purged() {
         "{gone:?}"
     );
     close(&service);
+}
+
+/// What can be neither finished nor undone is given up, and no longer in the way of closing the hospital; what was to be is
+/// decided once more.
+#[test]
+fn what_was_given_up_is_decided_once_more() {
+    let service = registered();
+    let tenancy = &service.tenancy;
+    let given_up = || {
+        let [left] = &tenancy.unfinished_workflows().unwrap()[..] else {
+            panic!("one run is left");
+        };
+        let why = "nobody can finish it".parse().unwrap();
+        let given_up = tenancy.abandon_workflow(left.id, &why).unwrap();
+        assert!(given_up.is_tenant_known);
+        let steps = given_up.left.into_iter().map(|left| left.step);
+        steps.collect::<Vec<_>>()
+    };
+    sql(
+        &service,
+        "CREATE TRIGGER veto BEFORE UPDATE OF plan ON __tenants_tenants BEGIN SELECT RAISE(ABORT, 'not now'); END",
+    );
+    change_plan(tenancy, &id(), "basic", BillingCycle::Monthly).unwrap_err();
+    let in_the_way = deregister(tenancy, &id(), CODE, Retention::days(90)).unwrap_err();
+    assert!(
+        matches!(in_the_way, OnboardingError::Run(_)),
+        "{in_the_way:?}"
+    );
+    assert_eq!(given_up(), ["subscription"]);
+    // What was in its way is there still.
+    close(&service);
+    assert!(found(&service));
+    sql(&service, "DROP TRIGGER veto");
+    opened(&service).unwrap();
+
+    deregister_by_halves(&service);
+    assert_eq!(given_up(), ["business record"]);
+    // Closed for its people, with its database in service: recovery leaves it so.
+    assert_eq!(tenancy.recover().unwrap(), 0);
+    let status = || tenancy.handle(&id()).unwrap().record().unwrap().status;
+    assert_eq!(status(), Status::Active);
+    close(&service);
+    assert!(found(&service));
+    opened(&service).unwrap();
+    assert!(!found(&service));
 }
