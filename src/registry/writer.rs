@@ -62,8 +62,13 @@ impl<C: Backend> Writer<'_, C> {
         self.conn.catalog_forget(tenant, self.by)
     }
 
-    pub(crate) fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed> {
-        self.conn.catalog_transition(tenant, to, self.by)
+    pub(crate) fn catalog_transition(
+        &mut self,
+        tenant: Uuid,
+        from: Status,
+        to: Status,
+    ) -> QueryResult<Changed> {
+        self.conn.catalog_transition(tenant, from, to, self.by)
     }
 
     pub(crate) fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun> {
