@@ -26,6 +26,7 @@ use crate::registry::{Registry, Tenant, Writer};
 use crate::tenant_id::TenantId;
 
 mod final_backup;
+mod found;
 mod generation;
 mod leftovers;
 mod purge;

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::Conn;
 use super::audit_queries::note;
 use super::queries::{
-    OperationRow, TenantRow, about, idle_tenant, next_seq, now, open_operation, see_clock,
-    set_status, subdomain_owner, tenant, unreadable, uuid,
+    OperationRow, TenantRow, about, idle_tenant, newest_number, next_seq, now, open_operation,
+    see_clock, set_status, subdomain_owner, tenant, unreadable, uuid,
 };
 use super::write;
 use crate::access::Principal;
@@ -158,7 +158,8 @@ fn be_deleting(
     let begun = about(record, "purge.begin")
         .subject(operation.id)
         .with("backups", asked.backups.as_str())
-        .with("clock_checked", asked.clock_checked);
+        .with("clock_checked", asked.clock_checked)
+        .with("unreadable", asked.unreadable);
     let begun = match final_backup {
         Some(backup) => begun.with("final_backup", backup.to_string()),
         None => begun,
@@ -281,6 +282,10 @@ impl RetentionStore for Conn {
             };
             if let Some(refused) = forbids_purge(conn, &record, asked, None)? {
                 return Ok(refused);
+            }
+            let newest = newest_number(conn, id)?.max(record.generation);
+            if intent.above > newest {
+                return Ok(PurgeBegun::Not(Changed::OlderThanDisk(intent.above)));
             }
             let operation = Operation {
                 id: intent.id,
