@@ -53,7 +53,7 @@ pub(crate) use manifest::Manifest;
 #[cfg(feature = "sqlite")]
 pub(crate) use reconcile::reconcile;
 pub(crate) use retention::is_there;
-pub use retention::{PruneReport, RetentionPolicy};
+pub use retention::{PruneReport, RetentionPolicy, Spared};
 pub use sets::{BackupProgress, BackupSet, BackupSetOptions};
 
 /// How a backup is taken.
@@ -586,6 +586,12 @@ pub(crate) fn remove<C: Backend>(registry: &Registry<C>, id: Uuid) -> Result<(),
     };
     let found = registry.ask(|c| c.backup_find(id))?;
     if let Some(found) = found.filter(|found| found.state == BackupState::Good) {
+        // A tenant that the catalogue does not know has a hold beside it.
+        if let Some(tenant) = found.tenant
+            && retention::is_on_hold(registry, tenant.uuid)?
+        {
+            return Err(BackupError::OnHold { id });
+        }
         // From the commit point on nobody would know of what is out of reach.
         registry.common.storage.backup_reach(&place(&found))?;
     }
