@@ -91,6 +91,13 @@ pub(super) fn comes_too_late(conn: &mut Conn, backup: Uuid) -> QueryResult<bool>
     }))
 }
 
+/// Whether a backup that counts is removed by the purge of its tenant, which has begun.
+pub(super) fn goes_with_its_tenant(conn: &mut Conn, backup: Uuid) -> QueryResult<bool> {
+    let last = tenants::table.filter(tenants::final_backup.eq(backup.as_bytes().as_slice()));
+    let is_last = last.count().get_result::<i64>(conn)? > 0;
+    Ok(!is_last && comes_too_late(conn, backup)?)
+}
+
 fn clock_seen(conn: &mut Conn) -> QueryResult<i64> {
     catalog::table.select(catalog::clock_seen).get_result(conn)
 }

@@ -535,8 +535,6 @@ fn remove_backups<C: Backend>(
         _ => {}
     }
     for backup in removable(registry, record.uuid, final_backup)? {
-        // None was when the purge began.
-        registry.change(|c| c.backup_pin(backup, false))?;
         match backup::remove(registry, backup) {
             // Somebody else removes it.
             Err(BackupError::Unknown { .. }) => {}

@@ -81,7 +81,9 @@ impl<C: Backend> Tenancy<C> {
 
     /// Puts a tenant under a legal hold: nothing of its data is removed until [`release_hold`](Self::release_hold).
     ///
-    /// It may be used, archived and deleted meanwhile, and it is not [purged](Self::purge), whatever the date. Of a
+    /// Backups and old generations of it that somebody had begun to remove, and which are whole still, are kept again; what is
+    /// gone by then is gone. It may be used, archived and deleted meanwhile, and it is not [purged](Self::purge), whatever
+    /// the date. Of a
     /// hold and a purge at the same moment one wins: either the tenant is on hold and whole, or this fails. Called
     /// again, the reason is replaced.
     ///
@@ -107,7 +109,11 @@ impl<C: Backend> Tenancy<C> {
         if laid.is_err() && record.legal_hold.is_none() {
             let _ = storage.remove_hold(uuid);
         }
-        Ok(laid?)
+        laid?;
+        // What is being removed and is whole still is kept again; where that cannot be done now, whoever opens it next does.
+        let _ = crate::restore::recover(&self.registry);
+        let _ = crate::backup::recover(&self.registry);
+        Ok(())
     }
 
     /// Lifts a legal hold. Nothing to do where there is none.

@@ -126,6 +126,23 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 .unwrap();
             say("discarded");
         }
+        "discard and tell" => {
+            let tenancy = builder(root).open().unwrap();
+            say(
+                match tenancy.discard_old_generations(&id(), Duration::ZERO) {
+                    Err(RestoreError::OnHold { .. }) => "on hold".to_owned(),
+                    other => format!("{other:?}"),
+                },
+            );
+        }
+        "remove backup and tell" => {
+            let tenancy = builder(root).open().unwrap();
+            let backups = tenancy.backups(&BackupFilter::all()).unwrap();
+            say(match tenancy.remove_backup(backups[0].id) {
+                Err(BackupError::OnHold { .. }) => "on hold".to_owned(),
+                other => format!("{other:?}"),
+            });
+        }
         "clone" => {
             let tenancy = builder(root).open().unwrap();
             let new = NewTenant::named("A copy");

@@ -197,16 +197,24 @@ impl BackupStorage for SqliteStorage {
         )?)
     }
 
-    fn backup_remove(&self, place: &BackupPlace) -> Result<(), StorageError> {
+    fn backup_is_there(&self, place: &BackupPlace) -> bool {
+        matches!(lstat(&self.backup_path(place)), Ok(Some(_)))
+    }
+
+    fn backup_hide(&self, place: &BackupPlace) -> Result<(), StorageError> {
         self.backup_reach(place)?;
         let (path, staging) = (self.backup_path(place), self.backup_staging(place));
-        // Its name goes first, so that nobody finds half a backup.
         if lstat(&path)?.is_some() {
             files::remove_directory(&staging)?;
             files::publish(&path, &staging)?;
             hit("backup-remove.hidden");
         }
-        Ok(files::remove_directory(&staging)?)
+        Ok(())
+    }
+
+    fn backup_remove(&self, place: &BackupPlace) -> Result<(), StorageError> {
+        self.backup_hide(place)?;
+        Ok(files::remove_directory(&self.backup_staging(place))?)
     }
 
     fn backup_sweep(&self) -> Result<usize, StorageError> {
