@@ -403,6 +403,7 @@ pub(crate) fn reclaim<C: Backend>(
     if newest.fenced {
         // An operation left it there that was never committed, and whose journal is gone.
         registry.common.storage.unfence(key, newest.generation)?;
+        hit("reclaim.unfenced");
     }
     // A hold outlives the catalogue that it was laid in.
     let holds = registry.common.storage.holds()?;
@@ -432,7 +433,10 @@ pub(crate) fn reclaim<C: Backend>(
         change_seq: 0,
     };
     match registry.change(|c| c.reclaim(&record, found))? {
-        Inserted::Done => Ok(registry.tenant(&id)?),
+        Inserted::Done => {
+            hit("reclaim.committed");
+            Ok(registry.tenant(&id)?)
+        }
         Inserted::Exists(found) => Err(CreateError::AlreadyExists {
             id,
             found: found.id,

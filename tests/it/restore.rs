@@ -24,6 +24,7 @@ mod found;
 mod held;
 mod kept;
 mod named;
+mod orphans;
 mod recipes;
 mod refused;
 mod shared;
@@ -156,6 +157,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 .unwrap();
             say("cloned");
         }
+        "reclaim" => orphans::play(root),
         "restore shared" => shared::play(root),
         "hold TH001" => builder(root)
             .open()

@@ -64,6 +64,7 @@ pub(super) fn remove_staged(directory: &Path) -> Result<Vec<String>, FileError> 
     let names = staged(directory)?;
     for name in &names {
         remove_name(&directory.join(name))?;
+        crate::failpoint::hit("leftover.removed");
     }
     sync_dir(directory)?;
     Ok(names)
