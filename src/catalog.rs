@@ -217,12 +217,15 @@ pub enum OperationKind {
     Undo,
     /// [`Tenancy::purge`](crate::Tenancy::purge).
     Purge,
+    /// A purge until its [final backup](crate::PurgeOptions::final_backup) is taken: nothing is removed yet.
+    #[serde(rename = "final-backup")]
+    FinalBackup,
     /// [`Tenancy::repair`](crate::Tenancy::repair).
     Repair,
 }
 
 impl OperationKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Create,
         Self::Migrate,
         Self::Compact,
@@ -230,6 +233,7 @@ impl OperationKind {
         Self::Recreate,
         Self::Undo,
         Self::Purge,
+        Self::FinalBackup,
         Self::Repair,
     ];
 
@@ -242,6 +246,8 @@ impl OperationKind {
             Self::Recreate => "recreate",
             Self::Undo => "undo",
             Self::Purge => "purge",
+            // Not `purge`: a build that knows of no final backups takes every purge for one that is to be finished.
+            Self::FinalBackup => "final-backup",
             Self::Repair => "repair",
         }
     }
@@ -252,6 +258,14 @@ impl OperationKind {
             return Some(Self::Purge);
         }
         Self::ALL.into_iter().find(|kind| kind.as_str() == s)
+    }
+
+    /// What its entries in the audit log begin with.
+    pub(crate) fn audit_word(self) -> &'static str {
+        match self {
+            Self::FinalBackup => Self::Purge.as_str(),
+            kind => kind.as_str(),
+        }
     }
 
     /// Whether it gives the tenant a new database, under the next number.

@@ -538,10 +538,10 @@ pub use reference::{
     PushOutcome, PushProgress, ReferenceList, ReferenceReport, ReferenceStatus, Standing,
     TenantPush, TenantStanding,
 };
-pub use registry::TenantHandle;
+pub use registry::{ClockJump, TenantHandle};
 pub use restore::{
-    BackupOwner, CloneOptions, DrillOptions, DrillReport, Drilled, RestoreError, RestoreOptions,
-    Restored, SharedRestored, Undone,
+    BackupOwner, CloneOptions, Discarded, DrillOptions, DrillReport, Drilled, RestoreError,
+    RestoreOptions, Restored, SharedRestored, Undone,
 };
 pub use router::{RouteEntry, RoutingTable};
 pub use scope::{Admits, Reads, Route, ScopeKind, Shared, Tenant};

@@ -42,7 +42,7 @@ pub(crate) use purge::{bury, purge_unannounced};
 pub use quota::Usage;
 pub use recreate::{RecreateOptions, Recreated};
 pub use rename::Rename;
-pub(crate) use retention::{keep_holds, lay_holds};
+pub(crate) use retention::{keep_holds, lay_holds, sweep};
 
 /// What [`Tenancy::compact`](crate::Tenancy::compact) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -367,7 +367,7 @@ fn drain<C: Backend>(registry: &Registry<C>, tenant: &Tenant<C>) -> Result<(), L
 /// Settles every operation whose instance is dead. Returns how many there were.
 pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, LifecycleError> {
     // A time that is not seen now makes no purge due, it only has one asked about.
-    let _ = registry.change(|c| c.retention_see_clock());
+    let _ = registry.see_clock();
     let open = registry.ask(|c| c.catalog_open_operations())?;
     let mut count = 0;
     let mut first_error = None;
@@ -470,14 +470,15 @@ pub(crate) fn settle<C: Backend>(
         | OperationKind::Undo => {
             generation::settle(registry, operation, &record)?;
         }
-        OperationKind::Purge if record.status == Status::Restoring => {
-            final_backup::undo(registry, &record, operation)?;
-        }
-        OperationKind::Purge if matches!(record.status, Status::Deleting | Status::Deleted) => {
-            return purge::finish(registry, &record, operation).map(drop);
-        }
-        // It was undone before, and only its end is missing.
-        OperationKind::Purge => {}
+        // The status says how far it has come, whatever it is called: an earlier build calls both a purge.
+        OperationKind::Purge | OperationKind::FinalBackup => match record.status {
+            Status::Restoring => final_backup::undo(registry, &record, operation)?,
+            Status::Deleting | Status::Deleted => {
+                return purge::finish(registry, &record, operation).map(drop);
+            }
+            // It was undone before, and only its end is missing.
+            _ => {}
+        },
         // Its transaction is committed or it is not; the database is asked, be it fenced or not.
         OperationKind::Repair => match storage.connect_to_inspect(&key, record.generation) {
             Ok(mut conn) => {

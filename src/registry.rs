@@ -31,6 +31,8 @@ mod time;
 mod writer;
 
 pub use handle::TenantHandle;
+pub use time::ClockJump;
+pub(crate) use time::Time;
 pub(crate) use writer::Writer;
 
 /// The registry, and in whose name this handle on it acts. Everything else is the [`Core`]'s, which it derefs to.
@@ -61,6 +63,8 @@ pub(crate) struct Core<C: Backend> {
     checked_at: AtomicU64,
     started: Coarse,
     known: RwLock<Known<C>>,
+    /// Up to when this process has seen time pass. `None` until it has looked.
+    lived: Mutex<Option<time::Lived>>,
     /// Operations a thread of this process works on right now.
     pub(crate) running: Mutex<HashSet<Uuid>>,
     /// Tenants the catalogue thought alive although they were purged, as they were found when it was opened.
@@ -161,6 +165,7 @@ impl<C: Backend> Registry<C> {
                 by_subdomain: HashMap::new(),
                 unfinished: HashSet::new(),
             }),
+            lived: Mutex::new(None),
             running: Mutex::new(HashSet::new()),
             buried: OnceLock::new(),
             hooks,

@@ -14,24 +14,17 @@
 //!
 //! Killed before the catalogue names the new generation: the staging file goes, the old one serves. Undoing is the same
 //! with a copy of the generation that was kept.
-//!
-//! Giving up an old generation: **catalogue moves it to those that are being removed** (`discard.begun`), its files go
-//! (`discard.removed`) in the transaction that takes the row away (`discard.forgotten`). It is kept again where a legal hold
-//! was laid in between.
 use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::audit::AuditNote;
 use crate::backend::{
-    ArtefactFacts, Backend, BackupStorage, Finished, OnDisk, RestoreTarget, Storage, StorageError,
-    TenantKey,
+    ArtefactFacts, Backend, BackupStorage, Finished, OnDisk, RestoreTarget, Storage, TenantKey,
 };
 use crate::backup::{
     self, BackupError, BackupOptions, BackupReason, BackupRecord, BackupRef, Found,
 };
-use crate::catalog::backups::{GivenUp, Removal, Removing};
 use crate::catalog::{OldGeneration, Operation, OperationKind, Status, TenantRecord};
 use crate::error::OpenError;
 use crate::failpoint::hit;
@@ -42,12 +35,15 @@ use crate::registry::{Registry, Tenant, TenantHandle};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
 
+mod discard;
 mod drill;
 mod error;
 #[cfg(feature = "sqlite")]
 mod shared;
 mod undo;
 
+pub use discard::Discarded;
+pub(crate) use discard::recover;
 pub use drill::{DrillOptions, DrillReport, Drilled};
 pub use error::{BackupOwner, RestoreError};
 #[cfg(feature = "sqlite")]
@@ -391,103 +387,6 @@ fn kept<C: Backend>(
     Ok(old.iter().any(|old| old.generation == from).then_some(from))
 }
 
-fn discard_old<C: Backend>(
-    registry: &Registry<C>,
-    id: &TenantId,
-    older_than: Duration,
-) -> Result<Vec<u64>, RestoreError> {
-    let record = registry.tenant(id)?.record();
-    let now = registry.believed_now()?;
-    let mut discarded = Vec::new();
-    for old in registry.ask(|c| c.catalog_generations(record.uuid))? {
-        // One that was replaced in the future (the clock was set back) has no age.
-        let age = now.duration_since(old.replaced_at).unwrap_or_default();
-        if age < older_than {
-            continue;
-        }
-        let storage = &registry.common.storage;
-        storage.check_kept(&record.key(), old.generation)?;
-        match registry.change(|c| c.generation_give_up(record.uuid, old.generation))? {
-            GivenUp::Done => {
-                hit("discard.begun");
-                match finish_discard(registry, &record, old.generation)? {
-                    true => discarded.push(old.generation),
-                    false => return Err(RestoreError::OnHold { id: record.id }),
-                }
-            }
-            GivenUp::NotKept => {}
-            GivenUp::OnHold => return Err(RestoreError::OnHold { id: record.id }),
-        }
-    }
-    Ok(discarded)
-}
-
-/// False where a legal hold was laid while it was there still: it is kept again.
-fn finish_discard<C: Backend>(
-    registry: &Registry<C>,
-    record: &TenantRecord,
-    generation: u64,
-) -> Result<bool, RestoreError> {
-    let mut files = Files {
-        storage: &registry.common.storage,
-        key: record.key(),
-        generation,
-        removed: Ok(()),
-    };
-    let removal = registry.change(|c| c.generation_remove(record.uuid, generation, &mut files))?;
-    match removal {
-        Removal::Done => {}
-        Removal::Failed => files.removed?,
-        Removal::OnHold => return Ok(false),
-        // It is kept again, or somebody else has removed it.
-        Removal::NotGivenUp => {
-            let kept = registry.ask(|c| c.catalog_generations(record.uuid))?;
-            return Ok(kept.iter().all(|kept| kept.generation != generation));
-        }
-    }
-    hit("discard.forgotten");
-    Ok(true)
-}
-
-/// The files of a generation that was given up.
-struct Files<'a, S> {
-    storage: &'a S,
-    key: TenantKey,
-    generation: u64,
-    removed: Result<(), StorageError>,
-}
-
-impl<S: Storage> Removing for Files<'_, S> {
-    fn is_there(&mut self) -> bool {
-        // The database goes first.
-        matches!(self.storage.exists(&self.key, self.generation), Ok(true))
-    }
-
-    fn remove(&mut self) -> bool {
-        self.removed = self.storage.discard_kept(&self.key, self.generation);
-        hit("discard.removed");
-        self.removed.is_ok()
-    }
-}
-
-/// Removes the generations that were given up by whoever died over it. Removing is safe to do twice, also at once.
-pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, RestoreError> {
-    let (mut count, mut first_error) = (0, None);
-    for (uuid, generation) in registry.ask(|c| c.generations_given_up())? {
-        let Some(record) = registry.ask(|c| c.catalog_tenant(uuid))? else {
-            continue;
-        };
-        match finish_discard(registry, &record, generation) {
-            Ok(_) => count += 1,
-            Err(error) => first_error = first_error.or(Some(error)),
-        }
-    }
-    match first_error {
-        Some(error) => Err(error),
-        None => Ok(count),
-    }
-}
-
 impl<C: Backend> Tenancy<C> {
     /// Databases of this catalogue on the disk whose tenants it does not know: they were created after the backup it was
     /// restored from. Opens every tenant's database.
@@ -549,20 +448,6 @@ impl<C: Backend> Tenancy<C> {
     pub fn old_generations(&self, id: &TenantId) -> Result<Vec<OldGeneration>, RestoreError> {
         let uuid = self.registry.tenant(id)?.record().uuid;
         Ok(self.registry.ask(|c| c.catalog_generations(uuid))?)
-    }
-
-    /// Removes the old generations that were replaced at least this long ago, and returns their numbers. There is no way
-    /// back: what they alone have is gone. A clock that has jumped ahead is believed a week beyond what the catalogue has
-    /// seen, and no more.
-    ///
-    /// # Errors
-    /// See [`RestoreError`]. Once begun it is finished, if need be when the library is opened next.
-    pub fn discard_old_generations(
-        &self,
-        id: &TenantId,
-        older_than: Duration,
-    ) -> Result<Vec<u64>, RestoreError> {
-        discard_old(&self.registry, id, older_than)
     }
 
     /// Creates a new tenant whose database is a copy of a backup, of whichever tenant: with a uuid and an identity of

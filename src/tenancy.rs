@@ -550,6 +550,7 @@ fn open_with<C: Backend, S>(
     lifecycle::lay_holds(&registry)?;
     // What cannot be written now is in the catalogue all the same.
     let _ = lifecycle::keep_holds(&registry);
+    let _ = lifecycle::sweep(&registry);
     let registry = Arc::new(registry);
     // What cannot be recovered is one tenant's trouble: it stays in its status, and the others must be reachable.
     let _ = lifecycle::recover(&registry);

@@ -67,6 +67,10 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "with the grant; its reason is the entry's",
     ),
     (
+        "catalog.clock",
+        "with the change: a clock that is far from the newest time seen, which is in it, is believed",
+    ),
+    (
         "catalog.replace",
         "in the shared database that is about to be set aside, as far as it takes anything",
     ),

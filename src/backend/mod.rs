@@ -253,6 +253,11 @@ pub trait Storage:
     /// The tenants of which that is written down, whatever the catalogue knows of them, and why.
     fn holds(&self) -> Result<Vec<(Uuid, String)>, StorageError>;
     fn remove_hold(&self, tenant: Uuid) -> Result<(), StorageError>;
+    /// Removes what processes that are no more were writing of holds.
+    fn sweep_holds(&self) -> Result<(), StorageError>;
+    /// The tenants of which a tombstone was being written, or is.
+    fn unfinished_tombstones(&self) -> Result<Vec<Uuid>, StorageError>;
+    fn remove_unfinished_tombstone(&self, tenant: Uuid) -> Result<(), StorageError>;
     /// The generations and bytes that are there of a tenant, be they damaged. `None` where nothing is.
     fn inventory(
         &self,

@@ -11,7 +11,7 @@ use super::{BackupError, BackupFilter, BackupReason, BackupRecord, BackupRef, fi
 use crate::backend::{Backend, BackupStorage, Storage, TenantKey};
 use crate::catalog::{Status, TenantRecord};
 use crate::error::CatalogError;
-use crate::registry::Registry;
+use crate::registry::{ClockJump, Registry, Time};
 use crate::tenancy::Tenancy;
 
 /// How many backups of one database are kept. Days, weeks and months are those of UTC, weeks begin on Monday.
@@ -144,6 +144,10 @@ pub struct PruneReport {
     /// Tenants under a legal hold, and those that the catalogue does not know and nobody has purged, as after it was replaced
     /// by an older one. None of their backups was removed: of the latter they may be all that is left to know them by.
     pub spared: Vec<(TenantKey, Spared)>,
+    /// Those among the kept ones that would be removed, if the clock were [believed](crate::Tenancy::i_checked_the_clock).
+    pub held_by_clock: Vec<BackupRecord>,
+    /// Why it is not.
+    pub clock_jump: Option<ClockJump>,
     /// What kept the sets none of whose backups is left from being removed. They are when this is done again.
     pub sets_failed: Vec<BackupError>,
 }
@@ -177,8 +181,11 @@ fn prune<C: Backend>(
         let database = backup.tenant.map(|tenant| tenant.uuid);
         by_database.entry(database).or_default().push(backup);
     }
-    let mut report = PruneReport::default();
-    let (clock, now) = (SystemTime::now(), registry.believed_now()?);
+    let time = registry.see_clock()?;
+    let mut report = PruneReport {
+        clock_jump: time.jump,
+        ..Default::default()
+    };
     for (database, backups) in by_database {
         let of = tenant_of(registry, database)?;
         let tenant = backups.first().and_then(|backup| backup.tenant);
@@ -196,8 +203,8 @@ fn prune<C: Backend>(
             }
         }
         // Of a tenant that is no more nothing is held back for somebody who may have to restore it.
-        let is_over = match is_past(registry, database, policy.after_purge, now) {
-            Ok(is_over) => is_over,
+        let past = match is_past(registry, database, policy.after_purge, &time) {
+            Ok(past) => past,
             Err(error) => {
                 // What cannot be told of one is no reason to keep those of all others.
                 let newest = backups
@@ -208,7 +215,8 @@ fn prune<C: Backend>(
                 continue;
             }
         };
-        if !is_over && let Some((newest, error)) = not_there(registry, clock, &backups) {
+        let is_over = past == Past::Yes;
+        if !is_over && let Some((newest, error)) = not_there(registry, time.clock, &backups) {
             report.held.push((newest.clone(), error));
             report.kept.extend(backups);
             continue;
@@ -222,10 +230,13 @@ fn prune<C: Backend>(
             .collect();
         let is_purged =
             of.is_some_and(|of| matches!(of.status, Status::Deleting | Status::Deleted));
-        for (backup, keep) in free.into_iter().zip(policy.keeps_at(clock, &times)) {
+        for (backup, keep) in free.into_iter().zip(policy.keeps_at(time.clock, &times)) {
             // What was taken to outlive the purge need not be the newest: somebody else may have taken one meanwhile.
             let is_last = is_purged && backup.reason == BackupReason::Final;
             if (keep || is_last) && !is_over {
+                if past == Past::ByTheClock {
+                    report.held_by_clock.push(backup.clone());
+                }
                 report.kept.push(backup);
             } else if dry_run {
                 report.removed.push(backup);
@@ -283,19 +294,35 @@ fn tenant_of<C: Backend>(
     }
 }
 
+/// Whether a tenant was purged long enough ago.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Past {
+    No,
+    /// By a clock that is not believed.
+    ByTheClock,
+    Yes,
+}
+
 /// Whether the tenant was purged, and that long ago.
 fn is_past<C: Backend>(
     registry: &Registry<C>,
     tenant: Option<Uuid>,
     after_purge: Option<Duration>,
-    now: SystemTime,
-) -> Result<bool, BackupError> {
+    time: &Time,
+) -> Result<Past, BackupError> {
     let (Some(tenant), Some(wait)) = (tenant, after_purge) else {
-        return Ok(false);
+        return Ok(Past::No);
     };
     let certificate = registry.common.storage.certificate(tenant)?;
     let purged = certificate.and_then(|certificate| certificate.completed_at);
-    Ok(purged.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age >= wait)))
+    let by = |now: SystemTime| {
+        purged.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age >= wait))
+    };
+    Ok(match (by(time.believed), by(time.clock)) {
+        (true, _) => Past::Yes,
+        (false, true) => Past::ByTheClock,
+        (false, false) => Past::No,
+    })
 }
 
 /// The newest backup that is not there as it should be, of all and of those which are not of a time that is still to come:
@@ -344,7 +371,8 @@ impl<C: Backend> Tenancy<C> {
     /// [`after_purge`](RetentionPolicy::after_purge) the [final](crate::PurgeOptions::final_backup) one of a purged tenant, and
     /// those of a time that is still to come, as a clock that was wrong leaves them; they count for none of the numbers. Where the
     /// newest is not there as it should be, no backup of that database is removed, and none that is out of reach is
-    /// forgotten: it is in [`PruneReport::failed`].
+    /// forgotten: it is in [`PruneReport::failed`]. What is kept because the clock has jumped ahead, of a purged tenant, is in
+    /// [`PruneReport::held_by_clock`].
     ///
     /// # Errors
     /// [`BackupError::Catalog`]. What could not be removed is in the report.

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use uuid::Uuid;
 
-use super::queries::uuid;
+use super::queries::{see_clock, uuid};
 use super::{Conn, write};
 use crate::access::{ActorKind, Principal};
 use crate::audit::{AuditFilter, AuditNote, PRUNE};
@@ -92,6 +92,7 @@ pub(super) fn append(conn: &mut Conn, draft: &Draft) -> QueryResult<()> {
 
 /// Adds what `by` does now, as [`append`].
 pub(super) fn note(conn: &mut Conn, by: &Principal, note: &AuditNote) -> QueryResult<()> {
+    see_clock(conn, 0)?;
     append(conn, &Draft::new(by, note))
 }
 
@@ -188,6 +189,7 @@ fn about(grant: &GrantRow, action: &'static str) -> AuditNote {
 impl AuditStore for Conn {
     fn audit_append(&mut self, drafts: &[Draft]) -> QueryResult<()> {
         write(self, |conn| {
+            see_clock(conn, 0)?;
             drafts.iter().try_for_each(|draft| append(conn, draft))
         })
     }

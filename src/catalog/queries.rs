@@ -166,13 +166,18 @@ pub(super) fn now() -> i64 {
     to_millis(SystemTime::now())
 }
 
-/// Moves the newest time that was seen to now, unless the clock is behind it or too far ahead to be believed.
-pub(super) fn see_clock(conn: &mut Conn) -> QueryResult<()> {
+/// Moves the newest time that was seen to now, unless the clock is behind it or too far ahead to be believed: of it, and of
+/// what the caller has seen.
+pub(super) fn see_clock(conn: &mut Conn, lived: i64) -> QueryResult<()> {
     // Not more often than once a minute: opening the library need not write.
     let (now, minute) = (now(), 60_000);
     let believed = now - BELIEVED_AHEAD.as_millis() as i64;
+    let from = match lived < believed {
+        true => believed,
+        false => i64::MIN,
+    };
     diesel::update(catalog::table)
-        .filter(catalog::clock_seen.between(believed, now - minute))
+        .filter(catalog::clock_seen.between(from, now - minute))
         .set(catalog::clock_seen.eq(now))
         .execute(conn)
         .map(drop)
@@ -180,7 +185,7 @@ pub(super) fn see_clock(conn: &mut Conn) -> QueryResult<()> {
 
 /// Every change takes the next number, in its own transaction, so that readers see them in order.
 pub(super) fn next_seq(conn: &mut Conn) -> QueryResult<i64> {
-    see_clock(conn)?;
+    see_clock(conn, 0)?;
     diesel::update(catalog::table)
         .set(catalog::change_seq.eq(catalog::change_seq + 1))
         .returning(catalog::change_seq)
@@ -270,7 +275,7 @@ fn transition_word(from: Status, to: Status) -> &'static str {
 /// How an operation ended, for the audit log: one that makes a generation and ends on the one it came from was undone.
 fn outcome_word(operation: &Operation, outcome: &Outcome) -> &'static str {
     let undone = match operation.kind {
-        OperationKind::Purge => outcome.status != Status::Deleted,
+        OperationKind::Purge | OperationKind::FinalBackup => outcome.status != Status::Deleted,
         kind => kind.makes_generation() && outcome.generation == operation.from_generation,
     };
     match outcome.status {
@@ -332,7 +337,7 @@ fn ended(
     let Some(record) = tenant(conn, operation.tenant_uuid)? else {
         return Ok(());
     };
-    let ended = about(&record, format!("{}.{word}", operation.kind));
+    let ended = about(&record, format!("{}.{word}", operation.kind.audit_word()));
     let ended = match schema {
         Some((Some(version), _)) => ended.with("schema", version.as_str()),
         _ => ended,

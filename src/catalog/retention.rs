@@ -14,8 +14,8 @@ use crate::tenant_id::TenantId;
 
 /// How far ahead of the newest time the catalogue has seen the clock may be and still be believed.
 ///
-/// The catalogue sees the time with every change and every open of the library, so a service that is alive is never
-/// this far behind.
+/// The catalogue sees the time with every change, every entry of the audit log and every open of the library, and a process
+/// that has it open knows by itself how much has passed, so a service that is alive is never this far behind.
 pub(crate) const BELIEVED_AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// From when on a deleted tenant may be purged.
@@ -243,8 +243,10 @@ pub struct NewNames {
 /// this crate only.
 #[doc(hidden)]
 pub trait RetentionStore {
-    /// Moves the newest time that was seen to now, if now can be believed.
-    fn retention_see_clock(&mut self) -> QueryResult<()>;
+    /// Moves the newest time that was seen to now, if now can be believed by it or by what the caller has seen. Returns it.
+    fn retention_see_clock(&mut self, lived: i64) -> QueryResult<i64>;
+    /// Makes now the newest time that was seen, unless it can be believed as it is.
+    fn retention_believe_clock(&mut self, by: &Principal) -> QueryResult<()>;
     /// Does something while no operation on the tenant is open or can begin, if its status allows.
     fn retention_while_idle(
         &mut self,
@@ -264,13 +266,21 @@ pub trait RetentionStore {
     /// Takes the date back.
     fn retention_cancel(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed>;
     /// Puts a tenant under a legal hold, or takes it off. Does not wait for an operation on it: one that removes data
-    /// is told by the status.
+    /// is told by the status. `beside` does what belongs to it, while nobody else can lay or lift one; where it returns
+    /// false, nothing is changed and this fails.
     fn retention_hold(
         &mut self,
         tenant: Uuid,
         reason: Option<&str>,
+        beside: &mut dyn FnMut(&TenantRecord) -> bool,
         by: &Principal,
     ) -> QueryResult<Changed>;
+    /// Does something with a tenant as it is, while nobody can lay or lift a hold.
+    fn retention_as_held(
+        &mut self,
+        tenant: Uuid,
+        act: &mut dyn FnMut(&TenantRecord),
+    ) -> QueryResult<()>;
     /// Begins a purge, if nothing stands in the way at this moment. There is no way back from it where the status
     /// while it is under way is `deleting`; else it is committed once its final backup is taken.
     fn retention_begin_purge(

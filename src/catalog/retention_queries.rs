@@ -10,12 +10,13 @@ use super::queries::{
 };
 use super::write;
 use crate::access::Principal;
+use crate::audit::AuditNote;
 use crate::catalog::backups::{BackupState, BackupStore, backups};
 use crate::catalog::retention::{BELIEVED_AHEAD, Until};
 use crate::catalog::{
-    BackupsOnPurge, Changed, Intent, NewNames, Operation, PurgeAsked, PurgeBegun, Renamed,
-    Retention, RetentionStore, Status, TenantRecord, catalog, from_millis, operations, tenants,
-    to_millis,
+    BackupsOnPurge, Changed, Intent, NewNames, Operation, OperationKind, PurgeAsked, PurgeBegun,
+    Renamed, Retention, RetentionStore, Status, TenantRecord, catalog, from_millis, operations,
+    tenants, to_millis,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -175,8 +176,23 @@ fn be_deleting(
 }
 
 impl RetentionStore for Conn {
-    fn retention_see_clock(&mut self) -> QueryResult<()> {
-        see_clock(self)
+    fn retention_see_clock(&mut self, lived: i64) -> QueryResult<i64> {
+        see_clock(self, lived)?;
+        clock_seen(self)
+    }
+
+    fn retention_believe_clock(&mut self, by: &Principal) -> QueryResult<()> {
+        write(self, |conn| {
+            let (now, seen) = (now(), clock_seen(conn)?);
+            if (seen..=seen.saturating_add(BELIEVED_AHEAD.as_millis() as i64)).contains(&now) {
+                return Ok(());
+            }
+            diesel::update(catalog::table)
+                .set(catalog::clock_seen.eq(now))
+                .execute(conn)?;
+            let believed = AuditNote::of_library("catalog.clock").with("last_seen", seen);
+            note(conn, by, &believed)
+        })
     }
 
     fn retention_while_idle(
@@ -254,13 +270,18 @@ impl RetentionStore for Conn {
         &mut self,
         tenant: Uuid,
         reason: Option<&str>,
+        beside: &mut dyn FnMut(&TenantRecord) -> bool,
         by: &Principal,
     ) -> QueryResult<Changed> {
+        // Whoever lays or lifts another one waits for this transaction.
         write(self, |conn| {
             let record = match with_data(conn, tenant)? {
                 Ok(record) => record,
                 Err(refused) => return Ok(refused),
             };
+            if !beside(&record) {
+                return Err(diesel::result::Error::RollbackTransaction);
+            }
             diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
                 .set(tenants::legal_hold.eq(reason))
                 .execute(conn)?;
@@ -272,6 +293,19 @@ impl RetentionStore for Conn {
                 (false, false) => {}
             }
             Ok(Changed::Done)
+        })
+    }
+
+    fn retention_as_held(
+        &mut self,
+        id: Uuid,
+        act: &mut dyn FnMut(&TenantRecord),
+    ) -> QueryResult<()> {
+        write(self, |conn| {
+            if let Some(record) = tenant(conn, id)? {
+                act(&record);
+            }
+            Ok(())
         })
     }
 
@@ -342,8 +376,15 @@ impl RetentionStore for Conn {
             if backup.is_none_or(|backup| backup.state != BackupState::Good) {
                 return Ok(PurgeBegun::BackupGone(final_backup));
             }
+            let kind = OperationKind::Purge;
+            diesel::update(operations::table.find(operation.id.as_bytes().as_slice()))
+                .set(operations::kind.eq(kind.as_str()))
+                .execute(conn)?;
             be_deleting(conn, &record, operation, asked, Some(final_backup), by)?;
-            Ok(PurgeBegun::Done(operation.clone()))
+            Ok(PurgeBegun::Done(Operation {
+                kind,
+                ..operation.clone()
+            }))
         })
     }
 

@@ -2,13 +2,16 @@
 //!
 //! | step | failpoint after it | killed here, the next open |
 //! |---|---|---|
-//! | status `restoring`, if neither date, hold nor clock forbids the purge; journal | `final-backup.begun` | puts the status back |
+//! | status `restoring`, if neither date, hold nor clock forbids the purge; journal, as a `final-backup` | `final-backup.begun` | puts the status back |
 //! | contexts of this process drained; fence raised, statements of all processes drained | `final-backup.fenced` | lowers the fence, status back |
 //! | backup, looked into | those of the [backup](crate::backup), `final-backup.taken` | the same; the backup stays |
-//! | **status `deleting`**, if nothing forbids it now either and the backup counts | `purge.begun` | finishes the [purge](super::purge) |
+//! | **status `deleting`**, if nothing forbids it now either and the backup counts; in the journal it is a `purge` | `purge.begun` | finishes the [purge](super::purge) |
 //!
 //! It is taken by the purge and not by the deletion before it: a deletion removes nothing and may be taken back, and what
 //! is written until the purge (a migration, an undone deletion) would not be in it. Under the fence nothing is.
+//!
+//! It has a name of its own in the journal, for processes of an earlier build that work beside this one: they finish whatever
+//! is called a purge, and leave what they do not know to the build that began it.
 use uuid::Uuid;
 
 use super::purge::{begin_purge, not_begun};
@@ -31,8 +34,8 @@ pub(super) fn begin<'a, C: Backend>(
     hit("final-backup.begun");
     let begun = take(registry, tenant, &operation, options)
         .and_then(|backup| commit(registry, tenant, &operation, asked, backup));
-    settled(registry, &operation, begun)?;
-    Ok((operation, running))
+    let purge = settled(registry, &operation, begun)?;
+    Ok((purge, running))
 }
 
 fn take<C: Backend>(
@@ -67,9 +70,9 @@ fn commit<C: Backend>(
     operation: &Operation,
     asked: PurgeAsked,
     backup: Uuid,
-) -> Result<(), PurgeError> {
+) -> Result<Operation, PurgeError> {
     match registry.change(|c| c.retention_commit_purge(operation, &asked, backup))? {
-        PurgeBegun::Done(_) => Ok(()),
+        PurgeBegun::Done(purge) => Ok(purge),
         refused => Err(not_begun(tenant.record().id, refused)),
     }
 }

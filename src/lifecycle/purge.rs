@@ -2,10 +2,10 @@
 //!
 //! | step | failpoint after it | killed here, the next open |
 //! |---|---|---|
-//! | contexts of this process drained | `purge.drained` | has nothing to do |
+//! | contexts of this process drained; [looked](super::found) whose the files are | `purge.drained` | has nothing to do |
 //! | the [final backup](super::final_backup), if one was asked for | those of that | puts the status back |
 //! | **status `deleting`**, if neither date, hold nor clock forbids it; journal | `purge.begun` | finishes it |
-//! | fence raised | `purge.fenced` | finishes it |
+//! | looked once more; fence raised | `purge.fenced` | finishes it |
 //! | tombstone written and synced: what is about to go | `tombstone.synced` · `tombstone.published` · `purge.tombstone` | finishes it |
 //! | all generations and their side files removed, directory synced | `purge.removed` | finishes it |
 //! | backups removed, if that was asked for, but for the final one | `backup-remove.…` · `purge.backups` | finishes it |
@@ -69,6 +69,7 @@ impl PurgeOptions {
     /// ([`PurgeError::ClockJump`]). From then on its time is believed.
     ///
     /// For a fleet that nobody has opened for a week, after a look at the clock.
+    /// [`Tenancy::i_checked_the_clock`] is the same for everything that goes by its age.
     pub fn i_checked_the_clock(mut self) -> Self {
         self.clock_checked = true;
         self
@@ -366,6 +367,8 @@ fn purge_as_asked<C: Backend>(
     final_backup: Option<&BackupOptions>,
 ) -> Result<Certificate, PurgeError> {
     registry.reload()?;
+    // What this process has seen of the time counts as well. Where that cannot be written, the clock is asked about.
+    let _ = registry.see_clock();
     let record = tenant.record();
     if record.status == Status::Archived {
         if let Some(refused) = refused_by_record(&record)
@@ -414,7 +417,10 @@ pub(super) fn begin_purge<'a, C: Backend>(
     let running = Running::new(registry);
     let intent = Intent {
         id: running.id(),
-        kind: OperationKind::Purge,
+        kind: match during {
+            Status::Deleting => OperationKind::Purge,
+            _ => OperationKind::FinalBackup,
+        },
         tenant_uuid: record.uuid,
         instance: registry.common.storage.instance(),
         from: &[Status::Archived],

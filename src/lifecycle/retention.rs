@@ -3,9 +3,11 @@
 //! Each is one transaction on the catalogue and needs no journal.
 use std::time::SystemTime;
 
+use uuid::Uuid;
+
 use super::settling;
 use crate::backend::{Backend, Storage};
-use crate::catalog::Retention;
+use crate::catalog::{Retention, TenantRecord};
 use crate::display_name::DisplayName;
 use crate::error::{LifecycleError, RetentionError};
 use crate::registry::Registry;
@@ -83,9 +85,8 @@ impl<C: Backend> Tenancy<C> {
     ///
     /// Backups and old generations of it that somebody had begun to remove, and which are whole still, are kept again; what is
     /// gone by then is gone. It may be used, archived and deleted meanwhile, and it is not [purged](Self::purge), whatever
-    /// the date. Of a
-    /// hold and a purge at the same moment one wins: either the tenant is on hold and whole, or this fails. Called
-    /// again, the reason is replaced.
+    /// the date. Of a hold and a purge at the same moment one wins: either the tenant is on hold and whole, or this fails.
+    /// Called again, the reason is replaced.
     ///
     /// `reason` is 1 to 200 characters by the rules of a [`DisplayName`]; it stands in
     /// [`TenantRecord::legal_hold`](crate::TenantRecord::legal_hold).
@@ -99,17 +100,7 @@ impl<C: Backend> Tenancy<C> {
         let reason: DisplayName = reason
             .parse()
             .map_err(|source| RetentionError::HoldReason { id, source })?;
-        let storage = &self.registry.common.storage;
-        // Beside the catalogue first: an older one that is put in its place some day knows nothing of it.
-        let written = storage.write_hold(uuid, reason.as_str());
-        written.map_err(LifecycleError::from)?;
-        let laid = settling(&self.registry, id, None, |c| {
-            c.retention_hold(uuid, Some(reason.as_str()))
-        });
-        if laid.is_err() && record.legal_hold.is_none() {
-            let _ = storage.remove_hold(uuid);
-        }
-        laid?;
+        set_hold(&self.registry, id, uuid, Some(reason.as_str()))?;
         // What is being removed and is whole still is kept again; where that cannot be done now, whoever opens it next does.
         let _ = crate::restore::recover(&self.registry);
         let _ = crate::backup::recover(&self.registry);
@@ -122,36 +113,104 @@ impl<C: Backend> Tenancy<C> {
     /// See [`RetentionError`].
     pub fn release_hold(&self, id: &TenantId) -> Result<(), RetentionError> {
         let record = self.registry.tenant(id)?.record();
-        let uuid = record.uuid;
-        settling(&self.registry, record.id, None, |c| {
-            c.retention_hold(uuid, None)
-        })?;
-        let removed = self.registry.common.storage.remove_hold(uuid);
-        Ok(removed.map_err(LifecycleError::from)?)
+        Ok(set_hold(&self.registry, record.id, record.uuid, None)?)
     }
+}
+
+/// Lays a hold or lifts it, in the catalogue and beside it: an older one that is put in its place some day knows nothing of it.
+/// Both in one transaction, so that of two at the same moment both are what the later one says.
+fn set_hold<C: Backend>(
+    registry: &Registry<C>,
+    id: TenantId,
+    tenant: Uuid,
+    reason: Option<&str>,
+) -> Result<(), LifecycleError> {
+    let storage = &registry.common.storage;
+    let mut failed = None;
+    let mut beside = |_: &TenantRecord| {
+        let done = match reason {
+            Some(reason) => storage.write_hold(tenant, reason),
+            None => storage.remove_hold(tenant),
+        };
+        failed = done.err();
+        failed.is_none()
+    };
+    let set = settling(registry, id, None, |c| {
+        c.retention_hold(tenant, reason, &mut beside)
+    });
+    if set.is_err() {
+        // What cannot be put right now is when the library is opened next.
+        let _ = follow(registry, tenant);
+    }
+    match failed {
+        Some(error) => Err(error.into()),
+        None => set,
+    }
+}
+
+/// Makes what stands beside the catalogue of a hold what the catalogue says.
+fn follow<C: Backend>(registry: &Registry<C>, tenant: Uuid) -> Result<(), LifecycleError> {
+    let storage = &registry.common.storage;
+    let mut done = Ok(());
+    registry.change(|c| {
+        c.retention_as_held(tenant, &mut |record| {
+            done = match &record.legal_hold {
+                Some(reason) => storage.write_hold(tenant, reason),
+                None => storage.remove_hold(tenant),
+            };
+        })
+    })?;
+    Ok(done?)
 }
 
 /// Lays the holds that are written down beside the catalogue and are not in it, as after an older one was put in its place.
 pub(crate) fn lay_holds<C: Backend>(registry: &Registry<C>) -> Result<(), LifecycleError> {
-    for (tenant, reason) in registry.common.storage.holds()? {
+    let storage = &registry.common.storage;
+    for (tenant, reason) in storage.holds()? {
         let record = registry.by_uuid(tenant)?.map(|tenant| tenant.record());
         if record.is_some_and(|record| record.legal_hold.is_none()) {
-            registry.change(|c| c.retention_hold(tenant, Some(&reason)))?;
+            // Somebody may have lifted it, or laid another one, since both were read.
+            let mut is_missing = false;
+            let laid = registry.change(|c| {
+                c.retention_hold(tenant, Some(&reason), &mut |record| {
+                    let stands = storage.has_hold(tenant).unwrap_or(true);
+                    is_missing = record.legal_hold.is_none() && stands;
+                    is_missing
+                })
+            });
+            if is_missing {
+                laid?;
+            }
         }
     }
     Ok(())
 }
 
-/// Writes down beside the catalogue what holds are in it and not there: those of an older build, or where one was laid and
-/// lifted at the same moment.
+/// Writes down beside the catalogue what holds are in it and not there: those of an older build, or where a process died while
+/// one was being lifted.
 pub(crate) fn keep_holds<C: Backend>(registry: &Registry<C>) -> Result<(), LifecycleError> {
     let storage = &registry.common.storage;
     for record in registry.tenants()? {
-        if let Some(reason) = &record.legal_hold
-            && !storage.has_hold(record.uuid)?
-        {
-            storage.write_hold(record.uuid, reason)?;
+        if record.legal_hold.is_some() && !storage.has_hold(record.uuid)? {
+            follow(registry, record.uuid)?;
         }
+    }
+    Ok(())
+}
+
+/// Removes what processes that are no more were writing of holds and of tombstones, and never finished.
+pub(crate) fn sweep<C: Backend>(registry: &Registry<C>) -> Result<(), LifecycleError> {
+    let storage = &registry.common.storage;
+    storage.sweep_holds()?;
+    for tenant in storage.unfinished_tombstones()? {
+        // Whoever writes one has an operation open on the tenant, and whoever finishes that writes it anew.
+        let mut swept = Ok(());
+        registry.change(|c| {
+            c.retention_while_idle(tenant, &|_| true, &mut || {
+                swept = storage.remove_unfinished_tombstone(tenant);
+            })
+        })?;
+        swept?;
     }
     Ok(())
 }

@@ -138,8 +138,9 @@ impl<C: Backend> Writer<'_, C> {
         &mut self,
         tenant: Uuid,
         reason: Option<&str>,
+        beside: &mut dyn FnMut(&TenantRecord) -> bool,
     ) -> QueryResult<Changed> {
-        self.conn.retention_hold(tenant, reason, self.by)
+        self.conn.retention_hold(tenant, reason, beside, self.by)
     }
 
     pub(crate) fn retention_begin_purge(
@@ -158,6 +159,10 @@ impl<C: Backend> Writer<'_, C> {
     ) -> QueryResult<PurgeBegun> {
         self.conn
             .retention_commit_purge(operation, asked, final_backup, self.by)
+    }
+
+    pub(crate) fn retention_believe_clock(&mut self) -> QueryResult<()> {
+        self.conn.retention_believe_clock(self.by)
     }
 
     pub(crate) fn retention_bury(&mut self, tombstoned: &[Uuid]) -> QueryResult<Vec<TenantRecord>> {

@@ -189,7 +189,9 @@ fn lay_holds(
     for (tenant, reason) in holds {
         match conn.catalog_tenant(*tenant)? {
             Some(record) if record.legal_hold.is_none() => {
-                if let Changed::Done = conn.retention_hold(*tenant, Some(reason), by)? {
+                if let Changed::Done =
+                    conn.retention_hold(*tenant, Some(reason), &mut |_| true, by)?
+                {
                     held.push(record.key());
                 }
             }

@@ -2,9 +2,10 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel_tenants::audit::AuditPolicy;
 use diesel_tenants::{BackupOptions, RetentionPolicy, prelude::*};
 
-use crate::app::{Fleet, delete_at_once, fleet};
+use crate::app::{Fleet, delete_at_once, fleet, fleet_with};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -29,34 +30,96 @@ const NONE: RetentionPolicy = RetentionPolicy {
 };
 
 /// By a clock that says that a month has passed since anything was seen, old databases and the backups of tenants that are
-/// gone were as old as they would be then, and removed.
+/// gone were as old as they would be then, and removed. What is kept for that is told, until somebody has looked at the clock.
 #[test]
 fn a_clock_that_jumped_ahead_makes_nothing_older_than_a_week() {
     let fleet = fleet();
-    let tenancy = &fleet.tenancy;
     fleet.create("TH001");
-    tenancy.recreate(&id(), "TH001").unwrap();
+    fleet.tenancy.recreate(&id(), "TH001").unwrap();
     move_by(&fleet, "__tenants_generations", "replaced_at", -40);
-    move_by(&fleet, "__tenants_catalog", "clock_seen", -30);
+    // A process that is there knows better how much time has passed: the others are new ones.
+    let a_month_later = || {
+        move_by(&fleet, "__tenants_catalog", "clock_seen", -30);
+        fleet.again()
+    };
+    let tenancy = a_month_later();
+    assert!(tenancy.clock_jump().unwrap().is_some());
     let discard = |age| tenancy.discard_old_generations(&id(), age).unwrap();
-    assert_eq!(discard(20 * DAY), [0; 0]);
-    assert_eq!(discard(15 * DAY), [1]);
-    move_by(&fleet, "__tenants_catalog", "clock_seen", 30);
+    let kept = discard(20 * DAY);
+    assert_eq!((kept.generations, kept.held_by_clock), (vec![], vec![1]));
+    let jump = kept.clock_jump.unwrap();
+    assert!(jump.now.duration_since(jump.last_seen).unwrap() >= 29 * DAY);
+    let young = discard(50 * DAY);
+    assert_eq!(
+        (young.generations, young.held_by_clock),
+        (vec![], vec![]),
+        "by no clock"
+    );
+    assert_eq!(discard(15 * DAY).generations, [1]);
+    // Nothing that was done meanwhile has it believed.
+    assert!(fleet.again().clock_jump().unwrap().is_some());
+    tenancy.i_checked_the_clock().unwrap();
+    assert_eq!(tenancy.clock_jump().unwrap(), None);
+    assert_eq!(fleet.again().clock_jump().unwrap(), None);
 
-    delete_at_once(tenancy, &id());
+    delete_at_once(&tenancy, &id());
     tenancy.purge(&id(), "TH001").unwrap();
     let gone = RetentionPolicy {
         after_purge: Some(Duration::ZERO),
         ..NONE
     };
-    let removed = || {
+    let prune = |tenancy: &Tenancy| {
         let report = tenancy.prune_backups(&gone, true).unwrap();
-        report.removed.len()
+        let held = report.held_by_clock.len();
+        assert!(held == 0 || report.clock_jump.is_some());
+        assert_eq!(report.kept.len(), held);
+        (report.removed.len(), held)
     };
-    move_by(&fleet, "__tenants_catalog", "clock_seen", -30);
-    assert_eq!(removed(), 0);
-    move_by(&fleet, "__tenants_catalog", "clock_seen", 30);
-    assert_eq!(removed(), 1, "the one that `recreate` took");
+    let tenancy = a_month_later();
+    assert_eq!(prune(&tenancy), (0, 1));
+    tenancy.i_checked_the_clock().unwrap();
+    assert_eq!(prune(&tenancy), (1, 0), "the one that `recreate` took");
+}
+
+/// A service that does nothing but take backups, or let people in, changes no tenant. Its clock was not believed after a week.
+#[test]
+fn what_is_entered_into_the_audit_log_is_seen() {
+    let fleet = fleet_with(|b| b.audit(AuditPolicy::All));
+    fleet.create("TH001");
+    type Act = fn(&Tenancy);
+    let acts: [(&str, Act); 2] = [
+        ("backup", |t| {
+            t.backup(&id(), &BackupOptions::new()).unwrap();
+        }),
+        ("open", |t| {
+            drop(t.tenant(&id()).unwrap());
+            t.flush_audit().unwrap();
+        }),
+    ];
+    for (what, act) in acts {
+        let before = seen(&fleet);
+        move_by(&fleet, "__tenants_catalog", "clock_seen", -6);
+        act(&fleet.tenancy);
+        assert!(seen(&fleet) >= before, "{what}");
+    }
+}
+
+/// The newest time the catalogue has seen.
+fn seen(fleet: &Fleet) -> i64 {
+    use diesel::sql_types::BigInt;
+    #[derive(diesel::QueryableByName)]
+    struct Seen {
+        #[diesel(sql_type = BigInt)]
+        seen: i64,
+    }
+    let sql = diesel::sql_query("SELECT clock_seen AS seen FROM __tenants_catalog");
+    let mut shared = fleet.tenancy.shared().unwrap();
+    let found: Seen = shared
+        .unrouted("time", |raw| {
+            diesel::RunQueryDsl::get_result(sql, raw.connection())
+        })
+        .unwrap();
+    found.seen
 }
 
 /// One backup says that it is of a time that is still to come. It is whole, and was the only one that was looked at: of what

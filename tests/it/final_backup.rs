@@ -252,6 +252,56 @@ fn where_it_cannot_be_taken_nothing_is_removed() {
     usable(&tenancy);
 }
 
+/// A process of an earlier build, in a rolling update, finishes every purge of a dead one. This one has only begun to make its
+/// backup, so it is called otherwise, and what a build does not know it leaves to those that do.
+#[cfg(feature = "failpoints")]
+#[test]
+fn an_earlier_build_that_finishes_every_purge_does_not_finish_one_that_was_only_prepared() {
+    let fleet = one_due();
+    let file = fleet.tenancy.database_file(&id()).unwrap().path;
+    let mut child = crate::actors::command("final backup: purge", &fleet.root);
+    child.env("DIESEL_TENANTS_FAILPOINT", "final-backup.taken=kill");
+    assert!(crashes::run(child));
+    let sql = |sql: &str| {
+        let mut shared = fleet.tenancy.shared().unwrap();
+        shared.unrouted("the journal", |raw| raw.connection().batch_execute(sql))
+    };
+    // Fails where there is any other.
+    let only =
+        "CREATE TEMP TABLE kinds (kind TEXT CHECK (kind = 'final-backup')); INSERT INTO kinds
+                SELECT kind FROM __tenants_operations WHERE finished_at IS NULL; DROP TABLE kinds";
+    sql(only).unwrap();
+    let call_it = |kind: &str| {
+        let called =
+            format!("UPDATE __tenants_operations SET kind = '{kind}' WHERE finished_at IS NULL");
+        sql(&called).unwrap();
+    };
+    // What it is for a build that does not know it.
+    call_it("of-a-later-build");
+    let tenancy = fleet.again();
+    tenancy.recover().unwrap_err();
+    let refused = tenancy.purge(&id(), "TH001").unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(
+        format!("{refused}: {why}").contains("run the build that began it"),
+        "{refused}: {why}"
+    );
+    assert_eq!(tenancy.tenants().unwrap()[0].status, Status::Restoring);
+    assert!(file.exists());
+    // An earlier build that knows of final backups calls it a purge: the status says how far it is.
+    call_it("purge");
+    assert_eq!(tenancy.recover().unwrap(), 1);
+    assert_eq!(tenancy.tenants().unwrap()[0].status, Status::Archived);
+    tenancy
+        .purge_with(&id(), "TH001", &with_final_backup())
+        .unwrap();
+    // What is committed is a purge, for every build.
+    let none =
+        "CREATE TEMP TABLE kinds (kind TEXT CHECK (kind <> 'final-backup')); INSERT INTO kinds
+                SELECT kind FROM __tenants_operations; DROP TABLE kinds";
+    sql(none).unwrap();
+}
+
 /// Somebody who had the database open all the while can write nothing that would not be in it, and who lays a hold
 /// while it is taken is not too late.
 #[cfg(feature = "failpoints")]

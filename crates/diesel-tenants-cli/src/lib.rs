@@ -76,6 +76,7 @@ use diesel_tenants::{Builder, Sqlite};
 
 mod again;
 mod app;
+mod clock;
 mod commands;
 mod exit;
 mod failure;

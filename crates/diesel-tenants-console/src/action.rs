@@ -316,12 +316,29 @@ pub(crate) fn perform(
         Action::Discard => {
             let age = Duration::from_secs(u64::from(days(fields)?) * 24 * 60 * 60);
             confirmed(tenancy, id, typed)?;
-            let gone = tenancy.discard_old_generations(id, age)?;
-            match gone.as_slice() {
-                [] => Outcome::done("None is that old; all are kept."),
-                gone => {
-                    let gone: Vec<String> = gone.iter().map(u64::to_string).collect();
-                    Outcome::done(format!("Removed for ever: generation {}.", gone.join(", ")))
+            if fields.is_ticked("clock-checked") {
+                tenancy.i_checked_the_clock()?;
+            }
+            let done = tenancy.discard_old_generations(id, age)?;
+            let numbers = |of: &[u64]| {
+                let of: Vec<String> = of.iter().map(u64::to_string).collect();
+                of.join(", ")
+            };
+            let gone = match done.generations.as_slice() {
+                [] => "None is that old; all are kept.".to_owned(),
+                gone => format!("Removed for ever: generation {}.", numbers(gone)),
+            };
+            match done.held_by_clock.as_slice() {
+                [] => Outcome::done(gone),
+                held => {
+                    let kept = Outcome::done(format!(
+                        "{gone} Kept, because the clock has jumped ahead: generation {}. Check the clock, say so and discard again.",
+                        numbers(held)
+                    ));
+                    Outcome {
+                        good: false,
+                        ..kept
+                    }
                 }
             }
         }

@@ -4,9 +4,9 @@
 //! <root>/holds/<uuid>.json            one tenant under a legal hold, and why
 //! ```
 //!
-//! Written before the catalogue knows of the hold, removed after it knows of none. Whoever opens the library lays what
-//! stands here and is not in the catalogue: killed in between, a hold is brought back that nobody was told is laid, or that
-//! somebody lifted. It can be lifted again.
+//! Written and removed within the transaction that lays or lifts the hold, before it is committed. Whoever opens the library
+//! lays what stands here and is not in the catalogue, and writes down what is there and does not stand here: killed in
+//! between, a hold is laid that nobody was told of, or stays that was to be lifted. It can be lifted again.
 use std::fs;
 use std::path::PathBuf;
 
@@ -21,6 +21,9 @@ use crate::failpoint::hit;
 
 /// The most bytes that are read of one: a reason has at most 200 characters.
 const LIMIT: u64 = 16 << 10;
+
+/// What the names of those that are being written begin with: whose it is and who writes it come after it.
+const STAGING: &str = ".new-";
 
 #[derive(Serialize, Deserialize)]
 struct Hold {
@@ -43,7 +46,7 @@ pub(super) fn write(
     instance: Uuid,
 ) -> Result<(), StorageError> {
     let path = path(root, tenant);
-    let staging = format!(".new-{}-{}", tenant.simple(), instance.simple());
+    let staging = format!("{STAGING}{}-{}", tenant.simple(), instance.simple());
     let staging = root.holds().join(staging);
     files::remove_name(&staging)?;
     let hold = Hold {
@@ -61,6 +64,28 @@ pub(super) fn write(
 pub(super) fn remove(root: &Root, tenant: Uuid) -> Result<(), StorageError> {
     if files::remove_name(&path(root, tenant))? {
         files::sync_dir(&root.holds())?;
+    }
+    hit("hold.removed");
+    Ok(())
+}
+
+/// Removes what instances that are no more were writing.
+pub(super) fn sweep(
+    root: &Root,
+    is_alive: impl Fn(Uuid) -> Result<bool, StorageError>,
+) -> Result<(), StorageError> {
+    let directory = root.holds();
+    let list = |error| FileError::new(FileAction::List, &directory, error);
+    for entry in fs::read_dir(&directory).map_err(list)? {
+        let entry = entry.map_err(list)?;
+        let name = entry.file_name();
+        let ids = name.to_str().and_then(|name| name.strip_prefix(STAGING));
+        let writer = ids.and_then(|ids| Uuid::try_parse(ids.split_once('-')?.1).ok());
+        if let Some(writer) = writer
+            && !is_alive(writer)?
+        {
+            files::remove_name(&entry.path())?;
+        }
     }
     Ok(())
 }

@@ -500,6 +500,18 @@ impl Storage for SqliteStorage {
         holds::remove(&self.root, tenant)
     }
 
+    fn sweep_holds(&self) -> Result<(), StorageError> {
+        holds::sweep(&self.root, |instance| self.is_alive(instance))
+    }
+
+    fn unfinished_tombstones(&self) -> Result<Vec<Uuid>, StorageError> {
+        Ok(tombstones::unfinished(&self.root)?)
+    }
+
+    fn remove_unfinished_tombstone(&self, tenant: Uuid) -> Result<(), StorageError> {
+        Ok(tombstones::remove_unfinished(&self.root, tenant)?)
+    }
+
     fn inventory(
         &self,
         key: &TenantKey,

@@ -23,6 +23,19 @@ fn path(root: &Root, tenant: Uuid) -> PathBuf {
     root.tombstones().join(format!("{}.json", tenant.simple()))
 }
 
+/// Those that were being written, or are.
+pub(super) fn unfinished(root: &Root) -> Result<Vec<Uuid>, FileError> {
+    let names = names(root)?;
+    let stems = names
+        .iter()
+        .filter_map(|name| stem(name.strip_prefix(".new-")?));
+    Ok(stems.collect())
+}
+
+pub(super) fn remove_unfinished(root: &Root, tenant: Uuid) -> Result<(), FileError> {
+    files::remove_name(&files::staging_beside(&path(root, tenant))).map(drop)
+}
+
 /// Whether a tenant was purged.
 pub(super) fn stands(root: &Root, tenant: Uuid) -> Result<bool, FileError> {
     Ok(lstat(&path(root, tenant))?.is_some())
@@ -30,15 +43,23 @@ pub(super) fn stands(root: &Root, tenant: Uuid) -> Result<bool, FileError> {
 
 /// The uuids of all purged tenants. Names that are none are left alone.
 pub(super) fn all(root: &Root) -> Result<Vec<Uuid>, FileError> {
+    let names = names(root)?;
+    Ok(names.iter().filter_map(|name| stem(name)).collect())
+}
+
+fn names(root: &Root) -> Result<Vec<String>, FileError> {
     let directory = root.tombstones();
     let list = |error| FileError::new(FileAction::List, &directory, error);
-    let mut uuids = Vec::new();
+    let mut names = Vec::new();
     for entry in fs::read_dir(&directory).map_err(list)? {
-        let name = entry.map_err(list)?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
-        uuids.extend(stem.and_then(|stem| Uuid::try_parse(stem).ok()));
+        names.extend(entry.map_err(list)?.file_name().into_string());
     }
-    Ok(uuids)
+    Ok(names)
+}
+
+/// Of whom the tombstone of this name is.
+fn stem(name: &str) -> Option<Uuid> {
+    Uuid::try_parse(name.strip_suffix(".json")?).ok()
 }
 
 /// What a purge wrote down; `None` where there was none.

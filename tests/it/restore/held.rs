@@ -233,3 +233,71 @@ fn a_hold_that_is_laid_while_something_is_being_removed_keeps_it() {
     assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), 2);
     world::check(&fleet.root);
 }
+
+/// Laid and lifted at the same moment by two processes, the one took away what the other had just written down, and a
+/// catalogue that was put back knew nothing of the hold.
+#[test]
+fn what_stands_beside_the_catalogue_is_what_it_says_whoever_is_at_it() {
+    let fleet = app::fleet_with(|b| b.freshness(Duration::ZERO));
+    let uuid = fleet.create("TH001").uuid();
+    let other = fleet.again();
+    let file = fleet.root.join(format!("holds/{}.json", uuid.simple()));
+    let barrier = std::sync::Barrier::new(2);
+    for round in 0..30 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                fleet.tenancy.hold(&id(), "one").unwrap();
+            });
+            barrier.wait();
+            match round % 2 {
+                0 => other.hold(&id(), "another").unwrap(),
+                _ => other.release_hold(&id()).unwrap(),
+            }
+        });
+        let record = fleet.tenancy.handle(&id()).unwrap().record().unwrap();
+        let written = fs::read_to_string(&file).ok();
+        let written = written.map(|text| text.contains("another"));
+        let laid = record.legal_hold.as_ref().map(|why| why == "another");
+        assert_eq!(written, laid, "round {round}");
+    }
+}
+
+/// What a process died over while it wrote was there for ever, with the reason in it.
+#[test]
+fn what_dead_processes_were_writing_is_swept() {
+    let fleet = app::fleet();
+    let uuid = fleet.create("TH001").uuid().simple().to_string();
+    let alive = fs::read_dir(fleet.root.join("instances")).unwrap();
+    let alive = alive.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let alive: Vec<String> = alive
+        .map(|name| name[..name.find('.').unwrap_or(name.len())].into())
+        .collect();
+    let [alive] = alive.as_slice() else {
+        panic!("{alive:?}");
+    };
+    let alive = alive.replace('-', "");
+    let of_the_dead = "0".repeat(31) + "1";
+    let holds = |by: &str| fleet.root.join(format!("holds/.new-{uuid}-{by}"));
+    let tombstone = fleet.root.join(format!("tombstones/.new-{uuid}.json"));
+    for path in [&holds(&alive), &holds(&of_the_dead), &tombstone] {
+        fs::write(path, "{").unwrap();
+    }
+    let sql = |sql: &str| {
+        let mut shared = fleet.tenancy.shared().unwrap();
+        let done = shared.unrouted("the journal", |raw| raw.connection().batch_execute(sql));
+        done.unwrap();
+    };
+    sql(&format!(
+        "INSERT INTO __tenants_operations
+         (id, tenant_uuid, kind, instance, prior_status, from_generation, to_generation, started_at)
+         VALUES (x'{of_the_dead}', x'{uuid}', 'purge', x'{alive}', 'active', 1, 1, 0)"
+    ));
+    drop(fleet.again());
+    let left = |path: &std::path::Path| path.exists();
+    assert!(left(&holds(&alive)) && !left(&holds(&of_the_dead)));
+    assert!(left(&tombstone), "somebody may be at it");
+    sql("DELETE FROM __tenants_operations WHERE started_at = 0");
+    drop(fleet.again());
+    assert!(!left(&tombstone));
+}

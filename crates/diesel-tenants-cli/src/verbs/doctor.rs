@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::again;
 use crate::app::App;
+use crate::clock::Jump;
 use crate::exit::Exit;
 use crate::failure::{Failure, Kind};
 use crate::output::Document;
@@ -41,6 +42,9 @@ pub struct Doctor {
     /// Try once more to finish or undo workflows that are stuck, before looking
     #[arg(long)]
     retry: bool,
+    /// Believe a clock that is more than a week ahead of what the shared database last saw, before looking
+    #[arg(long)]
+    i_checked_the_clock: bool,
     /// Remove what operations that are no more have left unfinished in the directories of tenants, before looking
     #[arg(long)]
     fix: bool,
@@ -62,7 +66,7 @@ pub(crate) struct Examined {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Finding {
     /// unfinished, workflow, run, reserved, failed, missing, behind, ahead, not-ready, backup-missing, backup-lost, backup-old, due, undead, buried,
-    /// reclaimable, orphan-directory, leftover, hospital, descriptors or disk.
+    /// reclaimable, orphan-directory, leftover, hospital, clock, descriptors or disk.
     kind: &'static str,
     tenant: Option<String>,
     message: String,
@@ -114,6 +118,9 @@ impl Doctor {
             app,
             found: Vec::new(),
         };
+        if self.i_checked_the_clock {
+            tenancy.i_checked_the_clock()?;
+        }
         unfinished(&tenancy, &mut findings)?;
         workflows(&tenancy, self.retry, &mut findings)?;
         runs(&tenancy, &mut findings)?;
@@ -124,6 +131,7 @@ impl Doctor {
             examine(&tenancy, &mut findings)?;
         }
         leftovers(&tenancy, self.fix, &mut findings)?;
+        clock(&tenancy, &mut findings)?;
         let disk = surroundings(&tenancy, beside, &mut findings)?;
         app.emit(&Examined {
             data: show::path(tenancy.data_directory()),
@@ -395,6 +403,20 @@ fn leftovers(tenancy: &Tenancy, fix: bool, findings: &mut Findings<'_>) -> Resul
         };
         let message = format!("an operation on {id} that is no more has left {names}{why}");
         findings.of(id, "leftover", message, "doctor --fix");
+    }
+    Ok(())
+}
+
+/// A clock by which nothing is removed.
+fn clock(tenancy: &Tenancy, findings: &mut Findings<'_>) -> Result<(), Failure> {
+    if let Some(jump) = tenancy.clock_jump()? {
+        let message = format!(
+            "{}: until somebody has looked at it, nothing is removed for its age",
+            Jump::from(jump)
+        );
+        let command = findings.app.command("doctor --i-checked-the-clock");
+        let next = format!("look at the clock; if it is right, `{command}`");
+        findings.add(None, "clock", message, next);
     }
     Ok(())
 }

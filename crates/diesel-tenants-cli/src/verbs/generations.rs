@@ -2,9 +2,11 @@
 use std::fmt;
 
 use clap::Args;
+use diesel_tenants::Discarded;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::clock::Jump;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Document;
@@ -20,6 +22,9 @@ pub struct Generations {
     /// Remove those that were replaced longer ago than this, such as `30d`; wants the id confirmed
     #[arg(long, value_name = "AGE", value_parser = text::<Span>())]
     discard_older_than: Option<Span>,
+    /// Believe a clock that is more than a week ahead of what the shared database last saw
+    #[arg(long, requires = "discard_older_than")]
+    i_checked_the_clock: bool,
 }
 
 #[derive(Serialize)]
@@ -29,6 +34,10 @@ pub(crate) struct Kept {
     current: u64,
     kept: Vec<Generation>,
     discarded: Vec<u64>,
+    /// Those that are kept only because the clock is not believed.
+    held_by_clock: Vec<u64>,
+    /// Why it is not.
+    clock_jump: Option<Jump>,
 }
 
 #[derive(Serialize)]
@@ -50,9 +59,12 @@ impl Generations {
         let id = self.tenant.id("generations")?;
         let tenancy = app.open()?;
         let record = tenancy.handle(&id)?.record()?;
-        let mut discarded = Vec::new();
+        let mut discarded = Discarded::default();
         if let Some(Span(age)) = self.discard_older_than {
             app.confirm(&record, "removes for ever old databases of")?;
+            if self.i_checked_the_clock {
+                tenancy.i_checked_the_clock()?;
+            }
             discarded = tenancy.discard_old_generations(&id, age)?;
         }
         let kept = tenancy.old_generations(&id)?;
@@ -70,7 +82,9 @@ impl Generations {
             id: record.id.to_string(),
             current: tenancy.handle(&id)?.record()?.generation,
             kept,
-            discarded,
+            discarded: discarded.generations,
+            held_by_clock: discarded.held_by_clock,
+            clock_jump: discarded.clock_jump.map(Jump::from),
         })
     }
 }
@@ -101,6 +115,19 @@ impl Document for Kept {
                 old.at.map(show::ago).unwrap_or_default(),
             ]);
         }
-        write!(f, "{table}")
+        write!(f, "{table}")?;
+        let held: Vec<String> = self
+            .held_by_clock
+            .iter()
+            .map(|number| format!("generation {number}"))
+            .collect();
+        Jump::write(self.clock_jump.as_ref(), &held, f)
+    }
+
+    fn exit(&self) -> Exit {
+        match self.held_by_clock.is_empty() {
+            true => Exit::Done,
+            false => Exit::Findings,
+        }
     }
 }

@@ -6,6 +6,7 @@ use diesel_tenants::{BackupError, BackupRecord, RetentionPolicy};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::clock::Jump;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Document;
@@ -35,6 +36,9 @@ pub struct Prune {
     /// Remove every backup, the newest too, of a tenant that was purged this long ago; pinned ones stay
     #[arg(long, value_name = "AGE", value_parser = text::<Span>())]
     after_purge: Option<Span>,
+    /// Believe a clock that is more than a week ahead of what the shared database last saw
+    #[arg(long, conflicts_with = "dry_run")]
+    i_checked_the_clock: bool,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -52,6 +56,10 @@ pub(crate) struct Pruned {
     failed: Vec<Failed>,
     /// Databases whose newest backup is not there, so that none was removed.
     held: Vec<Failed>,
+    /// Those that are kept only because the clock is not believed.
+    held_by_clock: Vec<String>,
+    /// Why it is not.
+    clock_jump: Option<Jump>,
     /// What kept the sets none of whose backups is left from being removed.
     sets_failed: Vec<String>,
 }
@@ -85,6 +93,9 @@ impl Prune {
             monthly: self.monthly,
             after_purge: self.after_purge.map(|age| age.0),
         };
+        if self.i_checked_the_clock {
+            tenancy.i_checked_the_clock()?;
+        }
         let report = tenancy.prune_backups(&policy, self.dry_run)?;
         app.emit(&Pruned {
             dry_run: self.dry_run,
@@ -93,6 +104,12 @@ impl Prune {
             kept: report.kept.len(),
             failed: report.failed.into_iter().map(Failed::of).collect(),
             held: report.held.into_iter().map(Failed::of).collect(),
+            held_by_clock: report
+                .held_by_clock
+                .iter()
+                .map(|backup| backup.id.to_string())
+                .collect(),
+            clock_jump: report.clock_jump.map(Jump::from),
             sets_failed: report
                 .sets_failed
                 .into_iter()
@@ -139,12 +156,15 @@ impl Document for Pruned {
                 held.message
             )?;
         }
-        Ok(())
+        Jump::write(self.clock_jump.as_ref(), &self.held_by_clock, f)
     }
 
     fn exit(&self) -> Exit {
         let is_done = self.failed.is_empty() && self.sets_failed.is_empty();
-        match (is_done, self.held.is_empty()) {
+        match (
+            is_done,
+            self.held.is_empty() && self.held_by_clock.is_empty(),
+        ) {
             (false, _) => Exit::Failed,
             (true, false) => Exit::Findings,
             (true, true) => Exit::Done,

@@ -215,8 +215,40 @@ fn the_backups_of_a_purged_tenant_end_by_themselves_or_by_command() {
     place.run(["backups", "--pin", &backups[0]]).done();
     let early = place.json(["prune", "--after-purge", "1d"]).0;
     assert_eq!(early["removed"], serde_json::json!([]));
-    let late = place.json(["prune", "--after-purge", "0s"]).0;
+    // As if nobody had been there for a month.
+    let tenancy = place.library().open().expect("the library opens");
+    let month = "UPDATE __tenants_catalog SET clock_seen = clock_seen - 30 * 86400000";
+    let mut shared = tenancy.shared().expect("the shared database opens");
+    shared
+        .unrouted("a month", |raw| raw.connection().batch_execute(month))
+        .expect("the SQL runs");
+    drop(shared);
+    drop(tenancy);
+    let prune = ["prune", "--after-purge", "0s"];
+    let (held, code) = place.json(prune);
+    assert_eq!((&held["removed"], code), (&serde_json::json!([]), 3));
+    assert_eq!(held["held_by_clock"][0], backups[2].as_str());
+    assert!(held["clock_jump"]["last_seen"].is_string(), "{held}");
+    let said = stable(place.run(prune).ended(3));
+    assert!(
+        said.contains("kept, although old enough by the clock: UUID; the clock says TIME, the shared database last saw TIME"),
+        "{said}"
+    );
+    let doctor = place.json(["doctor"]).0;
+    let findings = doctor["findings"].as_array().expect("a list");
+    let clock = findings.iter().find(|it| it["kind"] == "clock");
+    let next = clock.expect("a finding")["next"].as_str();
+    assert_eq!(
+        next,
+        Some("look at the clock; if it is right, `tenants doctor --i-checked-the-clock`")
+    );
+    let late = place
+        .json(prune.into_iter().chain(["--i-checked-the-clock"]))
+        .0;
     assert_eq!(late["removed"][0]["id"], backups[2].as_str());
+    let doctor = place.json(["doctor"]).0;
+    let findings = doctor["findings"].as_array().expect("a list");
+    assert!(findings.iter().all(|it| it["kind"] != "clock"), "{doctor}");
     assert_eq!(late["kept"], 1, "the one that is pinned");
 }
 

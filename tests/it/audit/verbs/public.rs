@@ -17,6 +17,7 @@ pub(super) const QUIET: &[&str] = &[
     "buried",
     "busy_timeout",
     "certificate",
+    "clock_jump",
     "dangerously_allow_any_file_system",
     "data_directory",
     "database_file",

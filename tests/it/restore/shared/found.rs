@@ -274,6 +274,7 @@ fn what_was_discarded_since_is_not_kept_and_no_number_is_used_twice() {
         tenancy
             .discard_old_generations(&id(), Duration::ZERO)
             .unwrap()
+            .generations
     };
     assert_eq!(discard(&tenancy), [1]);
     assert_eq!(restore(&tenancy), 3);
