@@ -32,7 +32,9 @@ use crate::backend::{
 };
 use crate::catalog::Status;
 pub use crate::catalog::backups::BackupReason;
-use crate::catalog::backups::{BackupCommitted, BackupState, BackupsOf, StoredBackup, StoredFacts};
+use crate::catalog::backups::{
+    BackupCommitted, BackupState, BackupsOf, Pinned, Removal, Removing, StoredBackup, StoredFacts,
+};
 use crate::error::{CatalogError, OpenError};
 use crate::failpoint::hit;
 use crate::lifecycle::Running;
@@ -54,7 +56,7 @@ pub(crate) use manifest::Manifest;
 #[cfg(feature = "sqlite")]
 pub(crate) use reconcile::reconcile;
 pub(crate) use retention::is_there;
-pub use retention::{PruneReport, RetentionPolicy};
+pub use retention::{PruneReport, RetentionPolicy, Spared};
 pub use sets::{BackupProgress, BackupSet, BackupSetOptions};
 
 /// How a backup is taken.
@@ -351,19 +353,54 @@ fn write<C: Backend, T>(
     registry.change(f)
 }
 
-/// Undoes a backup that was being made, finishes removing one that was being removed.
-fn settle<C: Backend>(registry: &Registry<C>, backup: &StoredBackup) -> Result<(), BackupError> {
+/// Undoes a backup that was being made, finishes removing one that was being removed. False where it counts: it was finished,
+/// or a legal hold was laid while it was there still.
+fn settle<C: Backend>(registry: &Registry<C>, backup: &StoredBackup) -> Result<bool, BackupError> {
     // The commit may have happened although its answer was lost.
-    let found = registry.ask(|c| c.backup_find(backup.id))?;
-    match found {
-        Some(found) if found.state != BackupState::Good => {
-            registry.common.storage.backup_remove(&place(&found))?;
-            hit("backup-remove.removed");
-            write(registry, |c| c.backup_forget(backup.id))?;
-            hit("backup-remove.forgotten");
-            Ok(())
+    let Some(found) = registry.ask(|c| c.backup_find(backup.id))? else {
+        return Ok(true);
+    };
+    let storage = &registry.common.storage;
+    let place = place(&found);
+    match found.state {
+        BackupState::Good => return Ok(false),
+        BackupState::Making => {}
+        BackupState::Removing => {
+            let mut name = Name {
+                storage,
+                place: &place,
+                removed: Ok(()),
+            };
+            match write(registry, |c| c.backup_hide(found.id, &mut name))? {
+                Removal::Done => {}
+                Removal::Failed => name.removed?,
+                Removal::OnHold => return Ok(false),
+                Removal::NotGivenUp => return settle(registry, &found),
+            }
         }
-        _ => Ok(()),
+    }
+    storage.backup_remove(&place)?;
+    hit("backup-remove.removed");
+    write(registry, |c| c.backup_forget(backup.id))?;
+    hit("backup-remove.forgotten");
+    Ok(true)
+}
+
+/// The name of a backup that is being removed.
+struct Name<'a, S> {
+    storage: &'a S,
+    place: &'a BackupPlace,
+    removed: Result<(), StorageError>,
+}
+
+impl<S: BackupStorage> Removing for Name<'_, S> {
+    fn is_there(&mut self) -> bool {
+        self.storage.backup_is_there(self.place)
+    }
+
+    fn remove(&mut self) -> bool {
+        self.removed = self.storage.backup_hide(self.place);
+        self.removed.is_ok()
     }
 }
 
@@ -381,7 +418,7 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Backu
             continue;
         };
         match settle(registry, &backup) {
-            Ok(()) => count += 1,
+            Ok(_) => count += 1,
             Err(error) => first_error = more_telling(first_error, error),
         }
     }
@@ -562,11 +599,12 @@ impl<C: Backend> Tenancy<C> {
     /// Keeps a backup from being pruned, or no longer does.
     ///
     /// # Errors
-    /// [`BackupError::Unknown`]; [`BackupError::Catalog`].
+    /// [`BackupError::Unknown`]; [`BackupError::Catalog`]; [`BackupError::Purging`] once a purge has begun that removes it.
     pub fn pin_backup(&self, id: Uuid, pinned: bool) -> Result<(), BackupError> {
         match write(&self.registry, |c| c.backup_pin(id, pinned))? {
-            true => Ok(()),
-            false => Err(BackupError::Unknown { id }),
+            Pinned::Done => Ok(()),
+            Pinned::Unknown => Err(BackupError::Unknown { id }),
+            Pinned::Purging => Err(BackupError::Purging { id }),
         }
     }
 
@@ -589,6 +627,12 @@ pub(crate) fn remove<C: Backend>(registry: &Registry<C>, id: Uuid) -> Result<(),
     };
     let found = registry.ask(|c| c.backup_find(id))?;
     if let Some(found) = found.filter(|found| found.state == BackupState::Good) {
+        // A tenant that the catalogue does not know has a hold beside it.
+        if let Some(tenant) = found.tenant
+            && retention::is_on_hold(registry, tenant.uuid)?
+        {
+            return Err(BackupError::OnHold { id });
+        }
         // From the commit point on nobody would know of what is out of reach.
         registry.common.storage.backup_reach(&place(&found))?;
     }
@@ -605,7 +649,7 @@ pub(crate) fn remove<C: Backend>(registry: &Registry<C>, id: Uuid) -> Result<(),
     hit("backup-remove.begun");
     let backup = registry.ask(|c| c.backup_find(id))?;
     match backup {
-        Some(backup) => settle(registry, &backup),
-        None => Ok(()),
+        Some(backup) if !settle(registry, &backup)? => Err(BackupError::OnHold { id }),
+        _ => Ok(()),
     }
 }

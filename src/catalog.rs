@@ -443,10 +443,11 @@ pub trait CatalogStore {
     fn catalog_unreserve(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed>;
     /// Takes a tenant that was never active out of the catalogue, with its journal.
     fn catalog_forget(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<()>;
-    /// Changes the status at once, if it may become `to` and no operation is open.
+    /// Changes the status at once, if it is `from` and no operation is open.
     fn catalog_transition(
         &mut self,
         tenant: Uuid,
+        from: Status,
         to: Status,
         by: &Principal,
     ) -> QueryResult<Changed>;

@@ -522,7 +522,13 @@ pub enum LifecycleError {
         uuid: uuid::Uuid,
     },
     /// Its status does not allow it.
-    #[error("tenant `{id}` is {status}{}", match to { Some(to) => format!(" and cannot become {to}"), None => String::new() })]
+    #[error("tenant `{id}` is {status}{}", match (status, to) {
+        (Status::Archived, Some(Status::Suspended)) =>
+            " and not in use; `unarchive` brings it back, and takes its deletion back".to_owned(),
+        (Status::Active, Some(Status::Suspended)) => " and was not archived".to_owned(),
+        (_, Some(to)) => format!(" and cannot become {to}"),
+        (_, None) => String::new(),
+    })]
     WrongStatus {
         /// The tenant.
         id: TenantId,

@@ -558,7 +558,7 @@ pub mod workflow;
 pub use backup::{
     BackupError, BackupFilter, BackupOptions, BackupProgress, BackupReason, BackupRecord,
     BackupRef, BackupSet, BackupSetOptions, Backups, ListedBackup, ListedSet, PruneReport,
-    RetentionPolicy,
+    RetentionPolicy, Spared,
 };
 pub use base_domains::{BaseDomainError, BaseDomains, HostError, HostFault, host_name};
 pub use catalog::health::{HealthRecord, RecordedFinding};

@@ -26,6 +26,7 @@ use crate::registry::{Registry, Tenant, Writer};
 use crate::tenant_id::TenantId;
 
 mod final_backup;
+mod found;
 mod generation;
 mod leftovers;
 mod purge;
@@ -87,13 +88,17 @@ impl<C: Backend> Drop for Running<'_, C> {
     }
 }
 
+/// Gives a tenant another status. More than one may lead to the same: whoever asks names the one it is meant for.
 pub(crate) fn transition<C: Backend>(
     registry: &Registry<C>,
     id: &TenantId,
+    from: Status,
     to: Status,
 ) -> Result<(), LifecycleError> {
     let uuid = registry.tenant(id)?.record().uuid;
-    settling(registry, *id, Some(to), |c| c.catalog_transition(uuid, to))
+    settling(registry, *id, Some(to), |c| {
+        c.catalog_transition(uuid, from, to)
+    })
 }
 
 /// Makes a change to a tenant in the catalogue, after settling what a dead process left open on it.

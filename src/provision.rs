@@ -396,6 +396,7 @@ pub(crate) fn reclaim<C: Backend>(
     if newest.fenced {
         // An operation left it there that was never committed, and whose journal is gone.
         registry.common.storage.unfence(key, newest.generation)?;
+        hit("reclaim.unfenced");
     }
     // A hold outlives the catalogue that it was laid in.
     let holds = registry.common.storage.holds()?;
@@ -410,7 +411,10 @@ pub(crate) fn reclaim<C: Backend>(
         ..registered(key.uuid, key.id, terms)
     };
     match registry.change(|c| c.reclaim(&record, found))? {
-        Inserted::Done => Ok(registry.made(&record)?),
+        Inserted::Done => {
+            hit("reclaim.committed");
+            Ok(registry.made(&record)?)
+        }
         refused => Err(refusal(&record, refused)),
     }
 }

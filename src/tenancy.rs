@@ -193,9 +193,9 @@ impl<C: Backend> Tenancy<C> {
     /// Other processes follow within their freshness bound (default 1 s).
     ///
     /// # Errors
-    /// See [`LifecycleError`].
+    /// See [`LifecycleError`]; an archived tenant stays archived, with its date: [`unarchive`](Self::unarchive) brings it back.
     pub fn suspend(&self, id: &TenantId) -> Result<(), LifecycleError> {
-        lifecycle::transition(&self.registry, id, Status::Suspended)
+        lifecycle::transition(&self.registry, id, Status::Active, Status::Suspended)
     }
 
     /// Opens a suspended tenant again.
@@ -203,7 +203,7 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`LifecycleError`].
     pub fn resume(&self, id: &TenantId) -> Result<(), LifecycleError> {
-        lifecycle::transition(&self.registry, id, Status::Active)
+        lifecycle::transition(&self.registry, id, Status::Suspended, Status::Active)
     }
 
     /// Takes a suspended tenant out of use for good. Its data is kept; only an archived tenant can be deleted.
@@ -211,7 +211,7 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`LifecycleError`].
     pub fn archive(&self, id: &TenantId) -> Result<(), LifecycleError> {
-        lifecycle::transition(&self.registry, id, Status::Archived)
+        lifecycle::transition(&self.registry, id, Status::Suspended, Status::Archived)
     }
 
     /// Brings an archived tenant back to suspended. A [deletion](Self::delete) that was scheduled is taken back.
@@ -219,7 +219,7 @@ impl<C: Backend> Tenancy<C> {
     /// # Errors
     /// See [`LifecycleError`].
     pub fn unarchive(&self, id: &TenantId) -> Result<(), LifecycleError> {
-        lifecycle::transition(&self.registry, id, Status::Suspended)
+        lifecycle::transition(&self.registry, id, Status::Archived, Status::Suspended)
     }
 
     /// Makes the tenant's database anew without its free pages, as its next generation.

@@ -28,6 +28,10 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("backup.pin", "with the change"),
     ("backup.remove", "before its files are removed"),
     (
+        "backup.spare",
+        "a legal hold was laid while it was being removed, and it is kept",
+    ),
+    (
         "backup.undo",
         "a backup that failed, or whose process died, is taken out",
     ),
@@ -109,6 +113,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "before an old database of a tenant is removed",
     ),
     ("generation.forget", "an old database went with its tenant"),
+    ("generation.spare", "as `backup.spare`, of an old database"),
     (
         "leftover.remove",
         "before what an operation that is no more was making is removed",

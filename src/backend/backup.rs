@@ -242,6 +242,10 @@ pub trait BackupStorage {
     fn backup_describe(&self, place: &BackupPlace, manifest: &[u8]) -> Result<(), StorageError>;
     /// Gives the staging directory its final name.
     fn backup_publish(&self, place: &BackupPlace) -> Result<(), StorageError>;
+    /// Whether a backup has its name, under which all of it is there.
+    fn backup_is_there(&self, place: &BackupPlace) -> bool;
+    /// Takes that away, so that nobody finds half a backup. Nothing to do where it has none.
+    fn backup_hide(&self, place: &BackupPlace) -> Result<(), StorageError>;
     /// Removes a backup, staged or published. One that is missing was removed before, where it is within
     /// [reach](Self::backup_reach).
     fn backup_remove(&self, place: &BackupPlace) -> Result<(), StorageError>;

@@ -131,12 +131,6 @@ impl ConnectError {
         matches!(self, Self::OutOfDescriptors { .. } | Self::Fenced { .. })
     }
 
-    /// Whether what is there is not the database of anybody: it is lost, or no file one would open. An error that may have
-    /// to do with this process or this moment says nothing of the kind.
-    pub(crate) fn is_nobodys(&self) -> bool {
-        self.is_lost() || matches!(self, Self::Unsafe { .. })
-    }
-
     /// Whether there is no such database any more, as opposed to one that cannot be opened now.
     pub(crate) fn is_lost(&self) -> bool {
         matches!(
@@ -207,6 +201,23 @@ impl std::fmt::Display for Stamp {
     }
 }
 
+/// A database lies in the directory of a tenant that is to be removed, and is another's: files were swapped, or restored by
+/// hand.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{found:?} in the directory of tenant `{tenant}` is really the database of {owner}, and was not removed; put the files \
+     back where they belong"
+)]
+#[non_exhaustive]
+pub struct OthersDatabase {
+    /// In whose directory it is.
+    pub tenant: TenantId,
+    /// Its name there.
+    pub found: String,
+    /// Whose it is.
+    pub owner: Stamp,
+}
+
 /// Why a step on a database's files failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -214,6 +225,9 @@ pub enum StorageError {
     /// The database could not be opened.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// What is to be removed with a tenant is another's.
+    #[error(transparent)]
+    Others(Box<OthersDatabase>),
     /// A file could not be inspected, made, synced or removed.
     #[cfg(feature = "sqlite")]
     #[error(transparent)]

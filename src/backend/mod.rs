@@ -32,7 +32,7 @@ pub use backup::{
     Finished, Fit, InvalidBackup, ManifestFault, Newest, OnDisk, RestoreTarget, SchemaDifference,
     UnreadableDatabase,
 };
-pub use error::{ConnectError, Stamp, StorageError, Whose};
+pub use error::{ConnectError, OthersDatabase, Stamp, StorageError, Whose};
 
 /// The connection type contexts have unless another is named.
 #[cfg(feature = "sqlite")]
@@ -222,8 +222,14 @@ pub trait Storage:
     fn check_new(&self, key: &TenantKey) -> Result<(), StorageError>;
     /// The highest number of any generation of which there is a file, whatever is in it; 0 where there is none.
     fn highest_generation(&self, key: &TenantKey) -> Result<u64, StorageError>;
-    /// Removes a generation that was used and no longer is. Removing what is not there is no error.
+    /// Removes a generation that was used and no longer is. Removing what is not there is no error; what is there and is
+    /// another database is left alone.
     fn remove_generation(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError>;
+    /// Refuses where not everything in a tenant's directory is the tenant's: a database of another one, or a directory that
+    /// leads elsewhere. Returns the generations that cannot be read.
+    fn check_owner(&self, key: &TenantKey) -> Result<Vec<u64>, StorageError>;
+    /// The numbers of all generations of which there is a file, whatever is in it.
+    fn generations(&self, key: &TenantKey) -> Result<Vec<u64>, StorageError>;
     /// Removes everything of a tenant.
     fn remove_tenant(&self, key: &TenantKey) -> Result<(), StorageError>;
     /// What the engine must know of a database's schema.

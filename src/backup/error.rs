@@ -51,6 +51,12 @@ pub enum BackupError {
         /// The backup.
         id: Uuid,
     },
+    /// Its tenant is being purged with its backups, or was.
+    #[error("backup {id} cannot be pinned: its tenant is purged with its backups")]
+    Purging {
+        /// The backup.
+        id: Uuid,
+    },
     /// Its tenant is under a legal hold.
     #[error("backup {id} is of a tenant under a legal hold; it is kept until `release_hold`")]
     OnHold {

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{BackupError, BackupFilter, BackupReason, BackupRecord, BackupRef, find, remove, sets};
-use crate::backend::{Backend, BackupStorage, Storage};
+use crate::backend::{Backend, BackupStorage, Storage, TenantKey};
 use crate::catalog::{Status, TenantRecord};
 use crate::error::CatalogError;
 use crate::registry::{ClockJump, Registry, Time};
@@ -141,12 +141,26 @@ pub struct PruneReport {
     /// Databases whose newest backup is not there as it should be. None of their backups was removed: an older one may
     /// be the last that can be restored.
     pub held: Vec<(BackupRecord, BackupError)>,
+    /// Tenants under a legal hold, and those that the catalogue does not know and nobody has purged, as after it was replaced
+    /// by an older one. None of their backups was removed: of the latter they may be all that is left to know them by.
+    pub spared: Vec<(TenantKey, Spared)>,
     /// Those among the kept ones that would be removed, if the clock were [believed](crate::Tenancy::i_checked_the_clock).
     pub held_by_clock: Vec<BackupRecord>,
     /// Why it is not.
     pub clock_jump: Option<ClockJump>,
     /// What kept the sets none of whose backups is left from being removed. They are when this is done again.
     pub sets_failed: Vec<BackupError>,
+}
+
+/// Why no backup of a tenant is removed, however old it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Spared {
+    /// It is under a legal hold.
+    OnHold,
+    /// The catalogue does not know it, and there is no tombstone of it. [`Tenancy::reclaim_orphan`] takes it back, where its
+    /// database is there; [`Tenancy::remove_backup`] removes a backup of it.
+    Unknown,
 }
 
 impl PruneReport {
@@ -174,9 +188,19 @@ fn prune<C: Backend>(
     };
     for (database, backups) in by_database {
         let of = tenant_of(registry, database)?;
-        if of.as_ref().is_some_and(|of| of.legal_hold.is_some()) {
-            report.kept.extend(backups);
-            continue;
+        let tenant = backups.first().and_then(|backup| backup.tenant);
+        if let Some(tenant) = tenant {
+            match spared(registry, tenant.uuid, of.as_ref()) {
+                Ok(None) => {}
+                told => {
+                    match told {
+                        Err(error) => report.failed.push((backups[0].clone(), error)),
+                        Ok(why) => report.spared.extend(why.map(|why| (tenant, why))),
+                    }
+                    report.kept.extend(backups);
+                    continue;
+                }
+            }
         }
         // Of a tenant that is no more nothing is held back for somebody who may have to restore it.
         let past = match is_past(registry, database, policy.after_purge, &time) {
@@ -192,10 +216,7 @@ fn prune<C: Backend>(
             }
         };
         let is_over = past == Past::Yes;
-        if let Some(newest) = backups.first()
-            && !is_over
-            && let Err(error) = is_there(registry, newest)
-        {
+        if !is_over && let Some((newest, error)) = not_there(registry, time.clock, &backups) {
             report.held.push((newest.clone(), error));
             report.kept.extend(backups);
             continue;
@@ -237,6 +258,29 @@ fn prune<C: Backend>(
         report.sets_failed = sets::remove_empty(registry);
     }
     Ok(report)
+}
+
+/// What keeps all backups of a tenant.
+fn spared<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Uuid,
+    known: Option<&TenantRecord>,
+) -> Result<Option<Spared>, BackupError> {
+    let is_held = known.is_some_and(|known| known.legal_hold.is_some());
+    if is_held || is_on_hold(registry, tenant)? {
+        return Ok(Some(Spared::OnHold));
+    }
+    let is_lost = known.is_none() && !registry.common.storage.is_tombstoned(tenant)?;
+    Ok(is_lost.then_some(Spared::Unknown))
+}
+
+/// Whether there is a legal hold on a tenant, whatever the catalogue knows of it. Of one that was purged there is none.
+pub(super) fn is_on_hold<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Uuid,
+) -> Result<bool, BackupError> {
+    let storage = &registry.common.storage;
+    Ok(storage.has_hold(tenant)? && !storage.is_tombstoned(tenant)?)
 }
 
 /// The tenant as the catalogue has it, if it is a tenant's database.
@@ -281,6 +325,22 @@ fn is_past<C: Backend>(
     })
 }
 
+/// The newest backup that is not there as it should be, of all and of those which are not of a time that is still to come:
+/// one of those is the newest for as long as the clock was ahead, and says nothing of what is taken now.
+fn not_there<'a, C: Backend>(
+    registry: &Registry<C>,
+    clock: SystemTime,
+    newest_first: &'a [BackupRecord],
+) -> Option<(&'a BackupRecord, BackupError)> {
+    let newest = newest_first.first();
+    let past = newest_first.iter().find(|backup| backup.taken_at <= clock);
+    let mut looked_at: Vec<_> = newest.into_iter().chain(past).collect();
+    looked_at.dedup_by_key(|backup| backup.id);
+    let looked_at = looked_at.into_iter();
+    let mut missing = looked_at.map(|backup| (backup, is_there(registry, backup)));
+    missing.find_map(|(backup, there)| Some((backup, there.err()?)))
+}
+
 /// Whether a backup is where the catalogue says, with its manifest and its length. Its bytes are not read.
 pub(crate) fn is_there<C: Backend>(
     registry: &Registry<C>,
@@ -306,7 +366,8 @@ impl<C: Backend> Tenancy<C> {
     /// Removes the backups that `policy` does not keep, of every tenant, of deleted ones too, and of the shared database.
     /// With `dry_run` it only says which those are.
     ///
-    /// The newest backup of a database stays, and so do all pinned ones, those of a tenant under a legal hold, until
+    /// The newest backup of a database stays, and so do all pinned ones, those of a tenant under a legal hold, or of one the
+    /// catalogue does not know and nobody has purged ([`PruneReport::spared`]), until
     /// [`after_purge`](RetentionPolicy::after_purge) the [final](crate::PurgeOptions::final_backup) one of a purged tenant, and
     /// those of a time that is still to come, as a clock that was wrong leaves them; they count for none of the numbers. Where the
     /// newest is not there as it should be, no backup of that database is removed, and none that is out of reach is

@@ -227,6 +227,38 @@ pub enum GivenUp {
     OnHold,
 }
 
+/// What became of an attempt to remove what was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Removal {
+    Done,
+    /// Its files would not go.
+    Failed,
+    /// A legal hold came in between. It was there still, and is not given up any more.
+    OnHold,
+    /// Somebody else was faster.
+    NotGivenUp,
+}
+
+/// The files of what was given up.
+#[doc(hidden)]
+pub trait Removing {
+    /// Whether it is whole.
+    fn is_there(&mut self) -> bool;
+    /// Removes them, or as much of them that it is whole no more. False where that failed.
+    fn remove(&mut self) -> bool;
+}
+
+/// What became of an attempt to pin a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Pinned {
+    Done,
+    Unknown,
+    /// It goes with its tenant, whose purge has begun.
+    Purging,
+}
+
 /// What the engine asks of the catalogue about backups. Each method is one transaction. Implemented by this crate only.
 #[doc(hidden)]
 pub trait BackupStore {
@@ -246,8 +278,8 @@ pub trait BackupStore {
     fn backup_list(&mut self, of: BackupsOf) -> QueryResult<Vec<StoredBackup>>;
     /// Those that are being made or removed.
     fn backup_unfinished(&mut self) -> QueryResult<Vec<StoredBackup>>;
-    /// Keeps one that counts from being pruned, or no longer does. False where there is none.
-    fn backup_pin(&mut self, id: Uuid, pinned: bool, by: &Principal) -> QueryResult<bool>;
+    /// Keeps one that counts from being pruned, or no longer does.
+    fn backup_pin(&mut self, id: Uuid, pinned: bool, by: &Principal) -> QueryResult<Pinned>;
     /// The commit point of removing one that counts and is neither pinned nor of a tenant under a legal hold. False
     /// where there is none.
     fn backup_begin_removal(
@@ -256,6 +288,14 @@ pub trait BackupStore {
         instance: Uuid,
         by: &Principal,
     ) -> QueryResult<bool>;
+
+    /// Takes away the name of one that is being removed, unless its tenant is under a legal hold by now.
+    fn backup_hide(
+        &mut self,
+        id: Uuid,
+        files: &mut dyn Removing,
+        by: &Principal,
+    ) -> QueryResult<Removal>;
 
     /// Brings a catalogue that was restored from `backup` in line with the databases on the disk. What it says of tenants
     /// that are `purged` is left to whoever opens the library.
@@ -302,8 +342,14 @@ pub trait BackupStore {
         by: &Principal,
     ) -> QueryResult<GivenUp>;
     fn generations_given_up(&mut self) -> QueryResult<Vec<(Uuid, u64)>>;
-    /// The files of a generation that was given up are gone.
-    fn generation_given_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()>;
+    /// Removes a generation that was given up, unless its tenant is under a legal hold by now.
+    fn generation_remove(
+        &mut self,
+        tenant: Uuid,
+        generation: u64,
+        files: &mut dyn Removing,
+        by: &Principal,
+    ) -> QueryResult<Removal>;
 }
 
 diesel::table! {

@@ -8,16 +8,18 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::audit_queries::note;
+use super::given_up_queries::{hide_backup, remove_generation};
 use super::queries::{about, all_tenants, close, insert_tenant, number, tenant, unreadable, uuid};
 use super::reconcile_queries::{adopt, adopt_set, keep_numbers, reconcile_tenant};
-use super::retention_queries::{comes_too_late, is_on_hold};
+use super::retention_queries::{comes_too_late, goes_with_its_tenant, is_on_hold};
 use super::{Conn, write};
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::backend::{OnDisk, TenantKey};
 use crate::catalog::backups::{
     BackupCommitted, BackupState, BackupStore, BackupsFound, BackupsOf, GivenUp, OnDiskReport,
-    StoredBackup, StoredFacts, StoredSet, backup_sets, backups, discards,
+    Pinned, Removal, Removing, StoredBackup, StoredFacts, StoredSet, backup_sets, backups,
+    discards,
 };
 use crate::catalog::{
     Inserted, Operation, OperationKind, Status, TenantRecord, from_millis, generations, tenants,
@@ -280,14 +282,17 @@ impl BackupStore for Conn {
         read(backups::table.filter(unfinished).load(self)?)
     }
 
-    fn backup_pin(&mut self, id: Uuid, pinned: bool, by: &Principal) -> QueryResult<bool> {
+    fn backup_pin(&mut self, id: Uuid, pinned: bool, by: &Principal) -> QueryResult<Pinned> {
         write(self, |conn| {
             let backup = match conn.backup_find(id)? {
                 Some(backup) if backup.state == BackupState::Good => backup,
-                _ => return Ok(false),
+                _ => return Ok(Pinned::Unknown),
             };
             if backup.pinned == pinned {
-                return Ok(true);
+                return Ok(Pinned::Done);
+            }
+            if pinned && goes_with_its_tenant(conn, id)? {
+                return Ok(Pinned::Purging);
             }
             diesel::update(backups::table.find(id.as_bytes().as_slice()))
                 .set(backups::pinned.eq(pinned))
@@ -297,7 +302,7 @@ impl BackupStore for Conn {
                 false => "backup.unpin",
             };
             note(conn, by, &about_backup(&backup, action))?;
-            Ok(true)
+            Ok(Pinned::Done)
         })
     }
 
@@ -327,6 +332,15 @@ impl BackupStore for Conn {
             }
             Ok(begun == 1)
         })
+    }
+
+    fn backup_hide(
+        &mut self,
+        id: Uuid,
+        files: &mut dyn Removing,
+        by: &Principal,
+    ) -> QueryResult<Removal> {
+        hide_backup(self, id, files, by)
     }
 
     fn reconcile(
@@ -531,10 +545,13 @@ impl BackupStore for Conn {
         rows.into_iter().map(read).collect()
     }
 
-    fn generation_given_up(&mut self, tenant: Uuid, generation: u64) -> QueryResult<()> {
-        let key = (tenant.as_bytes().as_slice(), generation as i64);
-        diesel::delete(discards::table.find(key))
-            .execute(self)
-            .map(drop)
+    fn generation_remove(
+        &mut self,
+        tenant: Uuid,
+        generation: u64,
+        files: &mut dyn Removing,
+        by: &Principal,
+    ) -> QueryResult<Removal> {
+        remove_generation(self, tenant, generation, files, by)
     }
 }

@@ -559,11 +559,12 @@ impl CatalogStore for Conn {
     fn catalog_transition(
         &mut self,
         tenant: Uuid,
+        from: Status,
         to: Status,
         by: &Principal,
     ) -> QueryResult<Changed> {
         write(self, |conn| {
-            match idle_tenant(conn, tenant, |from| from.may_become(to))? {
+            match idle_tenant(conn, tenant, |status| status == from)? {
                 Ok(record) => {
                     let changed = about(&record, transition_word(record.status, to));
                     let changed = changed.with("from", record.status.as_str());

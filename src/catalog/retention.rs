@@ -116,6 +116,10 @@ pub struct Certificate {
     pub operation: Uuid,
     /// Its databases, those that were kept for an undo included.
     pub generations: Vec<PurgedGeneration>,
+    /// Those of its databases that could not be read when they were removed: damaged, empty, or no files that are opened;
+    /// and the one in use, where it was not there. What was in them nobody knows.
+    #[serde(default)]
+    pub unreadable: Vec<u64>,
     /// Bytes of all of its files.
     pub bytes: u64,
     /// What was to become of its backups.
@@ -214,6 +218,8 @@ pub struct PurgeAsked {
     pub clock_checked: bool,
     /// It was never announced to anybody: there is no date to wait for.
     pub unannounced: bool,
+    /// How many of its databases cannot be read.
+    pub unreadable: u64,
 }
 
 /// What became of an attempt to change what a tenant is called.
@@ -347,6 +353,7 @@ mod tests {
                 generation: 3,
                 bytes: 4096,
             }],
+            unreadable: vec![3],
             bytes: 4096,
             backups: BackupsOnPurge::Remove,
             backups_removed: 2,

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::Conn;
 use super::audit_queries::note;
 use super::queries::{
-    OperationRow, TenantRow, about, idle_tenant, next_seq, now, open_operation, see_clock,
-    set_status, subdomain_owner, tenant, uuid,
+    OperationRow, TenantRow, about, idle_tenant, newest_number, next_seq, now, open_operation,
+    see_clock, set_status, subdomain_owner, tenant, uuid,
 };
 use super::write;
 use crate::access::Principal;
@@ -93,6 +93,13 @@ pub(super) fn comes_too_late(conn: &mut Conn, backup: Uuid) -> QueryResult<bool>
     }))
 }
 
+/// Whether a backup that counts is removed by the purge of its tenant, which has begun.
+pub(super) fn goes_with_its_tenant(conn: &mut Conn, backup: Uuid) -> QueryResult<bool> {
+    let last = tenants::table.filter(tenants::final_backup.eq(backup.as_bytes().as_slice()));
+    let is_last = last.count().get_result::<i64>(conn)? > 0;
+    Ok(!is_last && comes_too_late(conn, backup)?)
+}
+
 fn clock_seen(conn: &mut Conn) -> QueryResult<i64> {
     catalog::table.select(catalog::clock_seen).get_result(conn)
 }
@@ -160,7 +167,8 @@ fn be_deleting(
     let begun = about(record, "purge.begin")
         .subject(operation.id)
         .with("backups", asked.backups.as_str())
-        .with("clock_checked", asked.clock_checked);
+        .with("clock_checked", asked.clock_checked)
+        .with("unreadable", asked.unreadable);
     let begun = match final_backup {
         Some(backup) => begun.with("final_backup", backup.to_string()),
         None => begun,
@@ -316,6 +324,10 @@ impl RetentionStore for Conn {
             };
             if let Some(refused) = forbids_purge(conn, &record, asked, None)? {
                 return Ok(refused);
+            }
+            let newest = newest_number(conn, id)?.max(record.generation);
+            if intent.above > newest {
+                return Ok(PurgeBegun::Not(Changed::OlderThanDisk(intent.above)));
             }
             let operation = Operation {
                 id: intent.id,

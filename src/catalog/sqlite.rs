@@ -10,6 +10,8 @@ use crate::backend::sqlite::workflow_keys;
 mod audit_queries;
 #[path = "backups_queries.rs"]
 mod backups_queries;
+#[path = "given_up_queries.rs"]
+mod given_up_queries;
 #[path = "health_queries.rs"]
 mod health_queries;
 #[path = "queries.rs"]

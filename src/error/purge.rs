@@ -2,7 +2,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{CatalogError, LifecycleError, OpenError};
-use crate::backend::StorageError;
+use crate::backend::{OthersDatabase, StorageError};
 use crate::backup::BackupError;
 use crate::tenant_id::TenantId;
 
@@ -15,7 +15,23 @@ use crate::tenant_id::TenantId;
 pub enum PurgeError {
     /// As any operation on a tenant.
     #[error(transparent)]
-    Lifecycle(#[from] LifecycleError),
+    Lifecycle(LifecycleError),
+    /// A database in its directory is another tenant's. Nothing was removed of it.
+    #[error(transparent)]
+    Others(Box<OthersDatabase>),
+    /// The database in use is not there, and older ones are.
+    #[error(
+        "generation {missing} of tenant `{id}`, which is in use, is missing, and {there:?} is there; find out where it went, \
+         then purge with `PurgeOptions::although_its_database_is_missing`"
+    )]
+    OthersLeft {
+        /// The tenant.
+        id: TenantId,
+        /// The generation that is in use.
+        missing: u64,
+        /// Those of which there is a file.
+        there: Vec<u64>,
+    },
     /// The confirmation is not the tenant's id.
     #[error("purging needs the tenant's id, `{id}`, typed exactly as confirmation")]
     NotConfirmed {
@@ -102,6 +118,15 @@ impl PurgeError {
     }
 }
 
+impl From<LifecycleError> for PurgeError {
+    fn from(error: LifecycleError) -> Self {
+        match error {
+            LifecycleError::Storage(StorageError::Others(others)) => Self::Others(others),
+            other => Self::Lifecycle(other),
+        }
+    }
+}
+
 impl From<OpenError> for PurgeError {
     fn from(error: OpenError) -> Self {
         Self::Lifecycle(error.into())
@@ -116,7 +141,7 @@ impl From<CatalogError> for PurgeError {
 
 impl From<StorageError> for PurgeError {
     fn from(error: StorageError) -> Self {
-        Self::Lifecycle(error.into())
+        LifecycleError::from(error).into()
     }
 }
 

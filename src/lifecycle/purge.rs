@@ -2,10 +2,10 @@
 //!
 //! | step | failpoint after it | killed here, the next open |
 //! |---|---|---|
-//! | contexts of this process drained | `purge.drained` | has nothing to do |
+//! | contexts of this process drained; [looked](super::found) whose the files are | `purge.drained` | has nothing to do |
 //! | the [final backup](super::final_backup), if one was asked for | those of that | puts the status back |
 //! | **status `deleting`**, if neither date, hold nor clock forbids it; journal | `purge.begun` | finishes it |
-//! | fence raised | `purge.fenced` | finishes it |
+//! | looked once more; fence raised | `purge.fenced` | finishes it |
 //! | tombstone written and synced: what is about to go | `tombstone.synced` · `tombstone.published` · `purge.tombstone` | finishes it |
 //! | all generations and their side files removed, directory synced | `purge.removed` | finishes it |
 //! | backups removed, if that was asked for, but for the final one | `backup-remove.…` · `purge.backups` | finishes it |
@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use super::{Running, begin, close, drain, final_backup, refusal, settle_if_dead};
+use super::{Running, begin, close, drain, final_backup, found, refusal, settle_if_dead};
 use crate::backend::{Backend, ConnectError, Storage, StorageError, Symptom};
 use crate::backup::{self, BackupError, BackupOptions};
 use crate::catalog::backups::BackupsOf;
@@ -39,6 +39,7 @@ pub struct PurgeOptions {
     backups: BackupsOnPurge,
     final_backup: Option<BackupOptions>,
     clock_checked: bool,
+    over_missing: bool,
 }
 
 impl PurgeOptions {
@@ -71,6 +72,13 @@ impl PurgeOptions {
     /// [`Tenancy::i_checked_the_clock`] is the same for everything that goes by its age.
     pub fn i_checked_the_clock(mut self) -> Self {
         self.clock_checked = true;
+        self
+    }
+
+    /// Purges although the database in use is not there and older ones are ([`PurgeError::OthersLeft`]), after a look at
+    /// where it may have gone.
+    pub fn although_its_database_is_missing(mut self) -> Self {
+        self.over_missing = true;
         self
     }
 }
@@ -111,7 +119,10 @@ impl<C: Backend> Tenancy<C> {
     /// for contexts of this process.
     ///
     /// All generations are removed, those kept for an undo included; backups are kept unless
-    /// [told otherwise](Self::purge_with). What stays is the [`Certificate`], which is the tenant's tombstone: no
+    /// [told otherwise](Self::purge_with). [Exports](Self::export) are files of whoever made them, wherever they were put,
+    /// below the data directory's `exports` as well: nothing says whose they are but their manifests, and none is removed.
+    /// One that cannot be read is removed as well, and the certificate [says so](Certificate::unreadable). Where a database
+    /// in the tenant's directory is really another's, or the directory is a link, nothing is removed. What stays is the [`Certificate`], which is the tenant's tombstone: no
     /// older catalogue and no file that is put back opens it again. The id can be taken again only with
     /// [`NewTenant::reuse_retired_id`](crate::NewTenant::reuse_retired_id), the uuid never.
     ///
@@ -268,6 +279,7 @@ impl<C: Backend> Tenancy<C> {
         if deleted.status == Status::Deleted && undead.is_none() {
             return Err(PurgeError::NothingLeft { id });
         }
+        registry.common.storage.check_owner(&deleted.key())?;
         let kind = OperationKind::Purge;
         let (operation, _running) = begin(registry, &known, kind, &[Status::Deleted], None)?;
         Ok(finish(registry, &deleted, &operation)?)
@@ -324,8 +336,11 @@ fn purge<C: Backend>(
         backups: options.backups,
         clock_checked: options.clock_checked,
         unannounced: false,
+        unreadable: 0,
     };
-    purge_as_asked(registry, &tenant, asked, options.final_backup.as_ref())
+    let over_missing = options.over_missing;
+    let last = options.final_backup.as_ref();
+    purge_as_asked(registry, &tenant, asked, over_missing, last)
 }
 
 /// Removes an archived tenant that was created by what is being undone: nobody was ever told of it, and it has no date.
@@ -339,14 +354,16 @@ pub(crate) fn purge_unannounced<C: Backend>(
         backups: BackupsOnPurge::default(),
         clock_checked: false,
         unannounced: true,
+        unreadable: 0,
     };
-    purge_as_asked(registry, &tenant, asked, None).map(drop)
+    purge_as_asked(registry, &tenant, asked, false, None).map(drop)
 }
 
 fn purge_as_asked<C: Backend>(
     registry: &Registry<C>,
     tenant: &Tenant<C>,
-    asked: PurgeAsked,
+    mut asked: PurgeAsked,
+    over_missing: bool,
     final_backup: Option<&BackupOptions>,
 ) -> Result<Certificate, PurgeError> {
     registry.reload()?;
@@ -361,6 +378,7 @@ fn purge_as_asked<C: Backend>(
         }
         // Drained before anything is begun, since from there on there is no way back. An archived tenant is closed.
         drain(registry, tenant)?;
+        asked.unreadable = found::before(registry, &record, over_missing)?.len() as u64;
     }
     hit("purge.drained");
     let begun = match final_backup {
@@ -408,7 +426,8 @@ pub(super) fn begin_purge<'a, C: Backend>(
         from: &[Status::Archived],
         during: Some(during),
         new_generation: false,
-        above: 0,
+        // One that the catalogue knows nothing of would go with the others: its rows are the newest.
+        above: registry.common.storage.highest_generation(&record.key())?,
     };
     let mut settled = false;
     loop {
@@ -449,13 +468,20 @@ pub(super) fn finish<C: Backend>(
 ) -> Result<Certificate, LifecycleError> {
     let storage = &registry.common.storage;
     let key = record.key();
+    // Once more: this may be long after it began.
+    let mut unreadable = found::unreadable(registry, record)?;
     // A stale process must not believe it wrote something. A kept generation has a fence already.
     match storage.fence(&key, record.generation, registry.settings.drain_timeout) {
         Err(error) if !needs_no_fence::<C>(&error) => return Err(error.into()),
-        _ => {}
+        Err(StorageError::Busy { .. }) | Ok(()) => {}
+        // It can be read, as far as its stamp goes, and not be written to.
+        Err(StorageError::Query { .. }) if !unreadable.contains(&record.generation) => {
+            unreadable.push(record.generation);
+        }
+        Err(_) => {}
     }
     hit("purge.fenced");
-    let mut certificate = tombstone(registry, record, operation)?;
+    let mut certificate = tombstone(registry, record, operation, unreadable)?;
     storage.write_tombstone(&certificate)?;
     hit("purge.tombstone");
     storage.remove_tenant(&key)?;
@@ -515,8 +541,6 @@ fn remove_backups<C: Backend>(
         _ => {}
     }
     for backup in removable(registry, record.uuid, final_backup)? {
-        // None was when the purge began.
-        registry.change(|c| c.backup_pin(backup, false))?;
         match backup::remove(registry, backup) {
             // Somebody else removes it.
             Err(BackupError::Unknown { .. }) => {}
@@ -550,6 +574,7 @@ fn tombstone<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
     operation: &Operation,
+    unreadable: Vec<u64>,
 ) -> Result<Certificate, LifecycleError> {
     let storage = &registry.common.storage;
     let (found, bytes) = storage.inventory(&record.key())?.unwrap_or_default();
@@ -568,6 +593,7 @@ fn tombstone<C: Backend>(
             catalog: storage.catalog_uuid(),
             operation: operation.id,
             generations: Vec::new(),
+            unreadable: Vec::new(),
             bytes: 0,
             backups: BackupsOnPurge::Keep,
             backups_removed: 0,
@@ -588,6 +614,7 @@ fn tombstone<C: Backend>(
         certificate.backups_removed += removable.len() as u64;
     }
     certificate.generations.extend(found);
+    certificate.unreadable.extend(unreadable);
     certificate.bytes += bytes;
     Ok(certificate)
 }

@@ -86,9 +86,10 @@ impl<C: Backend> Tenancy<C> {
 
     /// Puts a tenant under a legal hold: nothing of its data is removed until [`release_hold`](Self::release_hold).
     ///
-    /// It may be used, archived and deleted meanwhile, and it is not [purged](Self::purge), whatever the date. Of a
-    /// hold and a purge at the same moment one wins: either the tenant is on hold and whole, or this fails. Called
-    /// again, the reason is replaced.
+    /// Backups and old generations of it that somebody had begun to remove, and which are whole still, are kept again; what is
+    /// gone by then is gone. It may be used, archived and deleted meanwhile, and it is not [purged](Self::purge), whatever
+    /// the date. Of a hold and a purge at the same moment one wins: either the tenant is on hold and whole, or this fails.
+    /// Called again, the reason is replaced.
     ///
     /// `reason` is 1 to 200 characters by the rules of a [`DisplayName`]; it stands in
     /// [`TenantRecord::legal_hold`](crate::TenantRecord::legal_hold).
@@ -102,7 +103,11 @@ impl<C: Backend> Tenancy<C> {
         let reason: DisplayName = reason
             .parse()
             .map_err(|source| RetentionError::HoldReason { id, source })?;
-        Ok(set_hold(&self.registry, id, uuid, Some(reason.as_str()))?)
+        set_hold(&self.registry, id, uuid, Some(reason.as_str()))?;
+        // What is being removed and is whole still is kept again; where that cannot be done now, whoever opens it next does.
+        let _ = crate::restore::recover(&self.registry);
+        let _ = crate::backup::recover(&self.registry);
+        Ok(())
     }
 
     /// Lifts a legal hold. Nothing to do where there is none.

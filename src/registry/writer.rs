@@ -8,7 +8,9 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::audit::AuditNote;
 use crate::backend::{Backend, OnDisk};
-use crate::catalog::backups::{BackupCommitted, GivenUp, StoredBackup, StoredFacts, StoredSet};
+use crate::catalog::backups::{
+    BackupCommitted, GivenUp, Pinned, Removal, Removing, StoredBackup, StoredFacts, StoredSet,
+};
 use crate::catalog::health::NewHealth;
 use crate::catalog::reference::Announced;
 use crate::catalog::runs::{Run, RunTenant, RunWorker};
@@ -62,8 +64,13 @@ impl<C: Backend> Writer<'_, C> {
         self.conn.catalog_forget(tenant, self.by)
     }
 
-    pub(crate) fn catalog_transition(&mut self, tenant: Uuid, to: Status) -> QueryResult<Changed> {
-        self.conn.catalog_transition(tenant, to, self.by)
+    pub(crate) fn catalog_transition(
+        &mut self,
+        tenant: Uuid,
+        from: Status,
+        to: Status,
+    ) -> QueryResult<Changed> {
+        self.conn.catalog_transition(tenant, from, to, self.by)
     }
 
     pub(crate) fn catalog_begin(&mut self, intent: &Intent<'_>) -> QueryResult<Begun> {
@@ -211,7 +218,25 @@ impl<C: Backend> Writer<'_, C> {
         self.conn.health_enter(new, entry, self.by)
     }
 
-    pub(crate) fn backup_pin(&mut self, id: Uuid, pinned: bool) -> QueryResult<bool> {
+    pub(crate) fn backup_hide(
+        &mut self,
+        id: Uuid,
+        files: &mut dyn Removing,
+    ) -> QueryResult<Removal> {
+        self.conn.backup_hide(id, files, self.by)
+    }
+
+    pub(crate) fn generation_remove(
+        &mut self,
+        tenant: Uuid,
+        generation: u64,
+        files: &mut dyn Removing,
+    ) -> QueryResult<Removal> {
+        self.conn
+            .generation_remove(tenant, generation, files, self.by)
+    }
+
+    pub(crate) fn backup_pin(&mut self, id: Uuid, pinned: bool) -> QueryResult<Pinned> {
         self.conn.backup_pin(id, pinned, self.by)
     }
 

@@ -1,11 +1,12 @@
 //! Giving up an old generation: **catalogue moves it to those that are being removed** (`discard.begun`), its files go
-//! (`discard.removed`), then the row (`discard.forgotten`).
+//! (`discard.removed`) in the transaction that takes the row away (`discard.forgotten`). It is kept again where a legal hold
+//! was laid in between.
 use std::time::{Duration, SystemTime};
 
 use super::RestoreError;
-use crate::backend::{Backend, BackupStorage};
+use crate::backend::{Backend, BackupStorage, Storage, StorageError, TenantKey};
 use crate::catalog::TenantRecord;
-use crate::catalog::backups::GivenUp;
+use crate::catalog::backups::{GivenUp, Removal, Removing};
 use crate::failpoint::hit;
 use crate::registry::{ClockJump, Registry};
 use crate::tenancy::Tenancy;
@@ -48,8 +49,10 @@ fn discard_old<C: Backend>(
         match registry.change(|c| c.generation_give_up(record.uuid, old.generation))? {
             GivenUp::Done => {
                 hit("discard.begun");
-                finish_discard(registry, &record, old.generation)?;
-                discarded.generations.push(old.generation);
+                match finish_discard(registry, &record, old.generation)? {
+                    true => discarded.generations.push(old.generation),
+                    false => return Err(RestoreError::OnHold { id: record.id }),
+                }
             }
             GivenUp::NotKept => {}
             GivenUp::OnHold => return Err(RestoreError::OnHold { id: record.id }),
@@ -58,17 +61,52 @@ fn discard_old<C: Backend>(
     Ok(discarded)
 }
 
+/// False where a legal hold was laid while it was there still: it is kept again.
 fn finish_discard<C: Backend>(
     registry: &Registry<C>,
     record: &TenantRecord,
     generation: u64,
-) -> Result<(), RestoreError> {
-    let storage = &registry.common.storage;
-    storage.discard_kept(&record.key(), generation)?;
-    hit("discard.removed");
-    registry.change(|c| c.generation_given_up(record.uuid, generation))?;
+) -> Result<bool, RestoreError> {
+    let mut files = Files {
+        storage: &registry.common.storage,
+        key: record.key(),
+        generation,
+        removed: Ok(()),
+    };
+    let removal = registry.change(|c| c.generation_remove(record.uuid, generation, &mut files))?;
+    match removal {
+        Removal::Done => {}
+        Removal::Failed => files.removed?,
+        Removal::OnHold => return Ok(false),
+        // It is kept again, or somebody else has removed it.
+        Removal::NotGivenUp => {
+            let kept = registry.ask(|c| c.catalog_generations(record.uuid))?;
+            return Ok(kept.iter().all(|kept| kept.generation != generation));
+        }
+    }
     hit("discard.forgotten");
-    Ok(())
+    Ok(true)
+}
+
+/// The files of a generation that was given up.
+struct Files<'a, S> {
+    storage: &'a S,
+    key: TenantKey,
+    generation: u64,
+    removed: Result<(), StorageError>,
+}
+
+impl<S: Storage> Removing for Files<'_, S> {
+    fn is_there(&mut self) -> bool {
+        // The database goes first.
+        matches!(self.storage.exists(&self.key, self.generation), Ok(true))
+    }
+
+    fn remove(&mut self) -> bool {
+        self.removed = self.storage.discard_kept(&self.key, self.generation);
+        hit("discard.removed");
+        self.removed.is_ok()
+    }
 }
 
 /// Removes the generations that were given up by whoever died over it. Removing is safe to do twice, also at once.
@@ -79,7 +117,7 @@ pub(crate) fn recover<C: Backend>(registry: &Registry<C>) -> Result<usize, Resto
             continue;
         };
         match finish_discard(registry, &record, generation) {
-            Ok(()) => count += 1,
+            Ok(_) => count += 1,
             Err(error) => first_error = first_error.or(Some(error)),
         }
     }

@@ -167,8 +167,12 @@ fn removed<C: Backend>(registry: &Arc<Registry<C>>, uuid: Uuid) -> Result<(), Pu
     while let Some(record) = registry.ask(|conn| conn.catalog_tenant(uuid))? {
         let id = record.id;
         match record.status {
-            Status::Active => lifecycle::transition(registry, &id, Status::Suspended)?,
-            Status::Suspended => lifecycle::transition(registry, &id, Status::Archived)?,
+            Status::Active => {
+                lifecycle::transition(registry, &id, Status::Active, Status::Suspended)?
+            }
+            Status::Suspended => {
+                lifecycle::transition(registry, &id, Status::Suspended, Status::Archived)?
+            }
             Status::Archived | Status::Deleting => {
                 lifecycle::purge_unannounced(registry, &id)?;
             }

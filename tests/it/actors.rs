@@ -226,6 +226,11 @@ fn act() {
             tenancy.compact(&id).unwrap();
             say("compacted");
         }
+        "remove leftovers" => {
+            let tenancy = builder(root).open().unwrap();
+            tenancy.remove_leftovers(&id).unwrap();
+            say("removed");
+        }
         "open" => {
             builder(root).open().unwrap();
             say("opened");

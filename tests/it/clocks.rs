@@ -121,3 +121,48 @@ fn seen(fleet: &Fleet) -> i64 {
         .unwrap();
     found.seen
 }
+
+/// One backup says that it is of a time that is still to come. It is whole, and was the only one that was looked at: of what
+/// was taken since the newest was gone, and an older one that could have been restored went for it.
+#[test]
+fn the_newest_that_is_not_of_the_future_is_looked_at_as_well() {
+    use sha2::{Digest as _, Sha256};
+    let fleet = fleet();
+    let tenancy = &fleet.tenancy;
+    fleet.create("TH001");
+    let take = || tenancy.backup(&id(), &BackupOptions::new()).unwrap();
+    let (ahead, older, newest) = (take(), take(), take());
+    let year = 365 * DAY.as_millis();
+    let taken = ahead
+        .taken_at
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let taken = taken.as_millis();
+    let file = ahead.path.join("manifest.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (_, manifest) = text.split_once("\"manifest\":").unwrap();
+    let manifest = manifest.trim_end().strip_suffix('}').unwrap();
+    let moved = manifest.replace(
+        &format!("\"taken_at\":{taken}"),
+        &format!("\"taken_at\":{}", taken + year),
+    );
+    assert_ne!(moved, manifest);
+    let digest = Sha256::digest(moved.as_bytes());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = format!("{{\"format\":1,\"sha256\":\"{digest}\",\"manifest\":{moved}}}\n");
+    std::fs::write(&file, text).unwrap();
+    let blob = ahead.id.simple();
+    let sql =
+        format!("UPDATE __tenants_backups SET taken_at = taken_at + {year} WHERE id = x'{blob}'");
+    let mut shared = tenancy.shared().unwrap();
+    let done = shared.unrouted("time", |raw| raw.connection().batch_execute(&sql));
+    done.unwrap();
+    drop(shared);
+    tenancy.verify_backup(&(&ahead).into()).unwrap();
+    std::fs::remove_dir_all(&newest.path).unwrap();
+    let report = tenancy.prune_backups(&NONE, false).unwrap();
+    assert_eq!(report.removed, []);
+    let held: Vec<_> = report.held.iter().map(|(backup, _)| backup.id).collect();
+    assert_eq!(held, [newest.id]);
+    assert!(older.path.exists());
+}

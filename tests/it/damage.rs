@@ -12,7 +12,7 @@ use diesel_tenants::prelude::*;
 use crate::app::{Fleet, admit, builder, fleet, names};
 
 /// A fleet of two tenants with rows, which nobody has open any more.
-fn two() -> (Fleet, PathBuf, PathBuf) {
+pub(crate) fn two() -> (Fleet, PathBuf, PathBuf) {
     let fleet = fleet();
     let (a, b) = (fleet.create("A1"), fleet.create("B1"));
     admit(&mut a.enter().unwrap(), "a").unwrap();

@@ -466,6 +466,13 @@ fn removing_does_not_follow_links() {
     symlink(&other, &path).unwrap();
     files::remove_database(&path).unwrap();
     assert!(other.exists() && !path.is_symlink());
+
+    let (theirs, link) = (home.join("theirs"), home.join("link"));
+    std::fs::create_dir(&theirs).unwrap();
+    file(&theirs.join("g1.sqlite3"), "x");
+    symlink(&theirs, &link).unwrap();
+    assert!(files::remove_directory(&link).is_err());
+    assert!(theirs.join("g1.sqlite3").exists());
 }
 
 #[test]

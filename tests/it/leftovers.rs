@@ -54,3 +54,37 @@ fn what_nobody_works_on_is_removed_and_what_somebody_does_is_not() {
     drop((ctx, tenancy));
     world::check(&root);
 }
+
+/// Cut short, the rest goes the next time, and nothing else does.
+#[cfg(feature = "failpoints")]
+#[test]
+fn killed_at_any_step_the_rest_of_it_can_be_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = dir.path().join("start");
+    crashes::with_rows(&start);
+    let left = [".new-g3.sqlite3", ".new-g3.sqlite3-wal"];
+    for (point, there) in [
+        ("leftover.entered", 2),
+        ("leftover.removed:1", 1),
+        ("leftover.removed:2", 0),
+    ] {
+        let root = dir.path().join(point);
+        crashes::copy(&start, &root);
+        let tenancy = builder(&root).open().unwrap();
+        let file = tenancy.database_file(&id()).unwrap().path;
+        for name in left {
+            fs::write(file.with_file_name(name), "x").unwrap();
+        }
+        drop(tenancy);
+        let mut command = crate::actors::command("remove leftovers", &root);
+        command.env("DIESEL_TENANTS_FAILPOINT", format!("{point}=kill"));
+        assert!(crashes::run(command), "{point}");
+        let tenancy = builder(&root).open().unwrap();
+        assert_eq!(tenancy.remove_leftovers(&id()).unwrap().len(), there);
+        drop(tenancy);
+        assert_eq!(
+            crate::world::rows(&world::check(&root)),
+            ["one", "two", "three"]
+        );
+    }
+}

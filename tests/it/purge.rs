@@ -18,7 +18,9 @@ use crate::world;
 mod backups;
 mod dates;
 mod fence;
+mod owners;
 mod tombstone;
+mod undead;
 
 fn id(id: &str) -> TenantId {
     id.parse().unwrap()
@@ -38,6 +40,7 @@ pub(crate) fn act(part: &str, root: &Path) -> bool {
             tenancy.purge(&id("TH001"), "TH001").unwrap();
             say("purged");
         }
+        "purge undead" => undead::act(root),
         "purge twice" => {
             let tenancy = builder(root).open().unwrap();
             let uuid = tenancy.tenants().unwrap()[0].uuid;

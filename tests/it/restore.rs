@@ -24,6 +24,7 @@ mod found;
 mod held;
 mod kept;
 mod named;
+mod orphans;
 mod recipes;
 mod refused;
 mod shared;
@@ -126,6 +127,23 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 .unwrap();
             say("discarded");
         }
+        "discard and tell" => {
+            let tenancy = builder(root).open().unwrap();
+            say(
+                match tenancy.discard_old_generations(&id(), Duration::ZERO) {
+                    Err(RestoreError::OnHold { .. }) => "on hold".to_owned(),
+                    other => format!("{other:?}"),
+                },
+            );
+        }
+        "remove backup and tell" => {
+            let tenancy = builder(root).open().unwrap();
+            let backups = tenancy.backups(&BackupFilter::all()).unwrap();
+            say(match tenancy.remove_backup(backups[0].id) {
+                Err(BackupError::OnHold { .. }) => "on hold".to_owned(),
+                other => format!("{other:?}"),
+            });
+        }
         "clone" => {
             let tenancy = builder(root).open().unwrap();
             let new = NewTenant::named("A copy");
@@ -139,6 +157,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 .unwrap();
             say("cloned");
         }
+        "reclaim" => orphans::play(root),
         "restore shared" => shared::play(root),
         "hold TH001" => builder(root)
             .open()

@@ -228,3 +228,26 @@ fn the_reason_of_a_hold_can_be_read_by_people() {
     let longest = "x".repeat(200);
     fleet.tenancy.hold(&id("A1"), &longest).unwrap();
 }
+
+/// It made the tenant suspended, and took its deletion back.
+#[test]
+fn suspending_an_archived_tenant_does_not_bring_it_back() {
+    let fleet = archived();
+    let tenancy = &fleet.tenancy;
+    tenancy.delete(&id("A1"), "A1", Retention::NONE).unwrap();
+    let refused = tenancy.suspend(&id("A1")).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "tenant `A1` is archived and not in use; `unarchive` brings it back, and takes its deletion back"
+    );
+    let record = tenancy.tenants().unwrap()[0].clone();
+    assert_eq!(record.status, Status::Archived);
+    assert!(record.delete_after.is_some());
+    assert_eq!(rows(tenancy), ["kept"]);
+    let refused = tenancy.unarchive(&id("A1")).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "tenant `A1` is active and was not archived"
+    );
+    assert_eq!(tenancy.tenants().unwrap()[0].status, Status::Active);
+}

@@ -23,6 +23,10 @@ const WORDS: &[(&str, &str)] = &[
         "purge with `PurgeOptions::i_checked_the_clock`",
         "add `--i-checked-the-clock`",
     ),
+    (
+        "purge with `PurgeOptions::although_its_database_is_missing`",
+        "add `--although-its-database-is-missing`",
+    ),
     ("by `Tenancy::set_quota`", "by `quota --set`"),
     ("call `retry_workflow`", "run `doctor --retry`"),
     ("by `abandon_workflow`", "by `abandon`"),

@@ -22,7 +22,7 @@ use super::files::{self, FileAction, FileError, SIDE_SUFFIXES, lstat};
 use super::identity::Identity;
 use super::root::BackupDirError;
 use super::storage::{Integrity, SqliteStorage, query, seal};
-use super::{artefact, connect, drift, fence, message, schema};
+use super::{artefact, connect, drift, fence, message, owners, schema};
 use crate::backend::error::{ConnectError, StorageError};
 use crate::backend::{
     ArtefactFacts, BackupIdentity, BackupOf, BackupPlace, BackupSource, BackupStorage, Finished,
@@ -233,16 +233,24 @@ impl BackupStorage for SqliteStorage {
         )?)
     }
 
-    fn backup_remove(&self, place: &BackupPlace) -> Result<(), StorageError> {
+    fn backup_is_there(&self, place: &BackupPlace) -> bool {
+        matches!(lstat(&self.backup_path(place)), Ok(Some(_)))
+    }
+
+    fn backup_hide(&self, place: &BackupPlace) -> Result<(), StorageError> {
         self.backup_reach(place)?;
         let (path, staging) = (self.backup_path(place), self.backup_staging(place));
-        // Its name goes first, so that nobody finds half a backup.
         if lstat(&path)?.is_some() {
             files::remove_directory(&staging)?;
             files::publish(&path, &staging)?;
             hit("backup-remove.hidden");
         }
-        Ok(files::remove_directory(&staging)?)
+        Ok(())
+    }
+
+    fn backup_remove(&self, place: &BackupPlace) -> Result<(), StorageError> {
+        self.backup_hide(place)?;
+        Ok(files::remove_directory(&self.backup_staging(place))?)
     }
 
     fn backup_sweep(&self) -> Result<usize, StorageError> {
@@ -403,19 +411,16 @@ impl BackupStorage for SqliteStorage {
     fn check_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
         let (path, whose) = (self.path(key, generation), Whose::Tenant(key.id));
         let ours = Identity::tenant(self.catalog_uuid(), key, generation);
-        let opened = connect::open(&path, &whose, self.busy_timeout());
-        match opened.and_then(|mut conn| connect::check_stamp(&mut conn, &whose, &ours)) {
-            // Somebody put another tenant's database here, which may be the only one that tenant has.
-            Err(foreign @ ConnectError::Foreign { .. }) => Err(foreign.into()),
-            Err(error) if error.is_nobodys() => Ok(()),
-            // What cannot be looked into now may be another's as well.
-            checked => Ok(checked.map(drop)?),
+        match owners::stamp(&path, &whose, self.busy_timeout())? {
+            // Somebody may have put another tenant's database here, which may be the only one that tenant has.
+            Some(found) => Ok(found.check(&ours, whose)?),
+            None => Ok(()),
         }
     }
 
     fn discard_kept(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
         self.check_kept(key, generation)?;
-        self.remove_generation(key, generation)
+        Ok(files::remove_database(&self.path(key, generation))?)
     }
 
     fn on_disk(&self) -> Result<Vec<OnDisk>, StorageError> {

@@ -254,9 +254,14 @@ pub fn remove_database(path: &Path) -> Result<(), FileError> {
 /// where there is none.
 ///
 /// # Errors
-/// The operating system's, and where a directory is found in it, which does not belong there. Call it again: what
-/// is left is removed then.
+/// The operating system's, and where it is no directory but a link to one, or a directory is found in it, which does not
+/// belong there. Call it again: what is left is removed then.
 pub fn remove_directory(directory: &Path) -> Result<(), FileError> {
+    // Listed through a link, the files of another directory would go.
+    if lstat(directory)?.is_some_and(|found| !found.is_dir()) {
+        let error = rustix::io::Errno::NOTDIR;
+        return Err(FileError::new(FileAction::Remove, directory, error));
+    }
     match remove_what_is_in(directory) {
         // Another process that clears up after the same dead one was faster.
         Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}

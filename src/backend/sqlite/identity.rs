@@ -108,17 +108,22 @@ impl Identity {
         }
         Err(ConnectError::Foreign {
             wanted: whose,
-            found: Box::new(Stamp {
-                other_catalog: self.catalog_uuid != wanted.catalog_uuid,
-                tenant_uuid: self
-                    .tenant_uuid
-                    .as_deref()
-                    .and_then(|bytes| Uuid::from_slice(bytes).ok()),
-                tenant_id: self.tenant_id.clone(),
-                scope: self.scope.clone(),
-                generation: self.generation as u64,
-            }),
+            found: Box::new(self.told(wanted)),
         })
+    }
+
+    /// What is told of a database that is not the one that is wanted.
+    pub(super) fn told(&self, wanted: &Self) -> Stamp {
+        Stamp {
+            other_catalog: self.catalog_uuid != wanted.catalog_uuid,
+            tenant_uuid: self
+                .tenant_uuid
+                .as_deref()
+                .and_then(|bytes| Uuid::from_slice(bytes).ok()),
+            tenant_id: self.tenant_id.clone(),
+            scope: self.scope.clone(),
+            generation: self.generation as u64,
+        }
     }
 }
 

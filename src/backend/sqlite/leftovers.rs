@@ -37,14 +37,19 @@ pub(super) fn database(generation: u64) -> String {
     format!("g{generation}.sqlite3")
 }
 
-/// The highest number a database in a tenant's directory has; 0 where there is none.
-pub(super) fn highest(directory: &Path) -> Result<u64, FileError> {
+/// The numbers of the databases in a tenant's directory.
+pub(super) fn numbers(directory: &Path) -> Result<Vec<u64>, FileError> {
     let names = names(directory)?;
     let numbers = names.iter().filter_map(|name| match Entry::of(name) {
         Entry::Database(number) => Some(number),
         _ => None,
     });
-    Ok(numbers.max().unwrap_or_default())
+    Ok(numbers.collect())
+}
+
+/// The highest of them; 0 where there is none.
+pub(super) fn highest(directory: &Path) -> Result<u64, FileError> {
+    Ok(numbers(directory)?.into_iter().max().unwrap_or_default())
 }
 
 /// What stands under a staging name in a tenant's directory.
@@ -59,6 +64,7 @@ pub(super) fn remove_staged(directory: &Path) -> Result<Vec<String>, FileError> 
     let names = staged(directory)?;
     for name in &names {
         remove_name(&directory.join(name))?;
+        crate::failpoint::hit("leftover.removed");
     }
     sync_dir(directory)?;
     Ok(names)

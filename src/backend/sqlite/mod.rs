@@ -25,6 +25,7 @@ pub mod instance;
 mod leftovers;
 pub mod lock;
 mod maker;
+mod owners;
 mod quota;
 mod rebuild;
 pub mod root;

@@ -12,9 +12,9 @@ use super::identity::{self, Identity};
 use super::instance::{self, Instance};
 use super::lock::DirLock;
 use super::root::{Root, RootOptions};
-use super::{connect, fence, holds, inspect, leftovers, maker, quota, schema, tombstones};
+use super::{connect, fence, holds, inspect, leftovers, maker, owners, quota, schema, tombstones};
 use crate::backend::error::{ConnectError, StorageError, Whose};
-use crate::backend::{DatabasePages, Opened, SchemaFacts, Storage, TenantKey};
+use crate::backend::{BackupStorage, DatabasePages, Opened, SchemaFacts, Storage, TenantKey};
 use crate::catalog::{CatalogStore, Certificate, PurgedGeneration};
 use crate::error::{SetupError, withhold};
 use crate::migrate::{self, MigrateOptions, MigrationSet};
@@ -222,6 +222,7 @@ impl Storage for SqliteStorage {
     }
 
     fn remove_staged(&self, key: &TenantKey) -> Result<Vec<String>, StorageError> {
+        owners::check_directory(&self.directory(key), key)?;
         Ok(leftovers::remove_staged(&self.directory(key))?)
     }
 
@@ -430,7 +431,19 @@ impl Storage for SqliteStorage {
     }
 
     fn remove_generation(&self, key: &TenantKey, generation: u64) -> Result<(), StorageError> {
+        match self.check_kept(key, generation) {
+            Err(StorageError::Connect(ConnectError::Foreign { .. })) => return Ok(()),
+            checked => checked?,
+        }
         Ok(files::remove_database(&self.path(key, generation))?)
+    }
+
+    fn check_owner(&self, key: &TenantKey) -> Result<Vec<u64>, StorageError> {
+        owners::check_all(&self.directory(key), key, self.catalog, self.busy_timeout)
+    }
+
+    fn generations(&self, key: &TenantKey) -> Result<Vec<u64>, StorageError> {
+        Ok(leftovers::numbers(&self.directory(key))?)
     }
 
     fn remove_tenant(&self, key: &TenantKey) -> Result<(), StorageError> {

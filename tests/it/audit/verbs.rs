@@ -28,10 +28,17 @@ use before::killed;
 use public::{QUIET, public_verbs};
 
 /// Entries that cannot be had here.
-const ELSEWHERE: &[(&str, &str)] = &[(
-    "create.fail",
-    "a disk that takes files and does not let them go",
-)];
+const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "backup.spare",
+        "a hold that is laid while somebody removes it: `restore::held`",
+    ),
+    (
+        "create.fail",
+        "a disk that takes files and does not let them go",
+    ),
+    ("generation.spare", "the same"),
+];
 
 /// What was done so far, and what it left.
 struct Day {

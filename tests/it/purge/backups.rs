@@ -156,3 +156,26 @@ fn a_backup_that_is_being_made_does_not_outlive_the_purge() {
         assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), kept);
     }
 }
+
+/// Pinned once the purge had begun, it went all the same, and nobody was told.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_goes_with_its_tenant_is_not_pinned_any_more() {
+    let (fleet, _tenant) = one_due();
+    let backup = fleet.tenancy.backup(&id("TH001"), &BackupOptions::new());
+    let backup = backup.unwrap();
+    let mut command = crate::actors::command("purge", &fleet.root);
+    command.env("DIESEL_TENANTS_FAILPOINT", "purge.begun=kill");
+    assert!(crashes::run(command));
+    let refused = fleet.tenancy.pin_backup(backup.id, true).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "backup {} cannot be pinned: its tenant is purged with its backups",
+            backup.id
+        )
+    );
+    let purged = fleet.tenancy.purge(&id("TH001"), "TH001").unwrap();
+    assert_eq!(purged.backups_removed, 1);
+    world::check(&fleet.root);
+}

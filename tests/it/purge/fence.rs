@@ -7,18 +7,18 @@ use super::*;
 #[test]
 fn a_database_that_nobody_writes_to_is_purged_without_waiting() {
     type Way = fn(&Path) -> Option<SqliteConnection>;
-    let ways: [(&str, Way); 3] = [
-        ("a reader", |file| {
+    let ways: [(&str, &[u64], Way); 3] = [
+        ("a reader", &[], |file| {
             let mut reader = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
             let read = "BEGIN; SELECT count(*) FROM patients;";
             reader.batch_execute(read).unwrap();
             Some(reader)
         }),
-        ("one that is not opened", |file| {
+        ("one that is not opened", &[], |file| {
             std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap();
             None
         }),
-        ("damage that shows when it is written to", |file| {
+        ("damage that shows when it is written to", &[1], |file| {
             // A fence around so many tables needs more pages, and the list of free ones begins beyond the end of the file.
             let mut raw = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
             for number in 0..40 {
@@ -33,7 +33,7 @@ fn a_database_that_nobody_writes_to_is_purged_without_waiting() {
             None
         }),
     ];
-    for (way, prepare) in ways {
+    for (way, unreadable, prepare) in ways {
         let (fleet, tenant) = one_due();
         let file = fleet.file(&tenant, 1);
         // Closed, so that all of it is in the file.
@@ -43,6 +43,7 @@ fn a_database_that_nobody_writes_to_is_purged_without_waiting() {
         let tenancy = builder(&fleet.root).drain_timeout(short).open().unwrap();
         let purged = tenancy.purge(&id("TH001"), "TH001");
         assert!(purged.is_ok(), "{way}: {purged:?}");
+        assert_eq!(purged.unwrap().unreadable, unreadable, "{way}");
         drop((reader, tenancy));
         world::check(&fleet.root);
     }

@@ -1,5 +1,7 @@
 //! Legal holds outlive the catalogue they were laid in.
 use super::*;
+#[cfg(feature = "failpoints")]
+use diesel_tenants::audit::AuditFilter;
 use diesel_tenants::{PurgeError, RetentionPolicy};
 
 /// Laid after the backup of the shared database, or lifted.
@@ -116,6 +118,129 @@ fn a_hold_outlives_a_catalogue_that_does_not_know_its_tenant_or_was_put_back_by_
     );
     tenancy.reclaim_orphan(uuid, new()).unwrap();
     assert_eq!(hold(&tenancy).as_deref(), Some("case 12"));
+}
+
+/// Their tenants are not in the catalogue, so that nothing was known of a hold, or of anybody who wants them.
+#[test]
+fn backups_of_a_tenant_that_the_catalogue_does_not_know_are_kept() {
+    use diesel_tenants::Spared;
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let tenancy = builder(&root).open().unwrap();
+    let shared = tenancy.backup_shared(&BackupOptions::new()).unwrap();
+    let mut backups = Vec::new();
+    let held: TenantId = "TH002".parse().unwrap();
+    for id in [id(), held] {
+        tenancy.create(&id, NewTenant::named("x")).unwrap();
+        for _ in 0..2 {
+            backups.push(tenancy.backup(&id, &BackupOptions::new()).unwrap());
+        }
+    }
+    tenancy.hold(&held, "case 12").unwrap();
+    drop(tenancy);
+    builder(&root).restore_shared(&shared.path).unwrap();
+    let tenancy = builder(&root).open().unwrap();
+    let one = RetentionPolicy {
+        keep_last: 1,
+        daily: 0,
+        weekly: 0,
+        monthly: 0,
+        after_purge: Some(Duration::ZERO),
+    };
+    let report = tenancy.prune_backups(&one, false).unwrap();
+    assert_eq!(report.removed, []);
+    let mut spared: Vec<_> = report
+        .spared
+        .iter()
+        .map(|(key, why)| (key.id, *why))
+        .collect();
+    spared.sort_by_key(|(id, _)| id.to_string());
+    assert_eq!(spared, [(id(), Spared::Unknown), (held, Spared::OnHold)]);
+    // Somebody may decide that one of them goes, and not of what is held.
+    let refused = tenancy.remove_backup(backups[2].id).unwrap_err();
+    assert!(matches!(refused, BackupError::OnHold { .. }), "{refused:?}");
+    tenancy.remove_backup(backups[0].id).unwrap();
+    let there: Vec<bool> = backups.iter().map(|it| it.path.exists()).collect();
+    assert_eq!(there, [false, true, true, true]);
+}
+
+/// Killed once they were given up: whoever opened the library next removed them, under the hold that was laid since.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_was_given_up_and_is_whole_is_kept_by_a_hold() {
+    let (fleet, _tenant, first) = backed_up();
+    let tenancy = &fleet.tenancy;
+    tenancy.recreate(&id(), "TH001").unwrap();
+    let killed = |part: &str, point: &str| {
+        let mut command = crate::actors::command(part, &fleet.root);
+        command.env("DIESEL_TENANTS_FAILPOINT", format!("{point}=kill"));
+        assert!(crashes::run(command), "{part}");
+    };
+    let backups = || tenancy.backups(&BackupFilter::all()).unwrap().len();
+    let whole = || {
+        let kept = tenancy.old_generations(&id()).unwrap();
+        let kept = kept.iter().map(|it| (it.generation, it.replaced_by));
+        (kept.collect::<Vec<_>>(), backups())
+    };
+    let before = whole();
+    assert_eq!((before.0.len(), before.1), (1, 2));
+    for (part, point, left, entered) in [
+        ("discard", "discard.begun", (0, 2), "generation.spare"),
+        (
+            "remove backup",
+            "backup-remove.begun",
+            (1, 1),
+            "backup.spare",
+        ),
+    ] {
+        killed(part, point);
+        let now = whole();
+        assert_eq!((now.0.len(), now.1), left);
+        tenancy.hold(&id(), "case 12").unwrap();
+        assert_eq!(whole(), before, "{part}");
+        let entered = AuditFilter::all().action(entered);
+        assert_eq!(tenancy.audit_entries(&entered, 9).unwrap().len(), 1);
+        tenancy.release_hold(&id()).unwrap();
+    }
+    let again = world::check(&fleet.root);
+    for backup in again.backups(&BackupFilter::all()).unwrap() {
+        again.verify_backup(&BackupRef::from(&backup)).unwrap();
+    }
+    again.undo_to(&id(), 1, "TH001").unwrap();
+    assert_eq!(world::rows(&again), ["before"]);
+    again.remove_backup(first.id).unwrap();
+    drop(again);
+
+    // What is half gone is gone: there is nothing that could be held.
+    killed("remove backup", "backup-remove.hidden");
+    let left = backups();
+    tenancy.hold(&id(), "case 13").unwrap();
+    assert_eq!(backups(), left);
+    world::check(&fleet.root);
+}
+
+/// The one who removes it is alive, and finds the hold when he comes to its files.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_hold_that_is_laid_while_something_is_being_removed_keeps_it() {
+    let (fleet, _tenant, _backup) = backed_up();
+    let tenancy = &fleet.tenancy;
+    tenancy.recreate(&id(), "TH001").unwrap();
+    for (part, point) in [
+        ("discard and tell", "discard.begun"),
+        ("remove backup and tell", "backup-remove.begun"),
+    ] {
+        let (mut remover, go_on) =
+            crashes::paused(part, &fleet.root, point, fleet.root.parent().unwrap());
+        tenancy.hold(&id(), "case 12").unwrap();
+        fs::write(go_on, "").unwrap();
+        assert_eq!(remover.hear().as_deref(), Some("on hold"), "{part}");
+        assert!(remover.wait().success());
+        tenancy.release_hold(&id()).unwrap();
+    }
+    assert_eq!(tenancy.old_generations(&id()).unwrap().len(), 1);
+    assert_eq!(tenancy.backups(&BackupFilter::all()).unwrap().len(), 2);
+    world::check(&fleet.root);
 }
 
 /// Laid and lifted at the same moment by two processes, the one took away what the other had just written down, and a

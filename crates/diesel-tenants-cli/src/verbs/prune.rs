@@ -2,7 +2,7 @@
 use std::fmt;
 
 use clap::Args;
-use diesel_tenants::{BackupError, BackupRecord, RetentionPolicy};
+use diesel_tenants::{BackupError, BackupRecord, RetentionPolicy, Spared};
 use serde::Serialize;
 
 use crate::app::App;
@@ -56,12 +56,23 @@ pub(crate) struct Pruned {
     failed: Vec<Failed>,
     /// Databases whose newest backup is not there, so that none was removed.
     held: Vec<Failed>,
+    /// Tenants none of whose backups is removed, however old.
+    spared: Vec<SparedTenant>,
     /// Those that are kept only because the clock is not believed.
     held_by_clock: Vec<String>,
     /// Why it is not.
     clock_jump: Option<Jump>,
     /// What kept the sets none of whose backups is left from being removed.
     sets_failed: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct SparedTenant {
+    id: String,
+    uuid: String,
+    /// Whether it is under a legal hold; else the catalogue does not know it.
+    on_hold: bool,
 }
 
 #[derive(Serialize)]
@@ -104,6 +115,15 @@ impl Prune {
             kept: report.kept.len(),
             failed: report.failed.into_iter().map(Failed::of).collect(),
             held: report.held.into_iter().map(Failed::of).collect(),
+            spared: report
+                .spared
+                .iter()
+                .map(|(key, why)| SparedTenant {
+                    id: key.id.to_string(),
+                    uuid: key.uuid.to_string(),
+                    on_hold: *why == Spared::OnHold,
+                })
+                .collect(),
             held_by_clock: report
                 .held_by_clock
                 .iter()
@@ -156,6 +176,14 @@ impl Document for Pruned {
                 held.message
             )?;
         }
+        for spared in self.spared.iter().filter(|spared| !spared.on_hold) {
+            writeln!(
+                f,
+                "none of {} ({}) was removed: the catalogue does not know it, and nobody has purged it; `reclaim` takes it \
+                 back, `backups --remove` removes one",
+                spared.id, spared.uuid
+            )?;
+        }
         Jump::write(self.clock_jump.as_ref(), &self.held_by_clock, f)
     }
 
@@ -163,7 +191,9 @@ impl Document for Pruned {
         let is_done = self.failed.is_empty() && self.sets_failed.is_empty();
         match (
             is_done,
-            self.held.is_empty() && self.held_by_clock.is_empty(),
+            self.held.is_empty()
+                && self.held_by_clock.is_empty()
+                && self.spared.iter().all(|spared| spared.on_hold),
         ) {
             (false, _) => Exit::Failed,
             (true, false) => Exit::Findings,

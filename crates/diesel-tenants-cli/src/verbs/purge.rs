@@ -38,6 +38,9 @@ pub struct Purge {
     /// Believe a clock that is more than a week ahead of what the catalogue last saw
     #[arg(long)]
     i_checked_the_clock: bool,
+    /// Go on although its database in use is missing and older ones are there
+    #[arg(long, conflicts_with = "uuid")]
+    although_its_database_is_missing: bool,
 }
 
 /// List the deleted tenants that may be purged now
@@ -50,6 +53,8 @@ pub(crate) struct Purged {
     id: String,
     uuid: String,
     generations: Vec<u64>,
+    /// Those of them that could not be read.
+    unreadable: Vec<u64>,
     bytes: u64,
     backups_removed: u64,
     /// Those that were to be removed, and whose directory is out of reach.
@@ -103,6 +108,9 @@ impl Purge {
         if self.i_checked_the_clock {
             options = options.i_checked_the_clock();
         }
+        if self.although_its_database_is_missing {
+            options = options.although_its_database_is_missing();
+        }
         let certificate = tenancy.purge_with(&id, &confirmation, &options);
         let certificate = certificate.map_err(|error| explain(app, error))?;
         app.emit(&Purged::of(&certificate))
@@ -144,6 +152,7 @@ impl Purged {
                 .iter()
                 .map(|it| it.generation)
                 .collect(),
+            unreadable: certificate.unreadable.clone(),
             bytes: certificate.bytes,
             backups_removed: certificate.backups_removed,
             backups_left: certificate
@@ -180,6 +189,8 @@ impl Document for Purged {
     fn write(&self, f: &mut dyn fmt::Write) -> fmt::Result {
         writeln!(f, "purged {}", self.id)?;
         let generations: Vec<String> = self.generations.iter().map(u64::to_string).collect();
+        let unreadable: Vec<String> = self.unreadable.iter().map(u64::to_string).collect();
+        let unreadable = Some(unreadable.join(", ")).filter(|text| !text.is_empty());
         let backups = match self.backups_kept {
             true => {
                 "kept, until `backups --remove` or `prune --after-purge` removes them".to_owned()
@@ -189,6 +200,7 @@ impl Document for Purged {
         let fields = Fields::new()
             .with("uuid", &self.uuid)
             .with("generations", generations.join(", "))
+            .with_some("not readable", unreadable.as_ref())
             .with("size", show::bytes(self.bytes))
             .with("backups", backups)
             .with_some("final backup", self.final_backup.as_ref())
