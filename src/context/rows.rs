@@ -11,6 +11,8 @@ use crate::backend::{Backend, DefaultConnection};
 /// An iterator of `QueryResult<U>`, whose errors mean what they mean on any other query. The query is over when it is
 /// dropped. One that is leaked ([`std::mem::forget`]) stays open: the context refuses the next statement with
 /// [`ContextPoisoned`](crate::error::ContextPoisoned), and its connection is closed instead of being used again.
+/// Where the query's text depends on its values (`eq_any`, a `dsl::sql` fragment), its rows own it: then SQLite cannot close the
+/// connection, Diesel panics when the context is dropped, and the descriptors stay open until the process ends.
 pub struct RowIter<'conn, I, C: Backend = DefaultConnection> {
     // The order of the fields is the order of their drops.
     rows: I,

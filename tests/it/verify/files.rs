@@ -3,6 +3,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use diesel_tenants::error::{ContextPoisoned, PoisonCause};
 use diesel_tenants::prelude::*;
 use diesel_tenants::verify::{Health, Integrity, VerifyError, VerifyOptions};
 
@@ -120,21 +121,19 @@ fn it_says_whose_a_database_really_is() {
             "the database is really that of tenant `B1`, generation 1; put the files back where they belong"
         ]
     );
+    // Whoever does that to a context has one that is nobody's.
     let harm = "DROP TABLE __tenants_identity";
-    run_on(&fleet, "B1", harm);
+    let harmed = other.enter().unwrap().unrouted("test", |raw| {
+        diesel::connection::SimpleConnection::batch_execute(raw.connection(), harm)
+    });
+    let poisoned = ContextPoisoned::of(&harmed.unwrap_err()).copied();
+    assert_eq!(poisoned.unwrap().cause, PoisonCause::Replaced);
     let found = fleet
         .tenancy
         .verify(&"B1".parse().unwrap(), &VerifyOptions::default())
         .unwrap();
     assert_eq!(found.status, Health::Foreign);
     assert!(lines(&found)[0].contains("carries no identity"), "{found}");
-}
-
-fn run_on(fleet: &Fleet, id: &str, sql: &str) {
-    use diesel::connection::SimpleConnection;
-    let mut ctx = fleet.tenancy.tenant(&id.parse().unwrap()).unwrap();
-    ctx.unrouted("damage", |raw| raw.connection().batch_execute(sql))
-        .unwrap();
 }
 
 #[test]
