@@ -21,6 +21,7 @@ mod links;
 mod numbers;
 mod onboarding;
 mod permissions;
+mod restored;
 mod sessions;
 mod subscriptions;
 mod wholly;

@@ -18,6 +18,7 @@ mod admission;
 mod alone;
 mod defences;
 mod hands;
+mod restored;
 use admission::Refused;
 pub(crate) use admission::{Admission, Onboarding, who, with_trouble};
 
