@@ -17,6 +17,7 @@ use crate::world;
 mod admission;
 mod alone;
 mod defences;
+mod given_up;
 mod hands;
 mod restored;
 use admission::Refused;
@@ -130,7 +131,7 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                 }
             }
         }
-        _ => return false,
+        _ => return given_up::play(part, root),
     }
     true
 }
