@@ -165,9 +165,14 @@ impl<C: Backend> SharedContext<C> {
     /// # Errors
     /// Diesel's. The transaction should not be committed then.
     pub fn audit(&mut self, note: &AuditNote) -> QueryResult<()> {
-        let by = self.0.acting.clone();
-        let by = by.expect("a SharedContext is made in somebody's name");
+        let by = self.acting();
         self.audit_as(&by, note)
+    }
+
+    /// Whom the [`Tenancy`](crate::Tenancy) the context is from acts for.
+    pub(crate) fn acting(&self) -> Arc<Principal> {
+        let by = self.0.acting.clone();
+        by.expect("a SharedContext is made in somebody's name")
     }
 
     /// The same, in the name of somebody else.

@@ -28,9 +28,14 @@
 //! `Debug`.
 //!
 //! A tenant that is restored to an older state loses what steps did there since, as it loses everything else since. A run
-//! that was over is not run again for that; one that was not is undone. Which steps were done stays known in the tenant's
-//! database for 90 days after a run was begun: for a *shared* database that is restored to when the run was not over. One
-//! that is older than that is [stuck](RunState::Stuck) then.
+//! that was over is not run again for that, and its key gives [`WorkflowError::Superseded`]; one that was not is undone. Which
+//! steps were done stays known in the tenant's database for 90 days after a run was begun: for a *shared* database that is
+//! restored to when the run was not over. One that is older than that is [stuck](RunState::Stuck) then.
+//!
+//! A *shared* database that is restored has runs under way that have long been over, and the tenants know of that. Such a
+//! run goes on by what its keys in the tenant say: it is finished, or undone, or was over. Nothing is done by guess. It is
+//! [stuck](RunState::Stuck) where the tenant it created may be in use, or is not in the catalogue; where a verb would be
+//! called; and where steps in the shared database are lost on which those in the tenant rest.
 //!
 //! What can be neither finished nor undone, and is in the way of others ([`Workflow::ALONE`]), can be given up:
 //! [`Tenancy::abandon_workflow`].
@@ -266,7 +271,8 @@ impl<C: Backend> Tenancy<C> {
     ///
     /// With a key, a run that is over gives its result again instead of being run twice, for [`Workflow::KEEP`]; one that
     /// a dead process left, or a live one gave up, is finished or undone first; one that is under way elsewhere is an
-    /// error, to be asked for again. A run that was undone gives the key free; so does one whose tenant was purged.
+    /// error, to be asked for again. A run that was undone gives the key free; so does one whose tenant was purged. The
+    /// result is given for as long as the tenant's database has what the run wrote there last.
     ///
     /// Where a step panics the run is undone, or past the commit left to be finished, before the panic goes on.
     ///

@@ -12,6 +12,7 @@ use super::given_up_queries::{hide_backup, remove_generation};
 use super::queries::{about, all_tenants, close, insert_tenant, number, tenant, unreadable, uuid};
 use super::reconcile_queries::{adopt, adopt_set, keep_numbers, reconcile_tenant};
 use super::retention_queries::{comes_too_late, goes_with_its_tenant, is_on_hold};
+use super::workflows_queries::mark_restored;
 use super::{Conn, write};
 use crate::access::Principal;
 use crate::audit::AuditNote;
@@ -375,6 +376,7 @@ impl BackupStore for Conn {
                     reconcile_tenant(conn, record, found, &mut report, by)?;
                 }
             }
+            mark_restored(conn)?;
             let known: HashSet<Uuid> = known.iter().map(|record| record.uuid).collect();
             let orphan = |found: &OnDisk| {
                 let key = found.tenant_of(catalog)?;

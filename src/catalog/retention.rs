@@ -265,6 +265,8 @@ pub trait RetentionStore {
     ) -> QueryResult<Changed>;
     /// Takes the date back.
     fn retention_cancel(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed>;
+    /// The same, as statements of the transaction that is open.
+    fn retention_cancel_here(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed>;
     /// Puts a tenant under a legal hold, or takes it off. Does not wait for an operation on it: one that removes data
     /// is told by the status. `beside` does what belongs to it, while nobody else can lay or lift one; where it returns
     /// false, nothing is changed and this fails.

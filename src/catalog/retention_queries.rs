@@ -251,20 +251,22 @@ impl RetentionStore for Conn {
     }
 
     fn retention_cancel(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed> {
-        write(self, |conn| {
-            let record = match idle_tenant(conn, tenant, |s| s == Status::Archived)? {
-                Ok(record) => record,
-                Err(refused) => return Ok(refused),
-            };
-            diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
-                .set(tenants::delete_after.eq(None::<i64>))
-                .execute(conn)?;
-            touched(conn, tenant)?;
-            if record.delete_after.is_some() {
-                note(conn, by, &about(&record, "tenant.undelete"))?;
-            }
-            Ok(Changed::Done)
-        })
+        write(self, |conn| conn.retention_cancel_here(tenant, by))
+    }
+
+    fn retention_cancel_here(&mut self, tenant: Uuid, by: &Principal) -> QueryResult<Changed> {
+        let record = match idle_tenant(self, tenant, |s| s == Status::Archived)? {
+            Ok(record) => record,
+            Err(refused) => return Ok(refused),
+        };
+        diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+            .set(tenants::delete_after.eq(None::<i64>))
+            .execute(self)?;
+        touched(self, tenant)?;
+        if record.delete_after.is_some() {
+            note(self, by, &about(&record, "tenant.undelete"))?;
+        }
+        Ok(Changed::Done)
     }
 
     fn retention_hold(

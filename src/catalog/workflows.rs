@@ -29,6 +29,7 @@ diesel::table! {
         failure -> Nullable<Text>,
     }
 }
+// Steps are numbered from 1. What stands under other numbers is said of the run: see `RESTORED` and `in_tenant`.
 diesel::table! {
     #[sql_name = "__tenants_workflow_journal"]
     journal (run, number) {
@@ -171,6 +172,29 @@ pub struct StepRow {
     pub result: Option<String>,
 }
 
+/// The number under which the journal says of a run that it was under way when the shared database was backed up that was
+/// restored since. What it has done after that is not in the journal, and others may rest on it.
+#[doc(hidden)]
+pub const RESTORED: i32 = 0;
+
+impl StepRow {
+    /// What the journal says of a run that is over: the last step it did in the tenant's database. The same key gives what
+    /// the run gave for as long as that is to be found there.
+    pub fn in_tenant(number: i32, step: &str) -> Self {
+        Self {
+            number: -number,
+            step: step.to_owned(),
+            phase: Phase::Done,
+            result: None,
+        }
+    }
+
+    /// The number of that step, if this is what says so.
+    pub fn of_tenant(&self) -> Option<i32> {
+        (self.number < RESTORED).then_some(-self.number)
+    }
+}
+
 /// How a run ends.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
@@ -189,18 +213,25 @@ pub struct Ending<'a> {
 #[doc(hidden)]
 pub trait WorkflowStore {
     fn run_get(&mut self, id: Uuid) -> QueryResult<Option<RunRow>>;
-    /// The run about this tenant that has this key, if one has it that was not undone.
+    /// The run about this tenant that has this key, if one has it that was not undone. `uuid` is that of the tenant of this
+    /// id, if there is one: a run about another one is none.
     fn run_of_key(
         &mut self,
         name: &str,
         tenant: &TenantId,
+        uuid: Option<Uuid>,
         key: &str,
     ) -> QueryResult<Option<RunRow>>;
     /// Runs that are not over, oldest first.
     fn workflows_open(&mut self) -> QueryResult<Vec<RunRow>>;
     /// The oldest run about this tenant, of one of these workflows, that is under way, left or stuck.
-    fn run_among(&mut self, tenant: &TenantId, names: &[&str]) -> QueryResult<Option<RunRow>>;
-    /// Enters a run. False where its key is taken.
+    fn run_among(
+        &mut self,
+        tenant: &TenantId,
+        uuid: Option<Uuid>,
+        names: &[&str],
+    ) -> QueryResult<Option<RunRow>>;
+    /// Enters a run. False where its key is taken. A run about an earlier tenant of the id lets go of it. Two statements.
     fn run_insert(&mut self, run: &RunRow) -> QueryResult<bool>;
     /// Makes `by` the instance that works on a run, if it is still in this state and belongs to the one it did.
     fn run_take_over(&mut self, run: &RunRow, by: Uuid) -> QueryResult<bool>;

@@ -15,7 +15,7 @@ use crate::access::{Principal, Reason};
 use crate::audit::AuditNote;
 use crate::catalog::to_millis;
 use crate::catalog::workflows::{
-    Ending, Phase, RunRow, RunState, StepRow, WorkflowStore, journal, keys, workflows,
+    Ending, Phase, RESTORED, RunRow, RunState, StepRow, WorkflowStore, journal, keys, workflows,
 };
 use crate::tenant_id::TenantId;
 
@@ -108,9 +108,20 @@ fn bytes(uuid: Uuid) -> Vec<u8> {
 }
 
 /// Frees the keys of runs that are over and about a tenant that is gone for good, and takes out what they gave: whoever
-/// gets the tenant's id next is told nothing of it.
+/// gets the tenant's id next is told nothing of it. What one is stuck at may have gone with the tenant, so whoever recovers
+/// tries it once more.
 pub(super) fn forget_tenant(conn: &mut Conn, uuid: Uuid) -> QueryResult<()> {
     let over = [RunState::Finished, RunState::Done].map(RunState::as_str);
+    diesel::update(workflows::table)
+        .filter(workflows::tenant_uuid.eq(bytes(uuid)))
+        .filter(workflows::state.eq(RunState::Stuck.as_str()))
+        .set((
+            workflows::key.eq(None::<String>),
+            workflows::state.eq(RunState::Running.as_str()),
+            workflows::instance.eq(bytes(Uuid::nil())),
+            workflows::changed_at.eq(now()),
+        ))
+        .execute(conn)?;
     diesel::update(workflows::table)
         .filter(workflows::tenant_uuid.eq(bytes(uuid)))
         .filter(workflows::state.eq_any(over))
@@ -129,9 +140,43 @@ pub(super) fn forget_tenant(conn: &mut Conn, uuid: Uuid) -> QueryResult<()> {
         .map(drop)
 }
 
+/// Says of all runs that are not over that the shared database was restored while they were under way.
+pub(super) fn mark_restored(conn: &mut Conn) -> QueryResult<()> {
+    let over = [RunState::Done, RunState::Undone].map(RunState::as_str);
+    let open = workflows::table.filter(workflows::state.ne_all(over));
+    for run in open.select(workflows::id).load::<Vec<u8>>(conn)? {
+        let mark = StepRow {
+            number: RESTORED,
+            step: "the catalogue was restored".to_owned(),
+            phase: Phase::Begun,
+            result: None,
+        };
+        conn.journal_put(uuid(&run)?, &mark)?;
+    }
+    Ok(())
+}
+
 /// The tenant's id as [`TenantId::folded`] gives it.
 fn folded_id() -> SqlLiteral<Text> {
     sql("replace(lower(tenant_id), '-', '_')")
+}
+
+/// Of the runs about an id those about the tenant that has it: it was there when they began, or they are to create it.
+/// All, where there is none.
+macro_rules! about_tenant {
+    ($runs:expr, $tenant:expr, $uuid:expr) => {{
+        let runs = $runs
+            .filter(folded_id().eq($tenant.folded().as_str().to_owned()))
+            .into_boxed();
+        match $uuid {
+            Some(uuid) => runs.filter(
+                workflows::tenant_uuid
+                    .is_null()
+                    .or(workflows::tenant_uuid.eq(bytes(uuid))),
+            ),
+            None => runs,
+        }
+    }};
 }
 
 /// What stands in the way of a run that was given up, for good.
@@ -154,13 +199,13 @@ impl WorkflowStore for Conn {
         &mut self,
         name: &str,
         tenant: &TenantId,
+        uuid: Option<Uuid>,
         key: &str,
     ) -> QueryResult<Option<RunRow>> {
         let over = [RunState::Reverted, RunState::Undone].map(RunState::as_str);
-        let row = workflows::table
-            .filter(workflows::name.eq(name))
-            .filter(folded_id().eq(tenant.folded().as_str().to_owned()))
-            .filter(workflows::key.eq(key))
+        let row = about_tenant!(workflows::table, tenant, uuid)
+            .filter(workflows::name.eq(name.to_owned()))
+            .filter(workflows::key.eq(key.to_owned()))
             .filter(workflows::state.ne_all(over))
             .get_result::<Stored>(self)
             .optional()?;
@@ -178,10 +223,14 @@ impl WorkflowStore for Conn {
             .collect()
     }
 
-    fn run_among(&mut self, tenant: &TenantId, names: &[&str]) -> QueryResult<Option<RunRow>> {
+    fn run_among(
+        &mut self,
+        tenant: &TenantId,
+        uuid: Option<Uuid>,
+        names: &[&str],
+    ) -> QueryResult<Option<RunRow>> {
         let open = [RunState::Running, RunState::Stuck].map(RunState::as_str);
-        let row = workflows::table
-            .filter(folded_id().eq(tenant.folded().as_str().to_owned()))
+        let row = about_tenant!(workflows::table, tenant, uuid)
             .filter(workflows::name.eq_any(names))
             .filter(workflows::state.eq_any(open))
             .order(workflows::started_at)
@@ -191,6 +240,15 @@ impl WorkflowStore for Conn {
     }
 
     fn run_insert(&mut self, run: &RunRow) -> QueryResult<bool> {
+        if let (Some(key), Some(tenant)) = (&run.key, run.tenant_uuid) {
+            diesel::update(workflows::table)
+                .filter(workflows::name.eq(&run.name))
+                .filter(folded_id().eq(run.tenant_id.folded().as_str().to_owned()))
+                .filter(workflows::key.eq(key))
+                .filter(workflows::tenant_uuid.ne(bytes(tenant)))
+                .set(workflows::key.eq(None::<String>))
+                .execute(self)?;
+        }
         let inserted = diesel::insert_into(workflows::table)
             .values(Stored::write(run))
             .on_conflict_do_nothing()

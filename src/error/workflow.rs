@@ -35,6 +35,43 @@ pub enum WorkflowError<E> {
         /// The run that has the key.
         id: Uuid,
     },
+    /// It was done before with this key, and the tenant's database does not have what it wrote: it was restored to before
+    /// that, or made anew. What the run gave speaks of rows that are not there, or are somebody else's by now.
+    ///
+    /// The key stays taken, so that nothing is written by a request of long ago into data that was put back on purpose.
+    #[error(
+        "run {id} of the workflow `{name}` was done with this key, and what it wrote is no longer in the tenant's database; if it is to be done once more, ask with a new key"
+    )]
+    Superseded {
+        /// The workflow.
+        name: String,
+        /// The run that has the key.
+        id: Uuid,
+    },
+    /// It was done before with this key, and what it gave is not known any more: the shared database was restored to a
+    /// time at which it was under way.
+    #[error(
+        "run {id} of the workflow `{name}` was done with this key, and what it gave was lost with the shared database; look at what the tenant has, and ask with a new key for anything else"
+    )]
+    NoOutput {
+        /// The workflow.
+        name: String,
+        /// The run that has the key.
+        id: Uuid,
+    },
+    /// It was done before with this key, and whether the tenant's database still has what it wrote cannot be seen now.
+    #[error(
+        "run {id} of the workflow `{name}` was done with this key, and the tenant's database cannot be asked for it now; ask again with the same key"
+    )]
+    Unconfirmed {
+        /// The workflow.
+        name: String,
+        /// The run that has the key.
+        id: Uuid,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// There is no such run that is not over.
     #[error("there is no run {id} that is not over")]
     Unknown {
@@ -189,7 +226,7 @@ impl<E> WorkflowError<E> {
     /// Whether the same call, with the same key, may succeed a little later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::InProgress { .. } | Self::Unfinished { .. } => true,
+            Self::InProgress { .. } | Self::Unfinished { .. } | Self::Unconfirmed { .. } => true,
             Self::Open { source, .. } => source.is_retryable(),
             Self::Create { source, .. } => source.is_retryable(),
             Self::Catalog(error) => error.is_retryable(),
@@ -209,6 +246,9 @@ impl<E> WorkflowError<E> {
             NotRegistered { name } => NotRegistered { name },
             InProgress { name, id } => InProgress { name, id },
             KeyReused { name, id } => KeyReused { name, id },
+            Superseded { name, id } => Superseded { name, id },
+            NoOutput { name, id } => NoOutput { name, id },
+            Unconfirmed { name, id, source } => Unconfirmed { name, id, source },
             Unknown { id } => Unknown { id },
             Abandoned { name, id } => Abandoned { name, id },
             Open { name, step, source } => Open { name, step, source },

@@ -14,7 +14,7 @@ use super::engine::{tidy, unfinished};
 use super::flow::{Boxed, connect, record_of};
 use crate::access::Reason;
 use crate::backend::{Backend, Storage};
-use crate::catalog::workflows::{Phase, RunRow, RunState, StepRow};
+use crate::catalog::workflows::{Phase, RESTORED, RunRow, RunState, StepRow};
 use crate::error::{OwnError, WorkflowError};
 use crate::failpoint::hit;
 use crate::lifecycle::Running;
@@ -57,7 +57,7 @@ pub struct LeftStep {
 }
 
 /// What the void key is called.
-const GIVEN_UP: &str = "given up";
+pub(super) const GIVEN_UP: &str = "given up";
 
 pub(super) fn abandon<C: Backend>(
     registry: &Arc<Registry<C>>,
@@ -75,7 +75,7 @@ pub(super) fn abandon<C: Backend>(
     let mut left: Vec<LeftStep> = registry
         .ask(|conn| conn.journal(id))?
         .into_iter()
-        .filter(|row| row.phase != Phase::Undone)
+        .filter(|row| row.number > RESTORED && row.phase != Phase::Undone)
         .map(|row| LeftStep::of(row, false))
         .collect();
     let in_tenant = close(registry, &run, &left);

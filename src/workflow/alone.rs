@@ -26,7 +26,12 @@ pub(crate) fn settle_others<C: Backend, W: Workflow<C>>(
     if names.is_empty() {
         return Ok(());
     }
-    while let Some(found) = registry.ask(|conn| conn.run_among(tenant, &names))? {
+    let uuid = match registry.tenant(tenant) {
+        Ok(found) => Some(found.record().uuid),
+        // Whatever there is with its id is in the way.
+        Err(_) => None,
+    };
+    while let Some(found) = registry.ask(|conn| conn.run_among(tenant, uuid, &names))? {
         let (name, id) = (found.name.clone(), found.id);
         if found.state == RunState::Stuck {
             return Err(stuck_already(found));
@@ -60,7 +65,11 @@ pub(super) fn enter<C: Backend>(
     run: &RunRow,
     names: &[&'static str],
 ) -> QueryResult<bool> {
-    if !names.is_empty() && conn.run_among(&run.tenant_id, names)?.is_some() {
+    if !names.is_empty()
+        && conn
+            .run_among(&run.tenant_id, run.tenant_uuid, names)?
+            .is_some()
+    {
         return Ok(false);
     }
     conn.run_insert(run)

@@ -15,7 +15,7 @@ use super::{IdempotencyKey, RunState, Workflow};
 use crate::audit::AuditNote;
 use crate::backend::{Backend, Storage};
 use crate::catalog::to_millis;
-use crate::catalog::workflows::RunRow;
+use crate::catalog::workflows::{Phase, RunRow, StepRow};
 use crate::error::{CatalogError, OpenError, OwnError, Unreadable, WorkflowError};
 use crate::failpoint::hit;
 use crate::lifecycle::Running;
@@ -28,11 +28,13 @@ pub(crate) trait Registered<C: Backend>: Send + Sync {
     fn workflow(&self) -> TypeId;
     /// See [`Workflow::ALONE`].
     fn is_alone(&self) -> bool;
-    /// Goes through a run again, which belongs to this thread: it is finished or undone afterwards.
+    /// Goes through a run again, which belongs to this thread: it is finished or undone afterwards. `by_hand`: it was stuck,
+    /// and somebody asked for that.
     fn settle(
         &self,
         registry: &Arc<Registry<C>>,
         run: RunRow,
+        by_hand: bool,
     ) -> Result<(), WorkflowError<OwnError>>;
 }
 
@@ -55,6 +57,7 @@ impl<C: Backend, W: Workflow<C>> Registered<C> for Holder<W> {
         &self,
         registry: &Arc<Registry<C>>,
         run: RunRow,
+        by_hand: bool,
     ) -> Result<(), WorkflowError<OwnError>> {
         let boxed = |error: WorkflowError<W::Error>| error.map(OwnError::new);
         let unfinished = |run: &RunRow, source: Boxed| WorkflowError::Unfinished {
@@ -72,7 +75,7 @@ impl<C: Backend, W: Workflow<C>> Registered<C> for Holder<W> {
                 return Err(boxed(stuck(registry, &run, "its journal", failure)));
             }
         };
-        let mut flow = Flow::again(registry, run.clone(), journal);
+        let mut flow = Flow::again(registry, run.clone(), journal, by_hand);
         let driven = catch_unwind(AssertUnwindSafe(|| {
             let outcome = self.0.run(&mut flow, &input);
             conclude(&mut flow, outcome)
@@ -83,7 +86,7 @@ impl<C: Backend, W: Workflow<C>> Registered<C> for Holder<W> {
             return Err(boxed(stuck(registry, &run, "a step", failure)));
         };
         match driven {
-            Ok(_) | Err(Stop::NotDone) => Ok(()),
+            Ok(_) | Err(Stop::NotDone | Stop::Over) => Ok(()),
             // Somebody who ended it while this thread looked.
             Err(Stop::Taken) => Err(unfinished(&run, "it is in other hands".into())),
             Err(Stop::Error(error)) => match error {
@@ -122,8 +125,18 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
     }
     let text = to_json(&input).map_err(|source| WorkflowError::Unwritable { name, source })?;
     loop {
+        let uuid = match registry.tenant(tenant) {
+            Ok(found) => Some(found.record().uuid),
+            Err(OpenError::UnknownTenant { .. }) => None,
+            Err(source) => {
+                let step = "tenant";
+                let source = Box::new(source);
+                return Err(WorkflowError::Open { name, step, source });
+            }
+        };
         if let Some(key) = &key
-            && let Some(found) = registry.ask(|conn| conn.run_of_key(name, tenant, key.as_str()))?
+            && let Some(found) =
+                registry.ask(|conn| conn.run_of_key(name, tenant, uuid, key.as_str()))?
         {
             if found.digest != digest(found.id, tenant, &text) {
                 let (name, id) = (found.name, found.id);
@@ -131,13 +144,7 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
             }
             match found.state {
                 _ if found.is_abandoned() => return Err(abandoned(found)),
-                RunState::Done | RunState::Finished => {
-                    let output = found.output.as_deref().unwrap_or_default();
-                    return serde_json::from_str(output).map_err(|error| {
-                        let source = Unreadable::from(error);
-                        WorkflowError::Unwritable { name, source }
-                    });
-                }
+                RunState::Done | RunState::Finished => return given::<C, W>(registry, found, name),
                 RunState::Stuck => return Err(stuck_already(found)),
                 RunState::Running => {
                     let (name, id) = (found.name.clone(), found.id);
@@ -155,15 +162,6 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
         settle_others::<C, W>(registry, tenant)?;
         let running = Running::new(registry);
         let now = to_millis(SystemTime::now());
-        let uuid = match registry.tenant(tenant) {
-            Ok(found) => Some(found.record().uuid),
-            Err(OpenError::UnknownTenant { .. }) => None,
-            Err(source) => {
-                let step = "tenant";
-                let source = Box::new(source);
-                return Err(WorkflowError::Open { name, step, source });
-            }
-        };
         let row = RunRow {
             id: running.id(),
             name: name.to_owned(),
@@ -193,9 +191,55 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
         match ended {
             Ok(output) => return Ok(output),
             Err(Stop::Error(error)) => return Err(error),
-            Err(Stop::Taken | Stop::NotDone) => {}
+            Err(Stop::Taken | Stop::NotDone | Stop::Over) => {}
         }
     }
+}
+
+/// What a run that is over gave, if the tenant has what it wrote.
+fn given<C: Backend, W: Workflow<C>>(
+    registry: &Registry<C>,
+    run: RunRow,
+    name: &'static str,
+) -> Result<W::Output, WorkflowError<W::Error>> {
+    let Some(output) = run.output.as_deref() else {
+        let (name, id) = (run.name, run.id);
+        return Err(WorkflowError::NoOutput { name, id });
+    };
+    match is_there(registry, &run) {
+        Ok(true) => {}
+        Ok(false) => {
+            let (name, id) = (run.name, run.id);
+            return Err(WorkflowError::Superseded { name, id });
+        }
+        Err(source) => {
+            let (name, id) = (run.name, run.id);
+            return Err(WorkflowError::Unconfirmed { name, id, source });
+        }
+    }
+    serde_json::from_str(output).map_err(|error| {
+        let source = Unreadable::from(error);
+        WorkflowError::Unwritable { name, source }
+    })
+}
+
+/// Whether the last step that a run did in the tenant's database is to be found there, be the tenant closed. So it is of one
+/// that did nothing there.
+fn is_there<C: Backend>(registry: &Registry<C>, run: &RunRow) -> Result<bool, Boxed> {
+    let journal = registry.ask(|conn| conn.journal(run.id))?;
+    let Some(number) = journal.iter().find_map(StepRow::of_tenant) else {
+        return Ok(true);
+    };
+    let Some(record) = record_of(registry, run)? else {
+        return Ok(false);
+    };
+    if keys::may_be_forgotten(run) {
+        return Ok(true);
+    }
+    let storage = &registry.common.storage;
+    let mut conn = storage.connect_to_inspect(&record.key(), record.generation)?;
+    let done = |key: &StepRow| key.number == number && key.phase == Phase::Done;
+    Ok(conn.keys(run.id)?.iter().any(done))
 }
 
 /// Of what a run was given. Nobody can find a name by trying, since the run's id is in it.
@@ -214,6 +258,8 @@ enum Stop<E> {
     Taken,
     /// In recovery: it was undone.
     NotDone,
+    /// In recovery: it was over already.
+    Over,
     Error(WorkflowError<E>),
 }
 
@@ -249,6 +295,14 @@ fn conclude<'a, C: Backend, W: Workflow<C>>(
     match cause {
         Cause::Taken => Err(Stop::Taken),
         Cause::Undecided(source) => Err(Stop::Error(left(flow, step, source))),
+        Cause::Over => match flow.end_without_output(step) {
+            Ok(()) if flow.untidy => {
+                tidy(flow.registry, &flow.run);
+                Err(Stop::Over)
+            }
+            Ok(()) => Err(Stop::Over),
+            Err(source) => Err(Stop::Error(left(flow, step, source))),
+        },
         Cause::Hopeless(failure) => {
             Err(Stop::Error(stuck(flow.registry, &flow.run, step, failure)))
         }
@@ -266,8 +320,7 @@ fn conclude<'a, C: Backend, W: Workflow<C>>(
         cause => {
             match catch_unwind(AssertUnwindSafe(|| undo::undo(flow, step))) {
                 Ok(Ok(())) => {}
-                Ok(Err(NotUndone::Refused { step })) => {
-                    let failure = "undoing it failed";
+                Ok(Err(NotUndone::Refused { step, failure })) => {
                     return Err(Stop::Error(stuck(flow.registry, &flow.run, step, failure)));
                 }
                 Ok(Err(NotUndone::Later { step, source })) => {
@@ -315,7 +368,7 @@ fn panicked<C: Backend, W: Workflow<C>>(mut flow: Flow<'_, C, W>) {
             };
             run.by = by;
             // What it says stands in the journal; the panic is what the caller is told.
-            let _ = known.settle(registry, run);
+            let _ = known.settle(registry, run, false);
         }
         None => {
             flow.halted
@@ -455,10 +508,11 @@ pub(super) fn settle_if_dead<C: Backend>(
         return Ok(false);
     }
     hit("workflow.taken");
+    let by_hand = run.state == RunState::Stuck;
     run.instance = me;
     run.by = registry.acting().clone();
     run.state = RunState::Running;
-    workflow.settle(registry, run).map(|()| true)
+    workflow.settle(registry, run, by_hand).map(|()| true)
 }
 
 /// Settles what dead processes left. Returns how many runs that were; those that can be neither finished nor undone now

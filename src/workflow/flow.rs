@@ -6,11 +6,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::abandon::GIVEN_UP;
 use super::alone::{self, enter};
 use super::undo::{Undo, UndoOf};
 use super::{IdempotencyKey, Workflow};
 use crate::backend::{Backend, Storage};
-use crate::catalog::workflows::{Phase, RunRow, StepRow};
+use crate::catalog::workflows::{Phase, RESTORED, RunRow, StepRow};
 use crate::catalog::{Status, TenantRecord};
 use crate::error::{CatalogError, CreateError, OpenError, Unreadable};
 use crate::failpoint::hit;
@@ -53,6 +54,8 @@ pub(super) enum Cause<E> {
     NotDone,
     /// The workflow panicked between two steps.
     Panicked,
+    /// In recovery: the run was over when this shared database did not know it yet.
+    Over,
     /// It cannot be known now whether the step was done.
     Undecided(Box<dyn std::error::Error + Send + Sync>),
     /// It never will go on by itself.
@@ -69,6 +72,10 @@ pub struct Flow<'a, C: Backend, W: Workflow<C>> {
     pub(super) begun: bool,
     /// Whether this is not the first time the steps are gone through.
     recovering: bool,
+    /// Whether the shared database was restored while the run was under way: the journal is older than what was done.
+    pub(super) restored: bool,
+    /// Whether somebody asked for a run that was stuck to be gone on with.
+    by_hand: bool,
     journal: Vec<StepRow>,
     /// The steps in the tenant's database, once they were read.
     keys: Option<Vec<StepRow>>,
@@ -80,6 +87,8 @@ pub struct Flow<'a, C: Backend, W: Workflow<C>> {
     pub(super) ended: bool,
     /// Whether steps left results in the tenant's database.
     pub(super) untidy: bool,
+    /// The last step that was done there.
+    in_tenant: Option<StepRow>,
     pub(super) undos: Vec<Undo<'a, C, W::Error>>,
     pub(super) halted: Option<(&'static str, Cause<W::Error>)>,
     /// The step that is being gone through. A panic in it may come after it was done and before that was noted here.
@@ -131,6 +140,8 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             run,
             begun: false,
             recovering: false,
+            restored: false,
+            by_hand: false,
             journal: Vec::new(),
             keys: None,
             count: 0,
@@ -138,6 +149,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             committed: false,
             ended: false,
             untidy: false,
+            in_tenant: None,
             undos: Vec::new(),
             halted: None,
             within: None,
@@ -148,10 +160,13 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         registry: &'a Arc<Registry<C>>,
         run: RunRow,
         journal: Vec<StepRow>,
+        by_hand: bool,
     ) -> Self {
         Self {
             begun: true,
             recovering: true,
+            restored: journal.iter().any(|row| row.number == RESTORED),
+            by_hand,
             journal,
             ..Self::first(registry, run)
         }
@@ -229,7 +244,9 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             // Undone, and so are all after it: they are undone backwards.
             return Err(self.halt(step, Cause::NotDone));
         }
-        let text = found.result.as_deref().unwrap_or_default();
+        let Some(text) = found.result.as_deref() else {
+            return Err(self.was_over(step));
+        };
         let read = serde_json::from_str(text).map_err(Unreadable::from);
         let read = read.and_then(|value| Ok((value, undo(text)?)));
         let Ok((value, undo)) = read else {
@@ -239,6 +256,21 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         self.remember(found.number, step, undo);
         self.within = None;
         Ok(value)
+    }
+
+    /// What a step made is taken out of the tenant's database when the run is over, one way or the other. Where it was
+    /// undone a step says so there; that it was given up is none.
+    fn was_over(&mut self, step: &'static str) -> Halt<W::Error> {
+        let undone = |key: &StepRow| key.phase != Phase::Done && key.step != GIVEN_UP;
+        match self.keys.iter().flatten().any(undone) {
+            true => self.halt(step, Cause::NotDone),
+            false => self.halt(step, Cause::Over),
+        }
+    }
+
+    /// Whether a step of a run that is older than what was done may be done by guess.
+    fn is_doubtful(&self) -> bool {
+        self.restored && !self.by_hand
     }
 
     /// Whether a step that was not done is to be done now.
@@ -288,6 +320,8 @@ pub(super) type Boxed = Box<dyn std::error::Error + Send + Sync>;
 
 const CHANGED: &str = "its steps are not those it was begun with";
 const UNREADABLE: &str = "what a step made cannot be read";
+const DOUBTFUL: &str = "the shared database was restored while it was under way, so it may have been done already, or \
+                        decided otherwise since; try it again to have it done";
 
 /// Writes into the shared database, all or nothing.
 pub(super) fn write<C: Backend, T>(

@@ -35,8 +35,11 @@ pub(super) enum UndoOf<'a, C: Backend, E> {
 
 /// Why a step could not be undone.
 pub(super) enum NotUndone {
-    /// Its undo said no: somebody must look.
-    Refused { step: &'static str },
+    /// Its undo said no, or it is not to be undone: somebody must look.
+    Refused {
+        step: &'static str,
+        failure: &'static str,
+    },
     /// It may be undone later.
     Later { step: &'static str, source: Boxed },
 }
@@ -51,15 +54,21 @@ pub(super) fn undo<C: Backend, W: Workflow<C>>(
     if !flow.begun {
         return Ok(());
     }
+    if flow.restored {
+        refuse_tenants_in_use(registry, &flow.undos)?;
+    }
     while let Some(Undo { number, step, undo }) = flow.undos.pop() {
         let undone = match undo {
             UndoOf::Nothing => continue,
             UndoOf::Shared(f) => in_shared(registry, &run, number, step, f),
             UndoOf::Tenant(f) => in_tenant(registry, &run, number, f),
-            UndoOf::Created(uuid) => remove(registry, &run, number, step, uuid),
+            UndoOf::Created(uuid) => remove(registry, &run, number, step, uuid, flow.restored),
         };
         undone.map_err(|failure| match failure {
-            Failure::Own => NotUndone::Refused { step },
+            Failure::Own => NotUndone::Refused {
+                step,
+                failure: "undoing it failed",
+            },
             Failure::Later(source) => NotUndone::Later { step, source },
         })?;
         hit("workflow.undid-step");
@@ -80,6 +89,31 @@ pub(super) fn undo<C: Backend, W: Workflow<C>>(
         source,
     })?;
     hit("workflow.undone");
+    Ok(())
+}
+
+/// Of a run that was under way when the shared database was backed up that was restored since: its tenant may have been in
+/// use from then on. Nothing is undone, then.
+fn refuse_tenants_in_use<C: Backend, E>(
+    registry: &Registry<C>,
+    undos: &[Undo<'_, C, E>],
+) -> Result<(), NotUndone> {
+    for Undo { step, undo, .. } in undos {
+        let UndoOf::Created(uuid) = undo else {
+            continue;
+        };
+        let found = registry.ask(|conn| conn.catalog_tenant(*uuid));
+        let found = found.map_err(|error| NotUndone::Later {
+            step,
+            source: error.into(),
+        })?;
+        let is_gone = |status| matches!(status, Status::Deleting | Status::Deleted);
+        if found.is_some_and(|record| !is_gone(record.status)) {
+            let failure = "the shared database was restored while it was under way, and the tenant it created may be in \
+                           use since: delete and purge that, or keep it and give the run up";
+            return Err(NotUndone::Refused { step, failure });
+        }
+    }
     Ok(())
 }
 
@@ -143,13 +177,15 @@ fn marked(phase: Phase, number: i32, step: &str, result: Option<String>) -> Step
     }
 }
 
-/// Removes a tenant that the run created, whatever became of it, and forgets it: nobody was ever told of it.
+/// Removes a tenant that the run created, whatever became of it, and forgets it: nobody was ever told of it, unless the
+/// shared database was restored since.
 fn remove<C: Backend>(
     registry: &Arc<Registry<C>>,
     run: &RunRow,
     number: i32,
     step: &'static str,
     uuid: Uuid,
+    restored: bool,
 ) -> Result<(), Failure> {
     let mark = |phase| {
         let row = marked(phase, number, step, Some(uuid.to_string()));
@@ -159,11 +195,15 @@ fn remove<C: Backend>(
     // the run is gone through up to here and no further.
     mark(Phase::Begun)?;
     hit("workflow.removing");
-    removed(registry, uuid).map_err(|e| Failure::Later(e.into()))?;
+    removed(registry, uuid, restored).map_err(|e| Failure::Later(e.into()))?;
     mark(Phase::Undone)
 }
 
-fn removed<C: Backend>(registry: &Arc<Registry<C>>, uuid: Uuid) -> Result<(), PurgeError> {
+fn removed<C: Backend>(
+    registry: &Arc<Registry<C>>,
+    uuid: Uuid,
+    restored: bool,
+) -> Result<(), PurgeError> {
     while let Some(record) = registry.ask(|conn| conn.catalog_tenant(uuid))? {
         let id = record.id;
         match record.status {
@@ -176,6 +216,8 @@ fn removed<C: Backend>(registry: &Arc<Registry<C>>, uuid: Uuid) -> Result<(), Pu
             Status::Archived | Status::Deleting => {
                 lifecycle::purge_unannounced(registry, &id)?;
             }
+            // Whoever purged it decided about it, and its id was somebody's.
+            Status::Deleted if restored => return Ok(()),
             Status::Deleted => registry.change(|conn| conn.catalog_forget(uuid))?,
             // Nothing of it was made.
             Status::Reserved => return Ok(()),

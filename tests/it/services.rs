@@ -22,6 +22,7 @@ mod numbers;
 mod onboarding;
 mod permissions;
 mod plans;
+mod restored;
 mod sessions;
 mod subscriptions;
 mod wholly;

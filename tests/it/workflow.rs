@@ -15,6 +15,7 @@ mod hands;
 mod journal;
 mod killed;
 mod many;
+mod restored;
 mod tried;
 use admission::Refused;
 pub(crate) use admission::{Admission, Onboarding, who, with_trouble};

@@ -308,6 +308,9 @@ impl From<AdmissionError> for Refusal {
             AdmissionError::Workflow(error) => match *error {
                 WorkflowError::KeyReused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
                 WorkflowError::InProgress { .. } => (StatusCode::CONFLICT, "in_progress"),
+                WorkflowError::Superseded { .. } | WorkflowError::NoOutput { .. } => {
+                    (StatusCode::CONFLICT, "superseded")
+                }
                 error if error.is_retryable() => return TenantRejection::Overloaded.into(),
                 error => return unexpected(&error),
             },
@@ -326,6 +329,11 @@ impl From<AdmissionError> for Refusal {
         let message = match code {
             "key_reused" => "this key was used for another request".to_owned(),
             "in_progress" => "this request is being worked on; ask again".to_owned(),
+            "superseded" => {
+                "this request was done, and the hospital's database was put back since; look for \
+                 the record before you send it with a new key"
+                    .to_owned()
+            }
             _ => message,
         };
         Self {

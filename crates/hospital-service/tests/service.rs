@@ -7,6 +7,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::NaiveDate;
+use diesel::connection::SimpleConnection;
 use diesel_tenants::Retention;
 use diesel_tenants::audit::AuditFilter;
 use diesel_tenants::models::schema::shared::{
@@ -592,14 +593,35 @@ async fn what_is_over_is_tidied_up() {
         ))
         .execute(shared)
         .unwrap();
+    // And a closing that somebody left, in another process as here, since the catalogue could not be written.
+    let mut veto = |sql: &str| {
+        let done = shared.unrouted("stand in the way", |raw| {
+            raw.connection().batch_execute(sql)
+        });
+        done.unwrap();
+    };
+    veto(
+        "CREATE TRIGGER veto BEFORE UPDATE ON __tenants_tenants \
+         BEGIN SELECT RAISE(ABORT, 'not now'); END",
+    );
+    let code = "NORTH".parse().unwrap();
+    let left = onboarding::deregister(&tenancy, &code, "NORTH", Retention::days(1)).unwrap_err();
+    assert!(left.is_retryable(), "{left:?}");
+    // One that cannot be settled yet keeps nobody from the rest.
     let tidied = housekeeping::tidy(&tenancy).unwrap();
     assert_eq!(
-        (tidied.sessions, tidied.attempts, tidied.subscriptions),
-        (1, 1, 1)
+        (tidied.sessions, tidied.attempts, tidied.settled),
+        (1, 1, 0)
     );
-    let again = housekeeping::tidy(&tenancy).unwrap();
+    veto("DROP TRIGGER veto");
+    let tidied = housekeeping::tidy(&tenancy).unwrap();
     assert_eq!(
-        (again.sessions, again.attempts, again.subscriptions),
-        (0, 0, 0)
+        (tidied.sessions, tidied.attempts, tidied.settled),
+        (0, 0, 1)
     );
+    assert_eq!(tenancy.unfinished_workflows().unwrap(), []);
+    let record = tenancy.handle(&code).unwrap().record().unwrap();
+    assert!(record.delete_after.is_some());
+    let again = housekeeping::tidy(&tenancy).unwrap();
+    assert_eq!((again.subscriptions, again.settled), (0, 0));
 }

@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::{OnboardingError, PlanWanted, apply_plan, hospital};
 use crate::catalog::retention::Until;
-use crate::catalog::{Retention, Status, TenantRecord};
+use crate::catalog::{Changed, Retention, RetentionStore, Status, TenantRecord};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::error::{LifecycleError, OpenError, RetentionError};
 use crate::failpoint::hit;
+use crate::lifecycle;
 use crate::models::schema::shared::{hospitals, tenant_access};
 use crate::models::shared::accounts::Hospital;
 use crate::models::shared::subscriptions::{BillingCycle, Plan, SubscriptionState};
@@ -68,8 +69,9 @@ pub fn deregister(
 /// meanwhile, no session does, and it is on a plan that is [pending](SubscriptionState::Pending) until it is
 /// [activated](subscriptions::activate).
 ///
-/// Killed in between, either the hospital is still closed, its data kept without a date until it is closed once more, or
-/// it is opened when the library is.
+/// Its date is taken back in the transaction that opens its rows. So killed in between, either the hospital is still closed
+/// and the date stands, or it is opened when the library is; and whichever of this and a purge comes first, the other is
+/// refused.
 ///
 /// # Errors
 /// [`OnboardingError::UnknownHospital`], [`OnboardingError::NotClosed`], [`OnboardingError::Gone`],
@@ -85,7 +87,7 @@ pub fn reopen(
         uuid: tenant,
         ..
     } = named(tenancy, code)?;
-    // A closing that was left would set a date again once this one is taken back.
+    // A closing that was left would set a date again once it is taken back.
     settle_others::<_, ReopenHospital>(&tenancy.registry, &code)?;
     {
         let shared = &mut tenancy.shared()?;
@@ -93,19 +95,23 @@ pub fn reopen(
         if row.closed_at.is_none() {
             return Err(OnboardingError::NotClosed { code });
         }
-        // Asked before the deletion is taken back.
+        // Told before a run is begun.
         let plan = subscriptions::plan(shared, plan)?;
         subscriptions::refuse_second(shared, row.id)?;
         check_room(shared, &row, &code, &plan)?;
     }
     match record(tenancy, &code)? {
-        Some(record) if !is_going(record.status) => tenancy.undelete(&code)?,
+        // What a dead process left open on it is not settled within the run's transaction.
+        Some(record) if !is_going(record.status) => {
+            lifecycle::clear_unfinished(&tenancy.registry, record.uuid)?;
+        }
         _ => return Err(OnboardingError::Gone { code }),
     }
     let wanted = PlanWanted {
         plan: plan.to_owned(),
         cycle,
     };
+    hit("onboarding.reopening");
     tenancy.run_workflow(&ReopenHospital, &code, None, wanted)?;
     match record(tenancy, &code)?.filter(|found| Some(found.uuid) == tenant) {
         Some(record) if !is_going(record.status) => Ok(()),
@@ -260,6 +266,7 @@ impl Workflow for ReopenHospital {
         let (code, tenant) = (*flow.tenant_id(), flow.tenant_uuid());
         flow.committing().shared("business record", |shared| {
             let row = hospital(shared, &code, tenant)?;
+            take_back(shared, &code, tenant)?;
             let now = crate::services::now();
             diesel::update(hospitals::table.find(row.id))
                 .set((
@@ -275,6 +282,30 @@ impl Workflow for ReopenHospital {
             Ok(())
         })?;
         flow.verb("database", |tenancy| open_database(tenancy, &code, tenant))
+    }
+}
+
+/// Takes the date of the hospital's data back, unless that is going.
+fn take_back(
+    shared: &mut SharedContext,
+    code: &TenantId,
+    tenant: Option<Uuid>,
+) -> Result<(), OnboardingError> {
+    let gone = || OnboardingError::Gone { code: *code };
+    let (tenant, by) = (tenant.ok_or_else(gone)?, shared.acting());
+    let change = shared.on_connection(|conn| conn.retention_cancel_here(tenant, &by))?;
+    match change {
+        // Where it was closed and is not archived it never had a date.
+        Changed::Done | Changed::WrongStatus(Status::Active | Status::Suspended) => Ok(()),
+        Changed::InProgress(operation) => {
+            let (id, kind) = (*code, operation.kind);
+            Err(LifecycleError::InProgress { id, kind }.into())
+        }
+        Changed::WrongStatus(status) if !is_going(status) => {
+            let (id, to) = (*code, Some(Status::Active));
+            Err(LifecycleError::WrongStatus { id, status, to }.into())
+        }
+        _ => Err(gone()),
     }
 }
 

@@ -1,15 +1,27 @@
 //! The step that creates the tenant.
 use uuid::Uuid;
 
-use super::{Cause, Flow, Halt, UNREADABLE};
-use crate::backend::Backend;
+use super::{Boxed, Cause, DOUBTFUL, Flow, Halt, UNREADABLE};
+use crate::backend::{Backend, BackupStorage};
 use crate::catalog::workflows::{Phase, StepRow};
 use crate::catalog::{Status, TenantRecord};
+use crate::error::OpenError;
 use crate::failpoint::hit;
 use crate::provision::{self, NewTenant};
 use crate::workflow::Workflow;
 use crate::workflow::alone::enter;
 use crate::workflow::undo::UndoOf;
+
+/// Where the tenant is that a run was creating when the shared database was backed up that was restored since.
+enum Standing {
+    Known(Uuid),
+    /// On the disk, or under another uuid in the catalogue.
+    Stranger,
+    Nowhere,
+}
+
+const STRANGER: &str = "the shared database was restored, and does not know the tenant that this run has created: take it \
+                        back (`reclaim_orphan`), then try it again";
 
 impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
     /// Creates the tenant the run is about, as [`Tenancy::create`](crate::Tenancy::create) does. Undone by deleting it,
@@ -51,7 +63,19 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             }
             _ => {}
         }
+        if self.restored {
+            match self.standing(intended) {
+                // It was created. Who was let in since has been told of it, whatever the journal has of that.
+                Ok(Standing::Known(uuid)) => return self.created(number, step, uuid, commits),
+                Ok(Standing::Stranger) => return Err(self.halt(step, Cause::Hopeless(STRANGER))),
+                Ok(Standing::Nowhere) => {}
+                Err(error) => return Err(self.halt(step, Cause::Undecided(error))),
+            }
+        }
         self.may_be_done(step)?;
+        if self.is_doubtful() {
+            return Err(self.halt(step, Cause::Hopeless(DOUBTFUL)));
+        }
         // One that was created, and not noted: a crash in between, past the commit.
         if let Some(uuid) = intended {
             let found = self.registry.ask(|conn| conn.catalog_tenant(uuid));
@@ -93,6 +117,51 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             Err(error) => return Err(self.halt(step, Cause::Create(Box::new(error)))),
         }
         self.created(number, step, uuid, commits)
+    }
+
+    /// What a shared database that was restored and the disk know of the tenant this step creates, or may have created when
+    /// the journal did not know of it yet.
+    fn standing(&self, intended: Option<Uuid>) -> Result<Standing, Boxed> {
+        let registry = self.registry;
+        let known = match intended {
+            Some(uuid) => registry.ask(|conn| conn.catalog_tenant(uuid))?,
+            None => match registry.tenant(&self.run.tenant_id) {
+                Ok(_) => return Ok(Standing::Stranger),
+                Err(OpenError::UnknownTenant { .. }) => None,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        if let Some(known) = known {
+            return match known.status {
+                Status::Deleting | Status::Deleted | Status::Reserved => Ok(Standing::Nowhere),
+                Status::Provisioning | Status::Failed => Err("it is being created".into()),
+                _ => Ok(Standing::Known(known.uuid)),
+            };
+        }
+        let storage = &registry.common.storage;
+        let found = match intended {
+            Some(uuid) => storage.on_disk_of(uuid)?,
+            None => storage.on_disk()?,
+        };
+        for found in found {
+            let is_its = match (found.owner, intended) {
+                (Some((key, _)), Some(uuid)) => key.uuid == uuid,
+                // Its directory is named for it.
+                (None, Some(_)) => true,
+                (Some((key, _)), None) => {
+                    key.id.folded() == self.run.tenant_id.folded()
+                        && registry
+                            .ask(|conn| conn.catalog_tenant(key.uuid))?
+                            .is_none()
+                }
+                (None, None) => false,
+            };
+            let is_there = !found.generations.is_empty() || !found.unreadable.is_empty();
+            if is_its && is_there && !found.tombstone {
+                return Ok(Standing::Stranger);
+            }
+        }
+        Ok(Standing::Nowhere)
     }
 
     fn created(

@@ -5,10 +5,10 @@ use diesel::result::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Cause, Flow, Halt, StepError, Tried, UNREADABLE, done, to_json, tried};
+use super::{Boxed, Cause, Flow, Halt, StepError, Tried, UNREADABLE, done, to_json, tried};
 use crate::backend::Backend;
 use crate::catalog::to_millis;
-use crate::catalog::workflows::{Ending, RunRow, RunState};
+use crate::catalog::workflows::{Ending, RunRow, RunState, StepRow};
 use crate::context::SharedContext;
 use crate::error::Unreadable;
 use crate::failpoint::hit;
@@ -69,13 +69,14 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         self.may_be_done(step)?;
         let run = self.run.clone();
         let (begun, untidy, others) = (self.begun, self.untidy, self.others());
+        let in_tenant = self.in_tenant.clone();
         let tried = self.try_shared(step, |shared| {
             if !begun && !shared.on_connection(|conn| enter(conn, &run, &others))? {
                 return Err(StepError::Taken);
             }
             let output = f(shared).map_err(StepError::Own)?;
             let text = to_json(&output).map_err(StepError::Unwritable)?;
-            shared.on_connection(|conn| end(conn, &run, W::KEEP, untidy, &text))?;
+            shared.on_connection(|conn| end(conn, &run, W::KEEP, untidy, in_tenant, &text))?;
             Ok(output)
         })?;
         let output = match tried {
@@ -97,6 +98,28 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         Ok(output)
     }
 
+    /// Ends the run that was over before: what it gave is not known. What is left to be emptied is emptied.
+    pub(in crate::workflow) fn end_without_output(
+        &mut self,
+        step: &'static str,
+    ) -> Result<(), Boxed> {
+        let run = self.run.clone();
+        let keep = i64::try_from(W::KEEP.as_millis()).unwrap_or(i64::MAX);
+        let ending = Ending {
+            state: match self.untidy {
+                true => RunState::Finished,
+                false => RunState::Done,
+            },
+            output: None,
+            failed_step: Some(step),
+            failure: None,
+            forget_at: Some(to_millis(SystemTime::now()).saturating_add(keep)),
+        };
+        self.write(|conn| conn.run_end(&run, &ending))?;
+        hit("workflow.ended");
+        Ok(())
+    }
+
     /// Ends the run with this result, if no step has.
     pub(in crate::workflow) fn finish_with(
         &mut self,
@@ -112,12 +135,12 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             Err(error) => return Err(self.halt(STEP, Cause::Unwritable(error))),
         };
         let (run, begun, untidy) = (self.run.clone(), self.begun, self.untidy);
-        let others = self.others();
+        let (others, in_tenant) = (self.others(), self.in_tenant.clone());
         let entered = self.write(move |conn| {
             if !begun && !enter(conn, &run, &others)? {
                 return Ok(false);
             }
-            end(conn, &run, W::KEEP, untidy, &text).map(|()| true)
+            end(conn, &run, W::KEEP, untidy, in_tenant, &text).map(|()| true)
         });
         match entered {
             Ok(true) => {}
@@ -140,6 +163,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         if let Some(found) = self.found_in_journal(number, step)? {
             return self.found(found, step, commits, undo);
         }
+        self.refuse_what_the_tenant_rests_on(number, step)?;
         self.may_be_done(step)?;
         let run = self.run.clone();
         let (begun, others) = (self.begun, self.others());
@@ -198,8 +222,12 @@ fn end<C: Backend>(
     run: &RunRow,
     keep: std::time::Duration,
     untidy: bool,
+    in_tenant: Option<StepRow>,
     output: &str,
 ) -> Result<(), Error> {
+    if let Some(step) = in_tenant.filter(|_| run.key.is_some()) {
+        conn.journal_put(run.id, &StepRow::in_tenant(step.number, &step.step))?;
+    }
     let keep = match run.key {
         Some(_) => i64::try_from(keep.as_millis()).unwrap_or(i64::MAX),
         None => 0,

@@ -65,6 +65,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         if self.recovering
             && let Some(found) = self.found_in_tenant(number, step)?
         {
+            self.in_tenant = Some(found.clone());
             return self.found(found, step, commits, undo);
         }
         self.may_be_done(step)?;
@@ -103,6 +104,7 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         self.committed |= commits;
         // Old keys go with what this run leaves.
         self.untidy |= leaves_result(Some(&text)) || has_old;
+        self.in_tenant = Some(done(number, step, ""));
         hit("workflow.tenant-step");
         match undo(&text) {
             Ok(undo) => self.remember(number, step, undo),
@@ -159,11 +161,41 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         }
     }
 
-    fn key_found(&mut self, record: &TenantRecord, number: i32) -> Result<Option<StepRow>, Boxed> {
+    /// Refuses a step in a shared database that was restored, where the tenant's knows of a later one: it was done, and what
+    /// was done after it rests on it. So it is neither done again nor is the run undone.
+    pub(super) fn refuse_what_the_tenant_rests_on(
+        &mut self,
+        number: i32,
+        step: &'static str,
+    ) -> Result<(), Halt<W::Error>> {
+        if !self.restored || self.committed {
+            return Ok(());
+        }
+        let found = self.record_of_run().map_err(Boxed::from);
+        let found = found.and_then(|record| match record {
+            Some(record) => self.read_keys(&record),
+            None => Ok(()),
+        });
+        if let Err(error) = found {
+            return Err(self.halt(step, Cause::Undecided(error)));
+        }
+        let later = |key: &StepRow| key.number > number && key.phase == Phase::Done;
+        match self.keys.iter().flatten().any(later) || keys::may_be_forgotten(&self.run) {
+            true => Err(self.halt(step, Cause::Hopeless(LOST))),
+            false => Ok(()),
+        }
+    }
+
+    fn read_keys(&mut self, record: &TenantRecord) -> Result<(), Boxed> {
         if self.keys.is_none() {
             let mut conn = connect(self.registry, record)?;
             self.keys = Some(conn.keys(self.run.id)?);
         }
+        Ok(())
+    }
+
+    fn key_found(&mut self, record: &TenantRecord, number: i32) -> Result<Option<StepRow>, Boxed> {
+        self.read_keys(record)?;
         let mut keys = self.keys.iter().flatten();
         Ok(keys.find(|key| key.number == number).cloned())
     }
@@ -190,6 +222,9 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         record_of(self.registry, &self.run)
     }
 }
+
+const LOST: &str = "the shared database was restored, and does not know what was done in it before the last step in the \
+                    tenant's";
 
 fn leaves_result(text: Option<&str>) -> bool {
     text.is_some_and(|text| text != "null")

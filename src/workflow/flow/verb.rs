@@ -1,7 +1,7 @@
 //! Steps by the library's own verbs, which are no transaction of the application's.
 use std::sync::Arc;
 
-use super::{Cause, Flow, Halt, done};
+use super::{Cause, DOUBTFUL, Flow, Halt, done};
 use crate::backend::Backend;
 use crate::failpoint::hit;
 use crate::tenancy::Tenancy;
@@ -29,6 +29,9 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         }
         if !self.committed {
             return Err(self.halt(step, Cause::Hopeless(TOO_EARLY)));
+        }
+        if self.is_doubtful() {
+            return Err(self.halt(step, Cause::Hopeless(DOUBTFUL)));
         }
         let tenancy = Tenancy {
             registry: Arc::clone(self.registry),

@@ -142,6 +142,27 @@ fn killed_between_the_archive_and_the_date_it_is_closed_by_whoever_asks_next() {
     }
 }
 
+/// The date was taken back before the run began: whoever was killed in between left a hospital that was kept without end,
+/// and a purge in between one that was opened without its data.
+#[cfg(feature = "failpoints")]
+#[test]
+fn of_a_purge_and_an_opening_at_once_one_is_refused() {
+    use crate::crashes;
+
+    let service = registered();
+    let tenancy = &service.tenancy;
+    deregister(tenancy, &id(), CODE, Retention::NONE).unwrap();
+    let signals = service._dir.path();
+    let point = "onboarding.reopening";
+    let (mut reopening, go_on) = crashes::paused("reopen", &service.root, point, signals);
+    tenancy.purge(&id(), CODE).unwrap();
+    std::fs::File::create(go_on).unwrap();
+    assert_eq!(reopening.hear(), None, "it was opened");
+    drop(reopening);
+    settled(tenancy);
+    assert!(super::onboarding::hospital(tenancy).closed_at.is_some());
+}
+
 /// It waited for a database that never came back, and kept everything else that may be decided waiting.
 #[test]
 fn an_opening_that_was_left_ends_when_its_tenant_is_purged() {

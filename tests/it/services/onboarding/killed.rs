@@ -162,7 +162,8 @@ const REOPEN: Operation = Operation {
         deregister(&open(root), &id(), CODE, Retention::days(90)).unwrap();
     },
     outcome: |tenancy| {
-        let done = hospital(tenancy).closed_at.is_none();
+        // Closed it has its date, or nobody would know until when it is kept.
+        let done = !closed(tenancy);
         if !done {
             reopen(tenancy, &id(), "basic", BillingCycle::Monthly).unwrap();
         }
