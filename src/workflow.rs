@@ -28,7 +28,12 @@
 //! `Debug`.
 //!
 //! A tenant that is restored to an older state loses what steps did there since, as it loses everything else since. A run
-//! that was over is not run again for that; one that was not is undone.
+//! that was over is not run again for that; one that was not is undone. Which steps were done stays known in the tenant's
+//! database for 90 days after a run was begun: for a *shared* database that is restored to when the run was not over. One
+//! that is older than that is [stuck](RunState::Stuck) then.
+//!
+//! What can be neither finished nor undone, and is in the way of others ([`Workflow::ALONE`]), can be given up:
+//! [`Tenancy::abandon_workflow`].
 //!
 //! # Example
 //! ```
@@ -113,17 +118,21 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::access::Reason;
 use crate::backend::{Backend, DefaultConnection, Storage};
 use crate::catalog::from_millis;
 use crate::error::{CatalogError, OwnError, WorkflowError};
 use crate::tenancy::{Builder, Tenancy};
 use crate::tenant_id::TenantId;
 
+mod abandon;
 pub(crate) mod alone;
 mod engine;
 mod flow;
+mod keys;
 mod undo;
 
+pub use self::abandon::{AbandonedRun, LeftStep};
 pub use crate::catalog::workflows::RunState;
 pub(crate) use engine::{Registered, recover};
 pub use flow::{Flow, Halt};
@@ -144,7 +153,8 @@ pub trait Workflow<C: Backend = DefaultConnection>: Send + Sync + Sized + 'stati
 
     /// Whether its runs are alone on their tenant: of all workflows that say so, one run at a time is open on a tenant, in
     /// whatever process. Whoever asks for another one finishes or undoes first what was left, and gets
-    /// [`WorkflowError::InProgress`] or [`WorkflowError::Stuck`] where that cannot be. Say so where [verbs](Flow::verb) of
+    /// [`WorkflowError::InProgress`] or [`WorkflowError::Stuck`] where that cannot be, until it can or the run is
+    /// [given up](Tenancy::abandon_workflow). Say so where [verbs](Flow::verb) of
     /// two runs would work against each other. Default: no.
     const ALONE: bool = false;
 
@@ -226,6 +236,9 @@ pub struct WorkflowRun {
     pub tenant: TenantId,
     /// Where it is.
     pub state: RunState,
+    /// Whether it was given up: nothing of it is done or undone any more, and it is listed only until what its steps left in
+    /// the tenant's database is emptied.
+    pub is_abandoned: bool,
     /// Since when.
     pub started_at: SystemTime,
     /// When that last changed.
@@ -287,6 +300,7 @@ impl<C: Backend> Tenancy<C> {
                 true => registry.running.lock().contains(&row.id),
                 false => storage.is_alive(row.instance).unwrap_or(true),
             },
+            is_abandoned: row.is_abandoned(),
             id: row.id,
             name: row.name,
             tenant: row.tenant_id,
@@ -306,5 +320,28 @@ impl<C: Backend> Tenancy<C> {
     /// See [`WorkflowError`].
     pub fn retry_workflow(&self, id: Uuid) -> Result<RunState, WorkflowError<OwnError>> {
         engine::retry(&self.registry, id)
+    }
+
+    /// Gives a run up that is stuck or was left: for one that can be neither [finished nor undone](Self::retry_workflow),
+    /// and is in the way of others. Of any workflow, also of one that this build does not know.
+    ///
+    /// Nothing is undone. What its steps did stands, in both databases, and is named in what this returns: it is for whoever
+    /// gives the run up to say what is to become of that. From then on the run is over: recovery, and opening the library, do
+    /// not touch it, others may be begun on the tenant, and no step of it is done any more. It is not forgotten for as long as
+    /// the tenant is there: its key gives [`WorkflowError::Abandoned`], so a request that comes late is not run anew.
+    ///
+    /// The entry in the [audit log](crate::audit), with the reason and what was in its way, is in the transaction that ends
+    /// the run: without the one there is not the other. Doing it again returns the same, and enters nothing.
+    ///
+    /// # Errors
+    /// - [`WorkflowError::Unknown`]: there is no such run that is not over.
+    /// - [`WorkflowError::InProgress`]: somebody works on it.
+    /// - [`WorkflowError::Catalog`], and [`WorkflowError::Unfinished`] where it cannot be told whether somebody does.
+    pub fn abandon_workflow(
+        &self,
+        id: Uuid,
+        reason: &Reason,
+    ) -> Result<AbandonedRun, WorkflowError<OwnError>> {
+        abandon::abandon(&self.registry, id, reason)
     }
 }

@@ -213,6 +213,10 @@ pub const ACTIONS: &[(&str, &str)] = &[
         "after a tenant's database was looked at, with its health",
     ),
     (
+        "workflow.abandon",
+        "in the transaction that gives a run up by hand; with the reason and what was in its way",
+    ),
+    (
         "workflow.begin",
         "in the transaction of the run's first step, or before it",
     ),

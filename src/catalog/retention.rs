@@ -310,6 +310,14 @@ pub trait RetentionStore {
         plan: Option<&str>,
         by: &Principal,
     ) -> QueryResult<Changed>;
+    /// Both, as statements of the transaction that is open.
+    fn set_plan_and_quota_here(
+        &mut self,
+        tenant: Uuid,
+        plan: &str,
+        quota: Option<u64>,
+        by: &Principal,
+    ) -> QueryResult<Changed>;
 }
 
 #[cfg(test)]

@@ -434,22 +434,7 @@ impl RetentionStore for Conn {
         bytes: Option<u64>,
         by: &Principal,
     ) -> QueryResult<Changed> {
-        write(self, |conn| {
-            let record = match with_data(conn, tenant)? {
-                Ok(record) => record,
-                Err(refused) => return Ok(refused),
-            };
-            diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
-                .set(tenants::quota_bytes.eq(bytes.map(|bytes| bytes as i64)))
-                .execute(conn)?;
-            touched(conn, tenant)?;
-            note(
-                conn,
-                by,
-                &about(&record, "tenant.quota").with("bytes", bytes),
-            )?;
-            Ok(Changed::Done)
-        })
+        write(self, |conn| quota_here(conn, tenant, bytes, by))
     }
 
     fn set_plan(
@@ -458,17 +443,56 @@ impl RetentionStore for Conn {
         plan: Option<&str>,
         by: &Principal,
     ) -> QueryResult<Changed> {
-        write(self, |conn| {
-            let record = match with_data(conn, tenant)? {
-                Ok(record) => record,
-                Err(refused) => return Ok(refused),
-            };
-            diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
-                .set(tenants::plan.eq(plan))
-                .execute(conn)?;
-            touched(conn, tenant)?;
-            note(conn, by, &about(&record, "tenant.plan").with("plan", plan))?;
-            Ok(Changed::Done)
-        })
+        write(self, |conn| plan_here(conn, tenant, plan, by))
     }
+
+    fn set_plan_and_quota_here(
+        &mut self,
+        tenant: Uuid,
+        plan: &str,
+        quota: Option<u64>,
+        by: &Principal,
+    ) -> QueryResult<Changed> {
+        match plan_here(self, tenant, Some(plan), by)? {
+            Changed::Done => quota_here(self, tenant, quota, by),
+            refused => Ok(refused),
+        }
+    }
+}
+
+fn quota_here(
+    conn: &mut Conn,
+    tenant: Uuid,
+    bytes: Option<u64>,
+    by: &Principal,
+) -> QueryResult<Changed> {
+    let record = match with_data(conn, tenant)? {
+        Ok(record) => record,
+        Err(refused) => return Ok(refused),
+    };
+    diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+        .set(tenants::quota_bytes.eq(bytes.map(|bytes| bytes as i64)))
+        .execute(conn)?;
+    touched(conn, tenant)?;
+    let limited = about(&record, "tenant.quota").with("bytes", bytes);
+    note(conn, by, &limited)?;
+    Ok(Changed::Done)
+}
+
+fn plan_here(
+    conn: &mut Conn,
+    tenant: Uuid,
+    plan: Option<&str>,
+    by: &Principal,
+) -> QueryResult<Changed> {
+    let record = match with_data(conn, tenant)? {
+        Ok(record) => record,
+        Err(refused) => return Ok(refused),
+    };
+    diesel::update(tenants::table.find(tenant.as_bytes().as_slice()))
+        .set(tenants::plan.eq(plan))
+        .execute(conn)?;
+    touched(conn, tenant)?;
+    note(conn, by, &about(&record, "tenant.plan").with("plan", plan))?;
+    Ok(Changed::Done)
 }

@@ -6,7 +6,7 @@ use diesel::result::QueryResult;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::access::Principal;
+use crate::access::{Principal, Reason};
 use crate::tenant_id::TenantId;
 
 diesel::table! {
@@ -154,6 +154,13 @@ pub struct RunRow {
     pub by: Principal,
 }
 
+impl RunRow {
+    /// Whether it was given up. It is over, and a run that came to its end by itself has no failure.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        matches!(self.state, RunState::Finished | RunState::Done) && self.failure.is_some()
+    }
+}
+
 /// A step of a run, as the journal or the tenant's database has it.
 #[doc(hidden)]
 #[derive(Clone)]
@@ -204,6 +211,9 @@ pub trait WorkflowStore {
     fn run_end(&mut self, run: &RunRow, ending: &Ending<'_>) -> QueryResult<()>;
     /// Says that a run needs help. What it was given stays.
     fn run_stuck(&mut self, run: &RunRow, step: &str, failure: &'static str) -> QueryResult<()>;
+    /// Ends a run that is given up, if it is in this state still and belongs to the instance it did, and enters that. What it
+    /// was given and made is taken out. As one transaction.
+    fn run_abandon(&mut self, run: &RunRow, reason: &Reason) -> QueryResult<bool>;
     /// Marks a run that was finished or reverted as being all over.
     fn run_tidied(&mut self, id: Uuid) -> QueryResult<()>;
 
@@ -223,4 +233,8 @@ pub trait WorkflowStore {
     fn key_void(&mut self, run: Uuid, number: i32, step: &str) -> QueryResult<StepRow>;
     /// In a tenant's database: takes the results of a run's steps out. That they were done stays.
     fn keys_empty(&mut self, run: Uuid) -> QueryResult<()>;
+    /// In a tenant's database: runs whose id is less than this one, so many at the most.
+    fn keys_before(&mut self, run: Uuid, most: i64) -> QueryResult<Vec<Uuid>>;
+    /// In a tenant's database: takes out all keys of these runs.
+    fn keys_forget(&mut self, runs: &[Uuid]) -> QueryResult<()>;
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::audit_queries::note;
 use super::queries::{unreadable, uuid};
 use super::{Conn, workflow_keys, write};
-use crate::access::Principal;
+use crate::access::{Principal, Reason};
 use crate::audit::AuditNote;
 use crate::catalog::to_millis;
 use crate::catalog::workflows::{
@@ -118,6 +118,13 @@ pub(super) fn forget_tenant(conn: &mut Conn, uuid: Uuid) -> QueryResult<()> {
             workflows::key.eq(None::<String>),
             workflows::output.eq(None::<String>),
         ))
+        .execute(conn)?;
+    // Those that were given up were kept for as long as it was there.
+    diesel::update(workflows::table)
+        .filter(workflows::tenant_uuid.eq(bytes(uuid)))
+        .filter(workflows::state.eq_any(over))
+        .filter(workflows::forget_at.is_null())
+        .set(workflows::forget_at.eq(now()))
         .execute(conn)
         .map(drop)
 }
@@ -126,6 +133,9 @@ pub(super) fn forget_tenant(conn: &mut Conn, uuid: Uuid) -> QueryResult<()> {
 fn folded_id() -> SqlLiteral<Text> {
     sql("replace(lower(tenant_id), '-', '_')")
 }
+
+/// What stands in the way of a run that was given up, for good.
+const GIVEN_UP: &str = "it was given up";
 
 fn now() -> i64 {
     to_millis(SystemTime::now())
@@ -269,6 +279,34 @@ impl WorkflowStore for Conn {
             .map(drop)
     }
 
+    fn run_abandon(&mut self, run: &RunRow, reason: &Reason) -> QueryResult<bool> {
+        write(self, |conn| {
+            let ended = diesel::update(workflows::table.find(bytes(run.id)))
+                .filter(workflows::state.eq(run.state.as_str()))
+                .filter(workflows::instance.eq(bytes(run.instance)))
+                .set((
+                    workflows::state.eq(RunState::Finished.as_str()),
+                    workflows::input.eq(None::<String>),
+                    workflows::changed_at.eq(now()),
+                    workflows::failure.eq(GIVEN_UP),
+                ))
+                .execute(conn)?;
+            if ended == 0 {
+                return Ok(false);
+            }
+            diesel::update(journal::table.filter(journal::run.eq(bytes(run.id))))
+                .set(journal::result.eq(None::<String>))
+                .execute(conn)?;
+            let given_up = about(run, "workflow.abandon")
+                .because(reason.clone())
+                .with("state", run.state.as_str())
+                .with("step", run.failed_step.as_deref())
+                .with("failure", run.failure.as_deref());
+            note(conn, &run.by, &given_up)?;
+            Ok(true)
+        })
+    }
+
     fn run_tidied(&mut self, id: Uuid) -> QueryResult<()> {
         for (from, to) in [
             (RunState::Finished, RunState::Done),
@@ -379,6 +417,23 @@ impl WorkflowStore for Conn {
         }
         diesel::update(keys::table.filter(keys::run.eq(bytes(run))))
             .set(keys::result.eq(None::<String>))
+            .execute(self)
+            .map(drop)
+    }
+
+    fn keys_before(&mut self, run: Uuid, most: i64) -> QueryResult<Vec<Uuid>> {
+        if !workflow_keys::exist(self)? {
+            return Ok(Vec::new());
+        }
+        let older = keys::table.filter(keys::run.lt(bytes(run)));
+        let runs = older.select(keys::run).distinct().order(keys::run);
+        let runs: Vec<Vec<u8>> = runs.limit(most).load(self)?;
+        runs.iter().map(|run| uuid(run)).collect()
+    }
+
+    fn keys_forget(&mut self, runs: &[Uuid]) -> QueryResult<()> {
+        let runs = runs.iter().copied().map(bytes);
+        diesel::delete(keys::table.filter(keys::run.eq_any(runs)))
             .execute(self)
             .map(drop)
     }

@@ -118,10 +118,20 @@ pub enum WorkflowError<E> {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// It can be neither finished nor undone without help: `Tenancy::unfinished_workflows` lists it,
-    /// `Tenancy::retry_workflow` tries once more.
+    /// The run of this key was given up. What it did stands, and it is not run anew for that.
     #[error(
-        "run {id} of the workflow `{name}` is stuck at step `{step}` ({failure}); mend what is in its way and call `retry_workflow`"
+        "run {id} of the workflow `{name}` was given up, and what it had done was left; look at that, and make a new request with a new key"
+    )]
+    Abandoned {
+        /// The workflow.
+        name: String,
+        /// The run.
+        id: Uuid,
+    },
+    /// It can be neither finished nor undone without help: `Tenancy::unfinished_workflows` lists it,
+    /// `Tenancy::retry_workflow` tries once more, `Tenancy::abandon_workflow` gives it up.
+    #[error(
+        "run {id} of the workflow `{name}` is stuck at step `{step}` ({failure}); mend what is in its way and call `retry_workflow`, or give it up by `abandon_workflow`"
     )]
     Stuck {
         /// The workflow.
@@ -200,6 +210,7 @@ impl<E> WorkflowError<E> {
             InProgress { name, id } => InProgress { name, id },
             KeyReused { name, id } => KeyReused { name, id },
             Unknown { id } => Unknown { id },
+            Abandoned { name, id } => Abandoned { name, id },
             Open { name, step, source } => Open { name, step, source },
             Create { name, step, source } => Create { name, step, source },
             Journal { name, step, source } => Journal { name, step, source },

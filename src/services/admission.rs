@@ -9,8 +9,10 @@
 //! **Numbers** (`DMC001-PAT-000002`) come from a row that is counted up in the transaction that writes the record: one
 //! that fails gives its number back.
 //!
-//! **Limits** of the plan are checked in the transaction that makes what they limit, and the subscription must let the
-//! hospital in: nobody is taken in on a subscription that is over.
+//! **Limits** of the plan are checked in the transaction that makes what they limit, or switches a patient's record on
+//! again ([`Admissions::reactivate_patient`]), and the subscription must let the hospital in: nobody is taken in on a
+//! subscription that is over. They are checked here and nowhere else: neither the database nor the types know of plans, and
+//! a row that is inserted or changed by a statement of one's own is past them.
 //!
 //! **The password** that was made up is in [`GivenAccount::password`] and nowhere else: the journal has never seen it,
 //! the database has its hash. Asked for again with the same key, the run gives the same record and the same account, and
@@ -49,8 +51,9 @@ pub use self::steps::{Admission, Order, Written};
 
 use self::details::Names;
 use self::steps::{Prepared, Record, RecordId};
-use super::accounts::{Accounts, NewAccount, OneTimePassword, links};
+use super::accounts::{AccountError, Accounts, NewAccount, OneTimePassword, links};
 use crate::context::{RunQueryDsl, TenantContext};
+use crate::error::OpenError;
 use crate::id::Id;
 use crate::models::schema::tenant::{patients, staff_members};
 use crate::models::shared::accounts::{Role, User};
@@ -213,6 +216,42 @@ impl Admissions {
         let order = Order::new(Record::Known(person.into()), account, role, names)?;
         let (_, account) = self.take_in(tenancy, hospital, key, order, now)?;
         Ok(account)
+    }
+
+    /// Switches the record of a patient on again that was switched off (`active`), if the plan has room for one more and the
+    /// subscription lets the hospital take somebody in. Changes nothing where it is on. Switching it off needs no check: a
+    /// plain update of the row does.
+    ///
+    /// # Errors
+    /// [`AccountError::UnknownHospital`](super::accounts::AccountError), and `UnknownRecord` where there is no such patient;
+    /// [`SubscriptionError`](super::subscriptions::SubscriptionError), the limit among them; those of the databases.
+    pub fn reactivate_patient(
+        &self,
+        tenancy: &Tenancy,
+        hospital: &TenantId,
+        patient: Id<Patient>,
+        now: NaiveDateTime,
+    ) -> Result<(), AdmissionError> {
+        let tenant = match tenancy.handle(hospital) {
+            Err(OpenError::UnknownTenant { .. }) => {
+                return Err(AccountError::UnknownHospital.into());
+            }
+            found => found?,
+        };
+        let (_, limits) = steps::allowed(&mut tenancy.shared()?, tenant.uuid(), now)?;
+        tenant.enter()?.transaction(|tenant| {
+            let row = patients::table.find(patient);
+            let active = row.select(patients::active).first(tenant).optional()?;
+            match active {
+                None => return Err(links::unknown("patient", tenant).into()),
+                Some(true) => return Ok(()),
+                Some(false) => limits.check_patients(tenant)?,
+            }
+            diesel::update(row)
+                .set((patients::active.eq(true), patients::updated_at.eq(now)))
+                .execute(tenant)?;
+            Ok(())
+        })
     }
 
     fn take_in(

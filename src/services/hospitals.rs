@@ -33,7 +33,8 @@ pub fn of_tenant(shared: &mut SharedContext, tenant: Uuid) -> QueryResult<Option
 
 /// Says that a tenant is this hospital, for a row that was not made by [onboarding](super::onboarding), or was made before
 /// there was this column, and enters it into the [audit log](crate::audit) as `hospital.bind`. False where there is no such
-/// hospital, or it is another tenant already: that is changed by [`rebind`] alone.
+/// hospital, or it is another tenant already: that is changed by [`rebind`] alone. The plan's storage limit is left to
+/// [`apply_plan`](super::onboarding::apply_plan).
 ///
 /// # Errors
 /// Those of the statement: a `UniqueViolation` where the tenant is another hospital.

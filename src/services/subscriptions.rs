@@ -17,8 +17,8 @@ mod entries;
 mod limits;
 mod plans;
 
-pub(super) use self::limits::check_users;
 pub use self::limits::{LimitReached, Limited, Limits, limits};
+pub(super) use self::limits::{check_users, plan_in_force};
 use self::plans::price;
 pub use self::plans::{ensure_plans, modules_of, plan};
 
@@ -325,9 +325,10 @@ pub fn change_state(
     })
 }
 
-/// Notes a payment: the subscription is active for one more cycle, from the day after its end or, where that has passed
-/// or it was only tried, ordered or suspended, from today. A suspension ends what was paid for: days that were left of it
-/// are not given back.
+/// Notes a payment: the subscription is active for one more cycle. From the day after its end where it still lets the
+/// hospital in, or did within the last [`GRACE_DAYS`] days: what was used of those is paid for, whether or not
+/// [`end_overdue`] has moved it to past due since. From today where it was only tried, ordered or suspended, or ended before
+/// that. A suspension ends what was paid for: days that were left of it are not given back.
 ///
 /// # Errors
 /// As [`change_state`].
@@ -344,10 +345,11 @@ pub fn activate(
         }
         let today = now.date();
         let first = match from {
-            SubscriptionState::Active | SubscriptionState::PastDue if present.ends_on >= today => {
+            SubscriptionState::Active | SubscriptionState::PastDue
+                if today <= after(present.ends_on, GRACE_DAYS) =>
+            {
                 after(present.ends_on, 1)
             }
-            SubscriptionState::PastDue => after(present.ends_on, 1),
             _ => today,
         };
         let ends_on = last_of_cycle(first, present.billing_cycle);

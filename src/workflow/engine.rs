@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::alone::settle_others;
 use super::flow::{Boxed, Cause, Flow, Halt, Halted, connect, record_of, to_json, write};
+use super::keys;
 use super::undo::{self, NotUndone};
 use super::{IdempotencyKey, RunState, Workflow};
 use crate::audit::AuditNote;
@@ -129,6 +130,7 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
                 return Err(WorkflowError::KeyReused { name, id });
             }
             match found.state {
+                _ if found.is_abandoned() => return Err(abandoned(found)),
                 RunState::Done | RunState::Finished => {
                     let output = found.output.as_deref().unwrap_or_default();
                     return serde_json::from_str(output).map_err(|error| {
@@ -339,7 +341,7 @@ fn release<C: Backend, W: Workflow<C>>(flow: &Flow<'_, C, W>) {
     let _ = write(flow.registry, |conn| conn.run_release(&flow.run));
 }
 
-fn unfinished<E>(run: &RunRow, step: &str, source: Boxed) -> WorkflowError<E> {
+pub(super) fn unfinished<E>(run: &RunRow, step: &str, source: Boxed) -> WorkflowError<E> {
     WorkflowError::Unfinished {
         name: run.name.clone(),
         id: run.id,
@@ -371,6 +373,11 @@ pub(super) fn stuck_already<E>(run: RunRow) -> WorkflowError<E> {
         step: run.failed_step.unwrap_or_default(),
         failure: run.failure.unwrap_or_default(),
     }
+}
+
+fn abandoned<E>(run: RunRow) -> WorkflowError<E> {
+    let (name, id) = (run.name, run.id);
+    WorkflowError::Abandoned { name, id }
 }
 
 /// An error of settling another run than the caller's own. It is in no step of the caller's.
@@ -405,13 +412,16 @@ pub(super) fn without_own<E>(error: WorkflowError<OwnError>) -> WorkflowError<E>
 }
 
 /// Empties what the steps of a run left in the tenant's database. What cannot be done now is done by recovery.
-fn tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) {
+pub(super) fn tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) {
     let _ = try_tidy(registry, run);
 }
 
 fn try_tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) -> Result<(), Boxed> {
     if let Some(record) = record_of(registry, run)? {
-        connect(registry, &record)?.keys_empty(run.id)?;
+        let mut conn = connect(registry, &record)?;
+        conn.keys_empty(run.id)?;
+        // What cannot be taken out now is by the next run.
+        let _ = keys::forget_old(registry, &mut conn);
     }
     write(registry, |conn| conn.run_tidied(run.id))?;
     hit("workflow.tidied");
@@ -488,12 +498,16 @@ pub(super) fn retry<C: Backend>(
                 .subject(id)
                 .with("workflow", run.name.as_str());
             registry.audit(&retried)?;
-            if !settle_if_dead(registry, run)? {
+            if !settle_if_dead(registry, run.clone())? {
                 return Err(WorkflowError::InProgress { name, id });
             }
         }
         RunState::Finished | RunState::Reverted => tidy(registry, &run),
+        _ if run.is_abandoned() => {}
         over => return Ok(over),
+    }
+    if run.is_abandoned() {
+        return Err(abandoned(run));
     }
     // One that was undone is forgotten at once.
     Ok(find()?.map_or(RunState::Undone, |run| run.state))

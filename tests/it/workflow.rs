@@ -10,6 +10,7 @@ use crate::app::{Fleet, ROUTES, builder, delete_at_once, fleet, patients, users}
 mod admission;
 mod alone;
 mod defences;
+mod given_up;
 mod hands;
 mod journal;
 mod killed;

@@ -87,6 +87,7 @@ fn all() -> Vec<(String, Value)> {
         of::<recreate::Recreated>(),
         of::<stats::Counted>(),
         of::<doctor::Examined>(),
+        of::<abandon::GivenUp>(),
         of::<completions::Completion>(),
         of::<audit::Listed>(),
         of::<audit::Exported>(),

@@ -25,6 +25,7 @@ const WORDS: &[(&str, &str)] = &[
     ),
     ("by `Tenancy::set_quota`", "by `quota --set`"),
     ("call `retry_workflow`", "run `doctor --retry`"),
+    ("by `abandon_workflow`", "by `abandon`"),
     (
         "pass it to `Builder::workflow` before the library is opened",
         "run the program it belongs to",

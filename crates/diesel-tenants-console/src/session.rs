@@ -187,7 +187,8 @@ pub(crate) async fn must_have_chosen(
     let (mut parts, body) = request.into_parts();
     match Operator::from_request_parts(&mut parts, &app).await {
         Err(failure) => failure.into_response(),
-        Ok(operator) if operator.must_choose && !parts.uri.path().ends_with("/logout") => {
+        // This very path: `/tenants/logout` is a tenant.
+        Ok(operator) if operator.must_choose && parts.uri.path() != "/logout" => {
             Failure::MustChoose(operator.mount).into_response()
         }
         Ok(operator) => {

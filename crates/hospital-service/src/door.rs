@@ -191,7 +191,8 @@ pub(crate) async fn log_in(
         Err(RunError::Failed(Refused::Account(
             error @ (AccountError::WrongPassword
             | AccountError::Locked { .. }
-            | AccountError::LoginOutdated),
+            | AccountError::LoginOutdated
+            | AccountError::HospitalClosed),
         ))) => (false, error.to_string()),
         Err(RunError::Failed(
             Refused::Login(LoginError::Account(error)) | Refused::Account(error),

@@ -15,8 +15,8 @@ pub enum AccountError {
     /// There is no such hospital.
     #[error("there is no such hospital")]
     UnknownHospital,
-    /// The hospital is closed: nobody becomes a member of it meanwhile.
-    #[error("the hospital is closed; open it again before somebody becomes a member of it")]
+    /// The hospital is closed: meanwhile nobody becomes a member of it, and no session begins there.
+    #[error("the hospital is closed; open it again before somebody joins it or logs in there")]
     HospitalClosed,
     /// The address belongs to another account. It is not repeated here.
     #[error(

@@ -138,6 +138,22 @@ pub(super) fn role_in(
     Ok(row.map(|row| row.role))
 }
 
+/// Refuses where the hospital is closed or unknown. Ask in the transaction that writes what a closed one must not get.
+pub(super) fn refuse_closed(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> Result<(), AccountError> {
+    let closed_at = hospitals::table.find(hospital).select(hospitals::closed_at);
+    match closed_at
+        .first::<Option<NaiveDateTime>>(shared)
+        .optional()?
+    {
+        None => Err(AccountError::UnknownHospital),
+        Some(Some(_)) => Err(AccountError::HospitalClosed),
+        Some(None) => Ok(()),
+    }
+}
+
 /// Refuses where the hospital's plan allows no more members of this kind. Patients are limited elsewhere.
 pub(super) fn check_room(
     shared: &mut SharedContext,
@@ -323,15 +339,7 @@ pub(super) fn grant(
 ) -> Result<(), AccountError> {
     use diesel::dsl::count_star;
 
-    let closed_at = hospitals::table.find(hospital).select(hospitals::closed_at);
-    match closed_at
-        .first::<Option<NaiveDateTime>>(shared)
-        .optional()?
-    {
-        None => return Err(AccountError::UnknownHospital),
-        Some(Some(_)) => return Err(AccountError::HospitalClosed),
-        Some(None) => {}
-    }
+    refuse_closed(shared, hospital)?;
     let present_role = role_in(shared, user, hospital)?;
     if !present_role.is_some_and(|present| present != Role::Patient) {
         check_room(shared, hospital, role)?;

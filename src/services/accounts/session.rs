@@ -6,10 +6,10 @@ use diesel::prelude::*;
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
-use super::{AccountError, Accounts, Login, access};
+use super::{AccountError, Accounts, Login, access, membership};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::id::Id;
-use crate::models::schema::shared::{sessions, users};
+use crate::models::schema::shared::{hospitals, sessions, users};
 use crate::models::shared::accounts::{Hospital, NewSession, Session, User};
 
 /// How often the time of the last request is written down: not at each of them.
@@ -68,10 +68,12 @@ impl Accounts {
     /// its console. The address and the browser's name are kept for them to see.
     ///
     /// A log-in is good for the password it was made with: if that was changed since, no session begins, so that none
-    /// outlives the change that ends them all.
+    /// outlives the change that ends them all. None begins in a hospital that is closed. Whether the user is a member there
+    /// is not asked: what is behind the session asks for their [role](Self::role_in) each time.
     ///
     /// # Errors
-    /// [`AccountError::LoginOutdated`]; [`AccountError::UnknownUser`]; [`AccountError::Query`].
+    /// [`AccountError::LoginOutdated`]; [`AccountError::UnknownUser`]; [`AccountError::UnknownHospital`],
+    /// [`AccountError::HospitalClosed`]; [`AccountError::Query`].
     pub fn begin_session(
         &self,
         shared: &mut SharedContext,
@@ -97,6 +99,9 @@ impl Accounts {
             if !login.is_of(&super::find(shared, login.user)?) {
                 return Err(AccountError::LoginOutdated);
             }
+            if let Some(hospital) = hospital {
+                membership::refuse_closed(shared, hospital)?;
+            }
             diesel::insert_into(sessions::table)
                 .values(&row)
                 .execute(shared)?;
@@ -106,8 +111,8 @@ impl Accounts {
     }
 
     /// Whose session this is, if it is good here: begun for this hospital (or, with `None`, for the service itself), not
-    /// ended, not too old, used within the idle time, of an account that is switched on. Notes the request, about once a
-    /// minute.
+    /// ended, not too old, used within the idle time, of an account that is switched on, in a hospital that is not closed.
+    /// Notes the request, about once a minute.
     ///
     /// # Errors
     /// [`AccountError::Query`].
@@ -142,11 +147,13 @@ impl Accounts {
     ) -> Result<Option<SignedIn>, AccountError> {
         let found = sessions::table
             .inner_join(users::table)
+            .left_join(hospitals::table)
             .filter(sessions::token_sha256.eq(token.digest()))
             .filter(sessions::revoked_at.is_null())
             .filter(sessions::expires_at.gt(now))
             .filter(sessions::last_seen_at.gt(now - self.policy.idle))
             .filter(users::active.eq(true))
+            .filter(hospitals::closed_at.nullable().is_null())
             .select((Session::as_select(), User::as_select()));
         let found = found.first::<(Session, User)>(shared).optional()?;
         let found = found.filter(|(session, _)| session.hospital_id == hospital);

@@ -212,6 +212,17 @@ impl Workflow for Admission {
     }
 }
 
+/// The hospital of a tenant and what its plan allows, if its subscription lets it take somebody in.
+pub(super) fn allowed(
+    shared: &mut SharedContext,
+    tenant: Uuid,
+    now: NaiveDateTime,
+) -> Result<(Id<Hospital>, Limits), AdmissionError> {
+    let hospital = hospital_of(shared, tenant)?;
+    subscriptions::require_active(shared, hospital, now.date())?;
+    Ok((hospital, subscriptions::limits(shared, hospital)?))
+}
+
 /// The one transaction of somebody who gets no account.
 pub(super) fn without_account(
     tenancy: &Tenancy,
@@ -262,9 +273,7 @@ impl Order {
     ) -> Result<Opened, AdmissionError> {
         let now = prepared.now;
         let tenant = tenant.ok_or(AccountError::UnknownHospital)?;
-        let hospital = hospital_of(shared, tenant)?;
-        subscriptions::require_active(shared, hospital, now.date())?;
-        let limits = subscriptions::limits(shared, hospital)?;
+        let (hospital, limits) = allowed(shared, tenant, now)?;
         let account = match &self.account {
             AccountWanted::None => Opening::None,
             AccountWanted::New { email } => {

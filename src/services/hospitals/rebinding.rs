@@ -8,14 +8,18 @@ use uuid::Uuid;
 
 use super::key;
 use crate::audit::AuditNote;
+use crate::catalog::retention::RetentionStore;
 use crate::catalog::{CatalogStore, Status, TenantRecord};
 use crate::context::{RunQueryDsl, SharedContext};
 use crate::error::{CatalogError, OpenError};
 use crate::id::Id;
 use crate::models::schema::shared::hospitals;
 use crate::models::shared::accounts::Hospital;
+use crate::services::onboarding::RegisterHospital;
+use crate::services::subscriptions::{Limits, plan_in_force};
 use crate::tenancy::Tenancy;
 use crate::tenant_id::TenantId;
+use crate::workflow::Workflow;
 
 /// What is entered when a hospital becomes a tenant.
 const BOUND: &str = "hospital.bind";
@@ -113,7 +117,11 @@ pub enum BindError {
 pub fn astray(tenancy: &Tenancy) -> Result<Vec<Astray>, BindError> {
     // Asked for first: whose registration ends meanwhile has its tenant below.
     let runs = tenancy.unfinished_workflows()?;
-    let under_way: HashSet<_> = runs.iter().map(|run| run.tenant.folded()).collect();
+    let under_way: HashSet<_> = runs
+        .iter()
+        .filter(|run| run.name == RegisterHospital::NAME && !run.is_abandoned)
+        .map(|run| run.tenant.folded())
+        .collect();
     let rows = hospitals::table.order(hospitals::code).select((
         hospitals::id,
         hospitals::code,
@@ -144,8 +152,8 @@ pub fn astray(tenancy: &Tenancy) -> Result<Vec<Astray>, BindError> {
         let lost = lost.map(|id| *id.as_uuid());
         let status = lost.and_then(|uuid| there.get(&uuid).copied());
         let id = code.parse::<TenantId>().ok().map(|id| id.folded());
-        let is_registered = !id.as_ref().is_some_and(|id| under_way.contains(id));
-        if status.is_some() || closed_at.is_some() || !is_registered {
+        let is_under_way = id.as_ref().is_some_and(|id| under_way.contains(id));
+        if status.is_some() || closed_at.is_some() || is_under_way {
             continue;
         }
         astray.push(Astray {
@@ -163,7 +171,8 @@ pub fn astray(tenancy: &Tenancy) -> Result<Vec<Astray>, BindError> {
 /// whatever state, stays the hospital. The tenant's id need not be the hospital's code.
 ///
 /// `confirmation` is the hospital's code, typed by whoever has looked that the tenant's data is this hospital's: nothing
-/// else can tell. It is entered into the [audit log](crate::audit) with the change. Doing it again changes nothing.
+/// else can tell. It is entered into the [audit log](crate::audit) with the change. Doing it again changes nothing. For when
+/// the quota holds, see [`Tenancy::set_quota`].
 ///
 /// # Errors
 /// See [`BindError`].
@@ -175,8 +184,9 @@ pub fn rebind(
 ) -> Result<Bound, BindError> {
     let uuid = tenancy.handle(tenant)?.uuid();
     let now = crate::services::now();
+    let by = tenancy.acting();
     // The catalogue is in the same database: what it says holds until this is written.
-    tenancy.shared()?.transaction(|shared| {
+    let bound = tenancy.shared()?.transaction(|shared| {
         let row = hospitals::table.filter(hospitals::code.eq(code));
         let row = row
             .select((hospitals::id, hospitals::tenant_uuid))
@@ -218,11 +228,21 @@ pub fn rebind(
         }
         match set(shared, hospital, before, uuid, now) {
             Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-                Err(BindError::TenantTaken { id })
+                return Err(BindError::TenantTaken { id });
             }
-            done => Ok(done.map(|()| bound)?),
+            done => done?,
         }
-    })
+        if let Some(plan) = plan_in_force(shared, hospital)? {
+            let bytes = Limits::of(&plan).bytes();
+            // It was seen to be usable above, in this transaction.
+            shared
+                .on_connection(|conn| conn.set_plan_and_quota_here(uuid, &plan.code, bytes, by))?;
+        }
+        Ok(bound)
+    })?;
+    // It is bound. Where this process' cache cannot be brought up to it, it is within the freshness bound.
+    let _ = tenancy.registry.reload();
+    Ok(bound)
 }
 
 fn is_usable(status: Status) -> bool {

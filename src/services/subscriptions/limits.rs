@@ -73,7 +73,9 @@ impl Limits {
         }
     }
 
-    /// Refuses where one more patient would be too many. Ask in the transaction that makes the patient.
+    /// Refuses where one more patient would be too many. Ask in the transaction that makes the patient, or switches the
+    /// record of one on again: [`Admissions`](crate::services::admission::Admissions) does for both. A plain update of the
+    /// row is not seen by anything, and passes.
     ///
     /// # Errors
     /// [`SubscriptionError::Limit`]; [`SubscriptionError::Query`].
@@ -127,6 +129,15 @@ impl Limits {
 /// # Errors
 /// Diesel's.
 pub fn limits(shared: &mut SharedContext, hospital: Id<Hospital>) -> QueryResult<Limits> {
+    let plan = plan_in_force(shared, hospital)?;
+    Ok(plan.as_ref().map(Limits::of).unwrap_or_default())
+}
+
+/// The plan whose limits hold for a hospital.
+pub(in crate::services) fn plan_in_force(
+    shared: &mut SharedContext,
+    hospital: Id<Hospital>,
+) -> QueryResult<Option<Plan>> {
     let plan = match current(shared, hospital)? {
         Some(present) => Some(present.plan_id),
         None => subscriptions::table
@@ -136,14 +147,12 @@ pub fn limits(shared: &mut SharedContext, hospital: Id<Hospital>) -> QueryResult
             .first(shared)
             .optional()?,
     };
-    let Some(plan) = plan else {
-        return Ok(Limits::default());
-    };
-    let plan = plans::table
+    let Some(plan) = plan else { return Ok(None) };
+    plans::table
         .find(plan)
         .select(Plan::as_select())
-        .first(shared)?;
-    Ok(Limits::of(&plan))
+        .first(shared)
+        .map(Some)
 }
 
 /// Refuses where one more member would be too many. Asked in the transaction that makes the membership.

@@ -15,8 +15,8 @@ use crate::context::TenantContext;
 use crate::error::{CatalogError, OpenError, Unreadable};
 use crate::failpoint::hit;
 use crate::registry::Tenant;
-use crate::workflow::Workflow;
 use crate::workflow::undo::UndoOf;
+use crate::workflow::{Workflow, keys};
 
 impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
     /// A step in the tenant's database: one write transaction, in which `f` runs and the step's key is written.
@@ -78,9 +78,11 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             Err(error) => return Err(self.halt(step, Cause::Open(Box::new(error)))),
         };
         let run = self.run.id;
-        let mut made = None;
+        let (mut made, mut has_old) = (None, false);
         let outcome = context.transaction(|tenant| {
             tenant.on_connection(|conn| conn.keys_prepare())?;
+            let old = tenant.on_connection(|conn| conn.keys_before(keys::horizon(), 1))?;
+            has_old = !old.is_empty();
             let value = f(tenant).map_err(StepError::Own)?;
             let text = to_json(&value).map_err(StepError::Unwritable)?;
             let key = done(number, step, &text);
@@ -99,7 +101,8 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             },
         };
         self.committed |= commits;
-        self.untidy |= leaves_result(Some(&text));
+        // Old keys go with what this run leaves.
+        self.untidy |= leaves_result(Some(&text)) || has_old;
         hit("workflow.tenant-step");
         match undo(&text) {
             Ok(undo) => self.remember(number, step, undo),
@@ -134,6 +137,11 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             Ok(None) if done_later => {
                 let lost = "the tenant's database does not know what was done in it";
                 return Err(self.halt(step, Cause::Hopeless(lost)));
+            }
+            Ok(None) if keys::may_be_forgotten(&self.run) => {
+                let old =
+                    "the tenant's database may have forgotten what was done in it so long ago";
+                return Err(self.halt(step, Cause::Hopeless(old)));
             }
             Ok(None) if !self.committed => self.key_now(&record, number, step).map(Some),
             found => found,

@@ -529,6 +529,17 @@ fn workflows(day: &mut Day) {
     day.leaves("retry_workflow", &retried, |t| {
         t.retry_workflow(left).unwrap()
     });
+    veto(&day.tenancy, "veto on undo");
+    day.leaves("run_workflow", &stuck, |t| run(t, failing()).unwrap_err());
+    let left = day.tenancy.unfinished_workflows().unwrap()[0].id;
+    for entries in [&["workflow.abandon"][..], &[]] {
+        day.leaves("abandon_workflow", entries, |t| {
+            t.abandon_workflow(left, &reason()).unwrap()
+        });
+    }
+    diesel::delete(crate::app::users::table.filter(lifted))
+        .execute(&mut day.tenancy.shared().unwrap())
+        .unwrap();
 }
 
 fn migrations(day: &mut Day) {

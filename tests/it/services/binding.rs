@@ -7,8 +7,8 @@ use diesel_tenants::models::shared::subscriptions::BillingCycle;
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::NewAccount;
 use diesel_tenants::services::hospitals::{self, BindError, astray, rebind};
-use diesel_tenants::services::now;
 use diesel_tenants::services::onboarding::{OnboardingError, deregister, reopen};
+use diesel_tenants::services::{now, subscriptions};
 
 use super::onboarding::{CODE, ask, asked, id, with_plans};
 use super::service;
@@ -47,6 +47,22 @@ fn a_hospital_is_bound_again_where_its_tenant_is_gone() {
         assert_eq!(found, expected);
     };
     told(&[("OLD", false, Some("OLD")), ("WEST", false, None)]);
+    // Only one that is being registered is not lost: some other run about the code is no reason not to tell of it.
+    let stuck = |sql: &str| {
+        let shared = &mut service.shared();
+        let done = shared.unrouted("play a run that is stuck", |raw| {
+            diesel::sql_query(sql).execute(raw)
+        });
+        done.unwrap();
+    };
+    stuck(
+        "INSERT INTO __tenants_workflows (id, name, tenant_id, instance, state, digest, started_at, changed_at) \
+         VALUES (randomblob(16), 'hospital.admission', 'WEST', zeroblob(16), 'stuck', zeroblob(32), 0, 0)",
+    );
+    told(&[("OLD", false, Some("OLD")), ("WEST", false, None)]);
+    stuck("UPDATE __tenants_workflows SET name = 'register-hospital'");
+    told(&[("OLD", false, Some("OLD"))]);
+    stuck("DELETE FROM __tenants_workflows");
 
     let refused = |code: &str, to: &str, word: &str| {
         let before = tenancy.audit_head().unwrap();
@@ -190,13 +206,19 @@ fn a_hospital_whose_tenant_has_another_id_is_closed_and_opened_with_it() {
     let tenancy = &service.tenancy;
     let tenant = |code: &str| code.parse::<TenantId>().unwrap();
     let (north, back) = (tenant("NORTH"), tenant("NORTH-2"));
-    service.hospital("NORTH");
+    let hospital = service.hospital("NORTH");
+    let shared = &mut service.shared();
+    subscriptions::start_trial(shared, hospital, "basic", BillingCycle::Monthly, now()).unwrap();
     tenancy.suspend(&north).unwrap();
     tenancy.archive(&north).unwrap();
     tenancy.delete(&north, "NORTH", Retention::NONE).unwrap();
     tenancy.purge(&north, "NORTH").unwrap();
     let handle = tenancy.create(&back, NewTenant::named("North")).unwrap();
+    assert_eq!(tenancy.usage(&back).unwrap().quota, None);
     rebind(tenancy, "NORTH", &back, "NORTH").unwrap();
+    // It holds as much as the hospital pays for, as the one it was did.
+    assert_eq!(tenancy.usage(&back).unwrap().quota, Some(10_000_000_000));
+    assert_eq!(handle.record().unwrap().plan.as_deref(), Some("basic"));
 
     let refused = deregister(tenancy, &north, "NORTH-2", Retention::days(90)).unwrap_err();
     assert!(matches!(refused, OnboardingError::NotConfirmed { .. }));

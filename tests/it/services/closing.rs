@@ -244,6 +244,46 @@ fn what_is_decided_while_a_hospital_is_closed_holds() {
     assert_eq!(accounts.role_in(shared, ben, north).unwrap(), None);
 }
 
+/// Whoever had given their password a moment before was logged in to a hospital that was closed.
+#[test]
+fn no_session_begins_or_is_good_in_a_hospital_that_is_closed() {
+    let service = by_a_clerk();
+    let (tenancy, accounts) = (&service.tenancy, &service.accounts);
+    let north = ask(tenancy, None, &asked(CODE)).unwrap().hospital;
+    let (bea, session) = logged_in(&service, "Bea", north);
+    let shared = &mut service.shared();
+    let password = accounts.reset_password(shared, bea, now()).unwrap();
+    let login = accounts.log_in(shared, "bea.x.nurse", password.reveal(), None, now());
+    let login = login.unwrap();
+    let begin = |hospital| {
+        let shared = &mut service.shared();
+        accounts.begin_session(shared, &login, hospital, None, None, now())
+    };
+    let here = begin(Some(north)).unwrap();
+    assert!(!good(&service, &session, Some(north)) && good(&service, &here, Some(north)));
+
+    deregister(tenancy, &id(), CODE, Retention::days(90)).unwrap();
+    let closed = begin(Some(north));
+    assert!(
+        matches!(closed, Err(AccountError::HospitalClosed)),
+        "{closed:?}"
+    );
+    let unknown = begin(Some(Id::new()));
+    assert!(
+        matches!(unknown, Err(AccountError::UnknownHospital)),
+        "{unknown:?}"
+    );
+    // She is somebody still, who works elsewhere or will.
+    let of_service = begin(None).unwrap();
+    // One that was begun by a program that does not look.
+    sql(&service, "UPDATE sessions SET revoked_at = NULL");
+    assert!(!good(&service, &here, Some(north)) && good(&service, &of_service, None));
+
+    reopen(tenancy, &id(), "basic", BillingCycle::Monthly).unwrap();
+    let again = begin(Some(north)).unwrap();
+    assert!(good(&service, &again, Some(north)));
+}
+
 /// A subscription that somebody wrote by hand failed the run after the deletion had been taken back, and nobody knew
 /// until when the data was kept.
 #[test]

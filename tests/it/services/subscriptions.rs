@@ -1,12 +1,18 @@
 //! Plans, subscriptions, limits and modules.
+use diesel_tenants::id::Id;
 use diesel_tenants::models::ROUTES;
 use diesel_tenants::models::schema::shared::{plans, subscriptions as rows};
+use diesel_tenants::models::schema::tenant::patients;
 use diesel_tenants::models::shared::accounts::Role;
 use diesel_tenants::models::shared::subscriptions::{
     BillingCycle, PlanChanges, Subscription, SubscriptionState,
 };
+use diesel_tenants::models::tenant::patients::{Patient, Sex};
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{AccountError, NewAccount};
+use diesel_tenants::services::admission::{
+    AccountWanted, AdmissionError, Admissions, PatientDetails,
+};
 use diesel_tenants::services::permissions::Module;
 use diesel_tenants::services::subscriptions::{self as service_of, Limited, SubscriptionError};
 
@@ -157,6 +163,40 @@ fn a_trial_lets_in_for_thirty_days_and_is_paid_for_or_over() {
     assert!(require(shared, 60).is_err());
 }
 
+/// What was used of the days of grace was given away or paid for, depending on whether the daily job had run; and who paid
+/// long after them was past due again at once.
+#[test]
+fn a_late_payment_pays_for_the_days_of_grace_and_for_none_after_them() {
+    use SubscriptionState::{Active, PastDue};
+    let service = with_plans();
+    let shared = &mut service.shared();
+    // Paid until 27 February, which is day 27; grace until day 41.
+    for (number, (state, paid_on, until)) in [
+        (Active, 27, "2026-03-27"),
+        (Active, 30, "2026-03-27"),
+        (PastDue, 30, "2026-03-27"),
+        (PastDue, 41, "2026-03-27"),
+        (Active, 42, "2026-04-13"),
+        (PastDue, 42, "2026-04-13"),
+        (PastDue, 300, "2026-12-26"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let hospital = service.hospital_row(&format!("H{number}"));
+        service_of::start_trial(shared, hospital, "basic", BillingCycle::Monthly, at(0)).unwrap();
+        service_of::activate(shared, hospital, at(0)).unwrap();
+        if state == PastDue {
+            service_of::change_state(shared, hospital, PastDue, day(28)).unwrap();
+        }
+        let ends = service_of::activate(shared, hospital, day(paid_on)).unwrap();
+        assert_eq!(ends.to_string(), until, "{state} on day {paid_on}");
+        let present = current(&service, hospital);
+        assert_eq!((present.state, present.ends_on), (Active, ends));
+        assert!(service_of::require_active(shared, hospital, day(paid_on).date()).is_ok());
+    }
+}
+
 #[test]
 fn what_is_overdue_moves_one_step_a_day() {
     let service = with_plans();
@@ -286,6 +326,67 @@ fn the_limits_of_the_plan_are_kept_where_rows_are_made() {
     assert!(
         matches!(one_more, Err(AccountError::Limit(_))),
         "{one_more:?}"
+    );
+}
+
+/// Whoever switched patients off and on again had as many as they liked.
+#[test]
+fn a_patient_who_comes_back_needs_room_as_a_new_one_does() {
+    let service = with_plans();
+    let hospital = service.hospital("NORTH");
+    let shared = &mut service.shared();
+    service_of::start_trial(shared, hospital, "basic", BillingCycle::Monthly, at(0)).unwrap();
+    let one = PlanChanges {
+        max_patients: Some(Some(1)),
+        ..Default::default()
+    };
+    diesel::update(plans::table.filter(plans::code.eq("basic")))
+        .set(&one)
+        .execute(shared)
+        .unwrap();
+    let (tenancy, id) = (&service.tenancy, "NORTH".parse().unwrap());
+    let admissions = Admissions::new(service.accounts);
+    let admit = |name: &str| {
+        let patient = PatientDetails::named(name, "x", today(), Sex::Female);
+        let admitted = admissions.admit(tenancy, &id, None, patient, AccountWanted::None, at(1));
+        admitted.unwrap().patient
+    };
+    let switch_off = |patient| {
+        let row = diesel::update(patients::table.find(patient));
+        let off = row.set(patients::active.eq(false));
+        off.execute(&mut tenancy.tenant(&id).unwrap()).unwrap();
+    };
+    let back = |patient| admissions.reactivate_patient(tenancy, &id, patient, at(2));
+    let ada = admit("Ada");
+    switch_off(ada);
+    let ben = admit("Ben");
+    let full = back(ada).unwrap_err();
+    assert_eq!(full.limit().map(|it| it.what), Some(Limited::Patients));
+    back(ben).unwrap();
+    switch_off(ben);
+    back(ada).unwrap();
+    let active = patients::table.filter(patients::active.eq(true));
+    let active = active
+        .select(patients::id)
+        .load::<Id<Patient>>(&mut tenancy.tenant(&id).unwrap());
+    assert_eq!(active.unwrap(), [ada]);
+    let unknown = back(Id::new()).unwrap_err();
+    assert!(
+        matches!(
+            unknown,
+            AdmissionError::Account(AccountError::UnknownRecord { .. })
+        ),
+        "{unknown:?}"
+    );
+    // Nor does anybody on a subscription that is over.
+    service_of::change_state(shared, hospital, SubscriptionState::Suspended, at(3)).unwrap();
+    let over = back(ben).unwrap_err();
+    assert!(
+        matches!(
+            over,
+            AdmissionError::Subscription(SubscriptionError::Inactive { .. })
+        ),
+        "{over:?}"
     );
 }
 

@@ -6,7 +6,7 @@ use diesel_tenants::workflow::RunState;
 use super::admission::{Refused, insert_patient, insert_user, no_veto};
 use super::tried::{Tried, ada, hospital_with};
 use super::{id, key, lift_veto, number, sides, spoil, veto};
-use crate::app::delete_at_once;
+use crate::app::{builder, delete_at_once, fleet_with, users};
 
 /// Goes on after a step that failed, as if nothing had been.
 fn stubborn() -> Tried {
@@ -43,6 +43,27 @@ fn hasty() -> Tried {
             Ok(())
         })
     })
+}
+
+/// Fails after a step whose undo panics as long as there is a veto.
+fn brittle() -> Tried {
+    Tried::of(|flow, ()| {
+        flow.shared_or_undo(
+            "user",
+            |shared| Ok(insert_user(shared, "Ada")?),
+            |shared, user: i32| {
+                no_veto(shared, "undo").expect("told to panic");
+                diesel::delete(users::table.find(user)).execute(shared)?;
+                Ok(())
+            },
+        )?;
+        Err(Refused::Veto.into())
+    })
+}
+
+/// A step in the tenant's database in which nothing is written but its key.
+fn look() -> Tried {
+    Tried::of(|flow, ()| flow.tenant("look", |_| Ok(())))
 }
 
 #[test]
@@ -175,4 +196,55 @@ fn what_stays_of_a_run_says_nothing() {
     assert_eq!(count("count(output)"), 2);
     assert_eq!(count("count(DISTINCT digest) - count(*)"), 0);
     assert!(count("count(*)") < 7, "none was forgotten");
+}
+
+/// The panic went on to whoever had asked for the run, which no other process could touch for as long as that one lived.
+#[test]
+fn an_undo_that_panics_the_first_time_is_stuck_and_retried_by_any_process() {
+    let fleet = hospital_with(brittle());
+    let tenancy = &fleet.tenancy;
+    veto(tenancy, "undo");
+    let run = || tenancy.run_workflow(&brittle(), &id(), None, ());
+    let error = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    let error = error.expect("it is an error and no panic").unwrap_err();
+    let WorkflowError::Stuck {
+        id: run, failure, ..
+    } = &error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!(failure, "undoing it panicked");
+    stuck(tenancy, "undoing it panicked");
+    lift_veto(tenancy);
+    let other = builder(&fleet.root).workflow(brittle());
+    let other = other.open().unwrap();
+    assert_eq!(other.retry_workflow(*run).unwrap(), RunState::Undone);
+    assert_eq!(sides(tenancy).0, [""; 0]);
+}
+
+/// The first key in a tenant makes the table of keys, on which no trigger stands. A connection that is older than the fence
+/// wrote it into the database that had been copied already, and the one in use never heard of it.
+#[test]
+fn no_key_is_written_into_a_database_that_is_fenced() {
+    use std::time::Duration;
+
+    let fleet = fleet_with(|builder| {
+        let builder = builder.freshness(Duration::from_secs(3600));
+        builder.workflow(look())
+    });
+    let tenant = fleet.create("TH001");
+    // A warm connection of a process that does not know yet.
+    drop(tenant.enter().unwrap());
+    fleet.again().compact(&id()).unwrap();
+    let run = || fleet.tenancy.run_workflow(&look(), &id(), key("k"), ());
+    let late = run().unwrap_err();
+    assert!(
+        matches!(&late, WorkflowError::Journal { step: "look", .. }),
+        "{late:?}"
+    );
+    // Asked again it is done, in the database that is in use.
+    run().unwrap();
+    let keys = "SELECT count(*) AS count FROM __tenants_workflow_steps WHERE phase = 'done'";
+    let again = fleet.again();
+    assert_eq!(number(&mut again.tenant(&id()).unwrap(), keys), 1);
 }

@@ -174,11 +174,23 @@ fn workflows(tenancy: &Tenancy, retry: bool, findings: &mut Findings<'_>) -> Res
             findings.add(Some(tenant), "workflow", message, "wait for it");
             continue;
         }
+        let app = findings.app;
+        let abandon = || app.command(&format!("abandon {id} --reason '…'"));
+        if run.is_abandoned {
+            let message = format!(
+                "{name} of {tenant} was given up, and what it left in the tenant's database cannot be emptied yet ({id})"
+            );
+            findings.of(tenant, "workflow", message, &format!("verify {tenant}"));
+            continue;
+        }
         if !run.is_registered {
             let message = format!(
                 "{name} of {tenant} was cut short, and this program does not know it ({id})"
             );
-            let next = "run the program it belongs to, which finishes or undoes it";
+            let next = format!(
+                "run the program it belongs to, which finishes or undoes it; or give it up by `{}`",
+                abandon()
+            );
             findings.add(Some(tenant), "workflow", message, next);
             continue;
         }
@@ -199,7 +211,12 @@ fn workflows(tenancy: &Tenancy, retry: bool, findings: &mut Findings<'_>) -> Res
             "{name} of {tenant} is {}{at}: {why} ({id})",
             run.state.as_str()
         );
-        findings.of(tenant, "workflow", message, "doctor --retry");
+        // What was tried just now is not what to do next.
+        let next = match retry {
+            true => format!("mend what is in its way, or give it up by `{}`", abandon()),
+            false => findings.app.command("doctor --retry"),
+        };
+        findings.add(Some(tenant), "workflow", message, next);
     }
     Ok(())
 }

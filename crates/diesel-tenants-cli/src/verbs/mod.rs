@@ -1,4 +1,5 @@
 //! One file for each command, or for a few that belong together.
+pub mod abandon;
 pub mod adopt;
 pub mod audit;
 pub mod backup;

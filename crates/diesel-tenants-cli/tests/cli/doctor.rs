@@ -65,4 +65,38 @@ fn doctor_has_a_line_for_each_trouble() {
         next.is_some_and(|next| next.starts_with("run the program it belongs to")),
         "{document}"
     );
+    // Where that is gone too, somebody gives the run up, and says why.
+    let message = run.expect("it is there")["message"].as_str();
+    let id = message.and_then(|message| message.rsplit_once('('));
+    let id = id.expect("a run's id").1.trim_end_matches(')').to_owned();
+    assert!(next.is_some_and(|next| next.contains(&format!("abandon {id}"))));
+    let abandon = ["abandon", &id, "--reason", "its program is gone"];
+    let unconfirmed = place.run(abandon);
+    assert_eq!(unconfirmed.code, 4, "{unconfirmed:?}");
+    assert!(
+        unconfirmed.stderr.contains("--yes-i-mean OLD1"),
+        "{unconfirmed:?}"
+    );
+    let confirmed = abandon.iter().chain(&["--yes-i-mean", "OLD1"]);
+    let given_up = place.run(confirmed);
+    assert_eq!(
+        given_up.done(),
+        "foreign of OLD1 is given up\nnothing that it has done is known\n"
+    );
+    let (again, code) = place.json(abandon);
+    assert_eq!(
+        (again["tenant_known"].as_bool(), code),
+        (Some(true), 0),
+        "{again}"
+    );
+    let (document, _) = place.json(["doctor"]);
+    let findings = document["findings"].as_array().expect("a list");
+    assert!(findings.iter().all(|it| it["kind"] != "workflow"));
+    let unknown = place.run([
+        "abandon",
+        &id.replace(&id[..8], "00000000"),
+        "--reason",
+        "no such run",
+    ]);
+    assert_eq!(unknown.code, 6, "{unknown:?}");
 }
