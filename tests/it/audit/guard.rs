@@ -51,6 +51,32 @@ fn the_table_takes_no_change_but_the_next_entry() {
     assert!(intact.is_intact());
 }
 
+/// Makes a backup one of an earlier build, which wrote its manifest over what it had.
+fn change(backup: &std::path::Path, sql: &str) {
+    use diesel::connection::SimpleConnection;
+    use sha2::{Digest as _, Sha256};
+
+    let hex = |bytes: &[u8]| -> String {
+        let digest = Sha256::digest(bytes);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let (file, manifest) = (backup.join("db.sqlite3"), backup.join("manifest.json"));
+    let before = std::fs::read(&file).unwrap();
+    let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    conn.batch_execute(sql).unwrap();
+    drop(conn);
+    let after = std::fs::read(&file).unwrap();
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let (_, described) = text.split_once("\"manifest\":").unwrap();
+    let described = described.trim_end().strip_suffix('}').unwrap();
+    let described = described.replace(&hex(&before), &hex(&after));
+    let (bytes, now) = (before.len(), after.len());
+    let described = described.replace(&format!("\"bytes\":{bytes}"), &format!("\"bytes\":{now}"));
+    let digest = hex(described.as_bytes());
+    let sealed = format!("{{\"format\":1,\"sha256\":\"{digest}\",\"manifest\":{described}}}\n");
+    std::fs::write(&manifest, sealed).unwrap();
+}
+
 /// A shared database that was backed up when its ends had no such guard is none that somebody has attached something to;
 /// it comes back, and is guarded from then on.
 #[test]
@@ -58,15 +84,15 @@ fn a_shared_database_of_before_the_newest_guard_comes_back_and_is_guarded() {
     let fleet = fleet();
     fleet.create("TH001");
     let (tenancy, root) = (fleet.tenancy, fleet.root);
-    raw(
-        &tenancy,
-        "DROP TRIGGER __tenants_audit_ends_once; DROP TRIGGER __tenants_audit_ends_true;
-         ALTER TABLE __tenants_tenants DROP COLUMN final_backup;
-         UPDATE __tenants_catalog SET format = 12",
-    )
-    .unwrap();
     let backup = tenancy.backup_shared(&BackupOptions::new()).unwrap();
     drop(tenancy);
+    change(
+        &backup.path,
+        "DROP TRIGGER __tenants_audit_ends_once; DROP TRIGGER __tenants_audit_ends_true;
+         ALTER TABLE __tenants_tenants DROP COLUMN final_backup;
+         ALTER TABLE __tenants_backups DROP COLUMN mark; ALTER TABLE __tenants_backup_sets DROP COLUMN mark;
+         UPDATE __tenants_catalog SET format = 12",
+    );
     builder(&root).restore_shared(&backup.path).unwrap();
     let tenancy = builder(&root).open().unwrap();
     let replaced = raw(

@@ -42,3 +42,6 @@ CREATE INDEX __tenants_tenants_change_seq ON __tenants_tenants (change_seq);
 UPDATE __tenants_catalog SET format = 9;
 COMMIT;
 PRAGMA foreign_keys = ON;
+
+ALTER TABLE __tenants_backups DROP COLUMN mark;
+ALTER TABLE __tenants_backup_sets DROP COLUMN mark;
