@@ -186,10 +186,21 @@ fn who_was_held_for_dead_commits_nothing() {
     assert_eq!(tenancy.unfinished().unwrap(), [], "it is undone");
     let (name, world) = ("after it was undone", crate::world::rows(&tenancy));
     admit(&mut tenancy.tenant(&id()).unwrap(), name).unwrap();
+    // Somebody else is at it by now, and the fence there is theirs.
+    let fenced = "generation.fenced";
+    let (mut next, go_on_next) = crate::crashes::paused("compact", &root, fenced, dir.path());
     std::fs::write(go_on, "").unwrap();
     assert_eq!(compacting.hear(), None, "it committed");
     compacting.wait();
     assert!(file(&root, 1).exists() && !file(&root, 2).exists());
+    let mut stale = SqliteConnection::establish(file(&root, 1).to_str().unwrap()).unwrap();
+    let late = "INSERT INTO patients (name, ward) VALUES ('late', 'A')";
+    let refused = diesel::connection::SimpleConnection::batch_execute(&mut stale, late);
+    assert!(refused.unwrap_err().to_string().contains("fenced"));
+    drop(stale);
+    std::fs::write(go_on_next, "").unwrap();
+    assert_eq!(next.hear().as_deref(), Some("compacted"));
+    next.wait();
     assert_eq!(crate::world::rows(&tenancy).len(), world.len() + 1);
     tenancy.compact(&id()).unwrap();
     assert_eq!(crate::world::rows(&tenancy).len(), world.len() + 1);
