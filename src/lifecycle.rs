@@ -178,11 +178,20 @@ pub(crate) fn settled<C: Backend, T, E>(
     operation: &Operation,
     result: Result<T, E>,
 ) -> Result<T, E> {
-    if result.is_err() {
-        // What cannot be settled now stays in the journal, for the next attempt or the next open.
+    // What cannot be settled now stays in the journal, for the next attempt or the next open. What somebody else has taken
+    // over is theirs: by now there may be another operation on the tenant, under its own fence.
+    if result.is_err() && is_ours(registry, operation) {
         let _ = settle(registry, operation);
     }
     result
+}
+
+/// Whether an operation is still open, and nobody who held this process for dead has taken it over.
+fn is_ours<C: Backend>(registry: &Registry<C>, operation: &Operation) -> bool {
+    let open = registry.ask(|c| c.catalog_open_operation(operation.tenant_uuid));
+    open.is_ok_and(|open| {
+        open.is_some_and(|open| open.id == operation.id && open.instance == operation.instance)
+    })
 }
 
 /// Closes an operation that has committed. It has succeeded, whatever becomes of this: one that cannot be closed now,
@@ -424,6 +433,10 @@ fn settle_if_dead<C: Backend>(
         return Ok(false);
     }
     hit("settle.taken");
+    let operation = &Operation {
+        instance: me,
+        ..operation.clone()
+    };
     settle(registry, operation)?;
     Ok(true)
 }

@@ -410,7 +410,8 @@ impl BackupStore for Conn {
             to_generation: record.generation,
         };
         write(self, |conn| {
-            let inserted = insert_tenant(conn, record, &operation, false, by)?;
+            // It is no new tenant: the id was its own before, whoever else had it before that.
+            let inserted = insert_tenant(conn, record, &operation, true, by)?;
             if matches!(inserted, Inserted::Done) {
                 close(conn, &operation, "reclaimed", by)?;
                 keep_numbers(conn, record, record.generation, found)?;

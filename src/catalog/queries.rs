@@ -315,13 +315,26 @@ fn take_over(conn: &mut Conn, operation: &Operation, outcome: &Outcome) -> Query
     set_status(conn, operation.tenant_uuid, outcome.status)
 }
 
-/// Takes over what an operation has done, within a transaction.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "another process holds this one for dead and has taken the operation over; nothing was changed, see what it did and try again"
+)]
+struct TakenOver;
+
+/// Takes over what an operation has done, within a transaction. Only whoever works on it may: one that was taken over may have
+/// been undone by now, and what it names removed.
 fn commit(
     conn: &mut Conn,
     operation: &Operation,
     outcome: &Outcome,
     by: &Principal,
 ) -> QueryResult<()> {
+    let open = open_operation(conn, operation.tenant_uuid)?;
+    let is_theirs =
+        |open: Operation| open.id == operation.id && open.instance == operation.instance;
+    if !open.is_some_and(is_theirs) {
+        return Err(in_own_words(TakenOver));
+    }
     take_over(conn, operation, outcome)?;
     let word = outcome_word(operation, outcome);
     ended(conn, operation, word, outcome.schema.as_ref(), by)

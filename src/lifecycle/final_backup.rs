@@ -14,9 +14,10 @@
 //! is called a purge, and leave what they do not know to the build that began it.
 use uuid::Uuid;
 
+use super::generation::cannot_be_fenced;
 use super::purge::{begin_purge, not_begun};
 use super::{Running, drain, settled};
-use crate::backend::{Backend, Storage, StorageError};
+use crate::backend::{Backend, Storage};
 use crate::backup::{self, BackupOptions, BackupReason};
 use crate::catalog::{Operation, Outcome, PurgeAsked, PurgeBegun, Status, TenantRecord};
 use crate::error::{LifecycleError, PurgeError};
@@ -50,7 +51,7 @@ fn take<C: Backend>(
     let wait = registry.settings.drain_timeout;
     match storage.fence(&record.key(), operation.from_generation, wait) {
         // What is lost has nothing that could be backed up: the backup says so.
-        Err(StorageError::Connect(error)) if error.is_lost() => {}
+        Err(error) if cannot_be_fenced::<C>(&error) => {}
         raised => raised?,
     }
     hit("final-backup.fenced");
@@ -88,8 +89,8 @@ pub(super) fn undo<C: Backend>(
         .storage
         .unfence(&record.key(), operation.from_generation)
     {
-        // What is lost carries no fence.
-        Err(StorageError::Connect(error)) if error.is_lost() => {}
+        // What is lost carries no fence, and what takes no change keeps it.
+        Err(error) if cannot_be_fenced::<C>(&error) => {}
         lowered => lowered?,
     }
     hit("settle.unfenced");

@@ -16,7 +16,7 @@
 //! | old generation removed, unless it is kept | `generation.removed` | has nothing to do |
 //! | journal closed | `generation.closed` | has nothing to do |
 use super::{begin, close, drain, settled};
-use crate::backend::{Backend, Storage, StorageError};
+use crate::backend::{Backend, Storage, StorageError, Symptom};
 use crate::catalog::{OldGeneration, Operation, OperationKind, Outcome, Status, TenantRecord};
 use crate::error::LifecycleError;
 use crate::failpoint::hit;
@@ -95,8 +95,8 @@ fn make<C: Backend, E: From<LifecycleError>>(
     drain(registry, tenant)?;
     hit("generation.drained");
     match storage.fence(&key, from, registry.settings.drain_timeout) {
-        // Nobody can write into what is lost.
-        Err(StorageError::Connect(error)) if next.over_lost && error.is_lost() => {}
+        // Nobody can write into what is lost, and what is too damaged to be fenced is given up with what is written there.
+        Err(error) if next.over_lost && cannot_be_fenced::<C>(&error) => {}
         raised => raised.map_err(LifecycleError::from)?,
     }
     hit("generation.fenced");
@@ -123,6 +123,16 @@ fn make<C: Backend, E: From<LifecycleError>>(
     Ok(keep.then_some(from))
 }
 
+/// Whether a database can be neither fenced nor freed of its fence, and never will be: it is not there any more, or so damaged
+/// that it takes no change, although it may be opened and read.
+pub(super) fn cannot_be_fenced<C: Backend>(error: &StorageError) -> bool {
+    match error {
+        StorageError::Connect(error) => error.is_lost(),
+        StorageError::Query { source, .. } => C::symptom(source) == Some(Symptom::Damaged),
+        _ => false,
+    }
+}
+
 /// Finishes or undoes what was left of making a new generation.
 pub(super) fn settle<C: Backend>(
     registry: &Registry<C>,
@@ -146,8 +156,9 @@ pub(super) fn settle<C: Backend>(
     storage.discard(&key, to, operation.id, needed)?;
     hit("settle.removed");
     match storage.unfence(&key, from) {
-        // What is lost carries no fence. The tenant keeps its status, or it could never be deleted.
-        Err(StorageError::Connect(error)) if error.is_lost() => {}
+        // What is lost carries no fence, and one that is too damaged to be changed keeps it: `verify` says so. The tenant gets
+        // its status back, or it could never be restored or deleted.
+        Err(error) if cannot_be_fenced::<C>(&error) => {}
         lowered => lowered?,
     }
     hit("settle.unfenced");

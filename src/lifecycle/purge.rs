@@ -17,8 +17,9 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+use super::generation::cannot_be_fenced;
 use super::{Running, begin, close, drain, final_backup, found, refusal, settle_if_dead};
-use crate::backend::{Backend, ConnectError, Storage, StorageError, Symptom};
+use crate::backend::{Backend, ConnectError, Storage, StorageError};
 use crate::backup::{self, BackupError, BackupOptions};
 use crate::catalog::backups::BackupsOf;
 use crate::catalog::retention::CERTIFICATE_FORMAT;
@@ -522,9 +523,7 @@ fn needs_no_fence<C: Backend>(error: &StorageError) -> bool {
     match error {
         StorageError::Busy { .. } => true,
         StorageError::Connect(ConnectError::Unsafe { .. }) => true,
-        StorageError::Connect(error) => error.is_lost(),
-        StorageError::Query { source, .. } => C::symptom(source) == Some(Symptom::Damaged),
-        _ => false,
+        error => cannot_be_fenced::<C>(error),
     }
 }
 

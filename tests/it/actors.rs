@@ -21,6 +21,7 @@ const PARTS: &[fn(&str, &Path) -> bool] = &[
     crate::backup::play,
     #[cfg(all(feature = "metrics", feature = "query-stats", feature = "tracing"))]
     crate::canary::play,
+    crate::damage::freelist::play,
     crate::export::play,
     crate::fanout::play,
     crate::final_backup::act,

@@ -11,6 +11,8 @@ use diesel_tenants::prelude::*;
 
 use crate::app::{Fleet, admit, builder, fleet, names};
 
+pub(crate) mod freelist;
+
 /// A fleet of two tenants with rows, which nobody has open any more.
 pub(crate) fn two() -> (Fleet, PathBuf, PathBuf) {
     let fleet = fleet();

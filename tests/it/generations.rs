@@ -165,6 +165,47 @@ fn a_generation_newer_than_the_catalogue_is_no_leftover() {
     assert!(tenancy.tenant(&id()).is_err());
 }
 
+/// Somebody tidies up the directory that says who is alive. The operation of one who is was undone while it went on, and then it
+/// committed: the catalogue named what had been removed, and what was there before was removed as well.
+#[cfg(feature = "failpoints")]
+#[test]
+fn who_was_held_for_dead_commits_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    crate::crashes::with_rows(&root);
+    let instances = || std::fs::read_dir(root.join("instances")).unwrap();
+    let before: Vec<_> = instances().map(|entry| entry.unwrap().path()).collect();
+    let point = "generation.published";
+    let (mut compacting, go_on) = crate::crashes::paused("compact", &root, point, dir.path());
+    for entry in instances().map(|entry| entry.unwrap().path()) {
+        if !before.contains(&entry) {
+            std::fs::remove_file(entry).unwrap();
+        }
+    }
+    let tenancy = builder(&root).open().unwrap();
+    assert_eq!(tenancy.unfinished().unwrap(), [], "it is undone");
+    let (name, world) = ("after it was undone", crate::world::rows(&tenancy));
+    admit(&mut tenancy.tenant(&id()).unwrap(), name).unwrap();
+    // Somebody else is at it by now, and the fence there is theirs.
+    let fenced = "generation.fenced";
+    let (mut next, go_on_next) = crate::crashes::paused("compact", &root, fenced, dir.path());
+    std::fs::write(go_on, "").unwrap();
+    assert_eq!(compacting.hear(), None, "it committed");
+    compacting.wait();
+    assert!(file(&root, 1).exists() && !file(&root, 2).exists());
+    let mut stale = SqliteConnection::establish(file(&root, 1).to_str().unwrap()).unwrap();
+    let late = "INSERT INTO patients (name, ward) VALUES ('late', 'A')";
+    let refused = diesel::connection::SimpleConnection::batch_execute(&mut stale, late);
+    assert!(refused.unwrap_err().to_string().contains("fenced"));
+    drop(stale);
+    std::fs::write(go_on_next, "").unwrap();
+    assert_eq!(next.hear().as_deref(), Some("compacted"));
+    next.wait();
+    assert_eq!(crate::world::rows(&tenancy).len(), world.len() + 1);
+    tenancy.compact(&id()).unwrap();
+    assert_eq!(crate::world::rows(&tenancy).len(), world.len() + 1);
+}
+
 /// The catalogue is put back to the middle of an operation, which has ended since and whose database is in use.
 #[cfg(feature = "failpoints")]
 #[test]

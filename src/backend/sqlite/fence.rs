@@ -15,6 +15,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 
 use super::identity;
+use crate::backend::{Backend, Symptom};
 use crate::deadline;
 
 /// What the triggers raise; [`symptom`](crate::backend::Backend::symptom) knows it by this text.
@@ -37,6 +38,11 @@ pub(super) fn raise(conn: &mut SqliteConnection, wait: Duration) -> QueryResult<
                     && Instant::now() < until =>
             {
                 std::thread::sleep(Duration::from_micros(50));
+            }
+            Err(e) if SqliteConnection::symptom(&e) == Some(Symptom::Damaged) => {
+                // There is no room for triggers in what is damaged. The mark needs none, and refuses new connections.
+                let _ = conn.immediate_transaction(|conn| identity::set_fenced(conn, true));
+                return Err(e);
             }
             done => return done,
         }

@@ -49,3 +49,22 @@ fn killed_at_any_step_it_is_back_or_can_be_taken_back() {
         admit(&mut tenancy.tenant(&id()).unwrap(), "writable").unwrap();
     }
 }
+
+/// The id was somebody's who was purged, and then its own. It could not be taken back, and its data was there and out of reach.
+#[test]
+fn one_whose_id_had_been_used_before_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let tenancy = builder(&root).open().unwrap();
+    tenancy.create(&id(), NewTenant::named("first")).unwrap();
+    let shared = tenancy.backup_shared(&BackupOptions::new()).unwrap();
+    crate::app::delete_at_once(&tenancy, &id());
+    tenancy.purge(&id(), "TH001").unwrap();
+    let second = NewTenant::named("second").reuse_retired_id();
+    let second = tenancy.create(&id(), second).unwrap();
+    admit(&mut second.enter().unwrap(), "of the second").unwrap();
+    drop((second, tenancy));
+    builder(&root).restore_shared(&shared.path).unwrap();
+    play(&root);
+    assert_eq!(world::rows(&world::check(&root)), ["of the second"]);
+}
