@@ -429,9 +429,7 @@ pub enum CreateError {
         status: Status,
     },
     /// Somebody else is creating it, a thread of this process or another process.
-    #[error(
-        "tenant `{id}` is being created by somebody else; try again, or wait for it with `Tenancy::ensure`"
-    )]
+    #[error("tenant `{id}` is being created by somebody else; wait for it, or try again")]
     InProgress {
         /// The id.
         id: TenantId,

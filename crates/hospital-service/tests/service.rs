@@ -6,7 +6,6 @@ use axum::http::header::{
     SET_COOKIE,
 };
 use axum::http::{HeaderMap, Request, StatusCode};
-use chrono::NaiveDate;
 use diesel::connection::SimpleConnection;
 use diesel_tenants::Retention;
 use diesel_tenants::audit::AuditFilter;
@@ -15,10 +14,9 @@ use diesel_tenants::models::schema::shared::{
 };
 use diesel_tenants::models::shared::accounts::Role;
 use diesel_tenants::models::shared::subscriptions::{BillingCycle, SubscriptionState};
-use diesel_tenants::models::tenant::patients::Sex;
 use diesel_tenants::prelude::*;
 use diesel_tenants::services::accounts::{Accounts, NewAccount};
-use diesel_tenants::services::admission::{AccountWanted, Admissions, PatientDetails};
+
 use diesel_tenants::services::onboarding::{self, OnboardingError};
 use diesel_tenants::services::permissions::Module;
 use diesel_tenants::services::{hospitals as hospitals_service, now, subscriptions};
@@ -152,12 +150,6 @@ async fn members_see_their_own_hospital_and_no_other() {
         let (status, _, _) = ask(&app, get(host, "/patients/", &cookie, "*/*")).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{host}");
     }
-    // Whoever is admitted gets the number after those.
-    let born = NaiveDate::from_ymd_opt(1990, 5, 17).unwrap();
-    let ada = PatientDetails::named("Ada", "Added", born, Sex::Female);
-    let (id, none) = ("DMC001".parse().unwrap(), AccountWanted::None);
-    let admitted = Admissions::default().admit(&tenancy, &id, None, ada, none, now());
-    assert_eq!(admitted.unwrap().number, "DMC001-PAT-000046");
     // Starting again makes nothing anew, except for a superuser who never chose a password.
     let again = demo::fill(&tenancy).unwrap();
     assert_eq!(
