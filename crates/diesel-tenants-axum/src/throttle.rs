@@ -74,10 +74,20 @@ impl Table {
         }
     }
 
-    /// The window of a network, which begins now if there is none.
-    fn window(&mut self, network: IpNet, most: u32, now: Instant) -> Window {
-        if let Some(window) = self.windows.get(&network) {
-            return *window;
+    /// The window of a network, or the one that would begin now.
+    fn window(&self, network: IpNet, most: u32, now: Instant) -> Window {
+        let new = Window {
+            began: now,
+            tried: 0,
+            most,
+        };
+        self.windows.get(&network).copied().unwrap_or(new)
+    }
+
+    /// Keeps the window of a network, for which another one may have to be forgotten.
+    fn keep(&mut self, network: IpNet, window: Window) {
+        if self.windows.contains_key(&network) {
+            return;
         }
         if self.windows.len() >= NETWORKS {
             let oldest = match self.used_up.len() > NETWORKS / 2 {
@@ -88,14 +98,9 @@ impl Table {
                 self.windows.remove(&oldest);
             }
         }
-        let window = Window {
-            began: now,
-            tried: 0,
-            most,
-        };
         self.windows.insert(network, window);
-        self.queue(window.is_used_up()).insert((now, network));
-        window
+        self.queue(window.is_used_up())
+            .insert((window.began, network));
     }
 
     fn count(&mut self, network: IpNet, change: impl FnOnce(u32) -> u32) {
@@ -155,7 +160,10 @@ impl Throttle {
                 return Err(TooMany(self.window - passed(window.began)));
             }
         }
-        for (network, _) in networks {
+        // What is refused is not kept: it would have others forgotten.
+        for (network, most) in networks {
+            let window = known.window(network, most, now);
+            known.keep(network, window);
             known.count(network, |tried| tried + 1);
         }
         Ok(())
@@ -280,6 +288,11 @@ mod tests {
         let customer = |network: u16| IpAddr::from([0x2001, 0xdb8, 7, network, 0, 0, 0, 1]);
         let tries = (0..u16::MAX).take_while(|n| throttle.attempt(customer(*n), begin).is_ok());
         assert_eq!(tries.count() as u32, MANY * ATTEMPTS);
+        let kept = throttle.known.lock().windows.len();
+        for network in 10_000..11_000 {
+            throttle.attempt(customer(network), begin).unwrap_err();
+        }
+        assert_eq!(throttle.known.lock().windows.len(), kept);
         // What is refused counts nowhere, and what was not made is taken back there as well.
         let wait = throttle.attempt(customer(7), begin + Duration::from_secs(60));
         assert_eq!(wait, Err(TooMany(WINDOW - Duration::from_secs(60))));

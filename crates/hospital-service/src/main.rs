@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     runtime.shutdown_timeout(grace.saturating_sub(ended.elapsed()));
     if ended.elapsed() >= grace {
         eprintln!(
-            "what was under way has not ended in {} s and is cut off; it is finished or undone by the next start, and the \
+            "what was still under way after {} s is cut off; it is finished or undone by the next start, and the \
              rest of a migration is for the next one",
             grace.as_secs()
         );
