@@ -299,7 +299,14 @@ pub(crate) fn skip(reason: &str) {
         std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
         "{reason}"
     );
-    eprintln!("SKIPPED: {reason}");
+    loudly(&format!("SKIPPED: {reason}\n"));
+}
+
+/// Says it also where the test passes: the harness keeps what `eprintln!` says of a passing test to itself, and what is
+/// written to the process's own standard error it does not.
+fn loudly(line: &str) {
+    use std::io::Write as _;
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// A runner in whose mount namespace file systems can be mounted, without being root. `None` where that is forbidden.
