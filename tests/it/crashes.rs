@@ -357,11 +357,42 @@ const CALLS: [&str; 5] = [
     "ftruncate,openat",
 ];
 
+/// Whether everything is wanted, however long it takes.
+pub(crate) fn full() -> bool {
+    std::env::var("DIESEL_TENANTS_SWEEP").is_ok_and(|sweep| sweep == "full")
+}
+
 /// Every n-th call in the ordinary run, all of them with `DIESEL_TENANTS_SWEEP=full`.
 pub(crate) fn step() -> usize {
-    match std::env::var("DIESEL_TENANTS_SWEEP").as_deref() {
-        Ok("full") => 1,
-        _ => 7,
+    if full() { 1 } else { 7 }
+}
+
+/// How many kills a sweep makes at least, in the ordinary run and in full: a tenth less than when it was last counted.
+pub(crate) struct Kills {
+    ordinary: usize,
+    full: usize,
+}
+
+const fn kills(ordinary: usize, full: usize) -> Kills {
+    Kills { ordinary, full }
+}
+
+pub(crate) const BACKUP: Kills = kills(20, 108);
+pub(crate) const RESTORE: Kills = kills(44, 219);
+pub(crate) const MIGRATE: Kills = kills(60, 363);
+pub(crate) const PURGE: Kills = kills(30, 173);
+
+/// Those four are killed at five hundred places together.
+const _: () = assert!(BACKUP.full + RESTORE.full + MIGRATE.full + PURGE.full >= 500);
+
+impl Kills {
+    /// Fails where a sweep ended before it got that far.
+    pub(crate) fn expect(&self, made: usize) {
+        let wanted = if full() { self.full } else { self.ordinary };
+        assert!(
+            made >= wanted,
+            "{made} kills of {wanted}: the sweep did not get far"
+        );
     }
 }
 
