@@ -172,41 +172,25 @@ pub(crate) mod failpoints {
 
     /// Kills the operation at each point it passes, and recovery at its own. `at_least` points are expected.
     pub(crate) fn every_step(operation: &Operation, at_least: usize) {
-        steps(operation, &USUAL, at_least, (1, some()));
+        steps(operation, &USUAL, at_least, some());
     }
 
     /// The same for an operation of another program.
     pub(crate) fn every_step_of(program: &Program, operation: &Operation, at_least: usize) {
-        steps(operation, program, at_least, (1, some()));
+        steps(operation, program, at_least, some());
     }
 
     /// The same for an operation of many points of another program.
     pub(crate) fn many_steps_of(program: &Program, operation: &Operation, at_least: usize) {
-        steps(operation, program, at_least, (1, step()));
+        steps(operation, program, at_least, step());
     }
 
     /// The same for an operation of many points: of those of recovery the ordinary run takes every n-th, others each time.
     pub(crate) fn many_steps(operation: &Operation, at_least: usize) {
-        steps(operation, &USUAL, at_least, (1, step()));
+        steps(operation, &USUAL, at_least, step());
     }
 
-    /// The same for one of many similar operations: of its own points every fourth.
-    pub(crate) fn few_steps(operation: &Operation, at_least: usize) {
-        few_steps_of(&USUAL, operation, at_least);
-    }
-
-    /// The same for one of many similar operations, each step of which takes long: of its own points every fourth.
-    pub(crate) fn few_steps_of(program: &Program, operation: &Operation, at_least: usize) {
-        let every = if step() == 1 { 1 } else { 4 };
-        steps(operation, program, at_least, (every, step()));
-    }
-
-    fn steps(
-        operation: &Operation,
-        program: &Program,
-        at_least: usize,
-        (every, stride): (usize, usize),
-    ) {
+    fn steps(operation: &Operation, program: &Program, at_least: usize, stride: usize) {
         let dir = crate::scratch::dir();
         let start = dir.path().join("start");
         (operation.before)(&start);
@@ -221,7 +205,7 @@ pub(crate) mod failpoints {
         let points = points(operation.part, &fresh("dry-run"));
         assert!(points.len() >= at_least, "{points:?}");
         let mut outcomes = Vec::new();
-        for (number, point) in points.iter().enumerate().step_by(every) {
+        for (number, point) in points.iter().enumerate() {
             let root = fresh(&format!("killed-{number}"));
             assert!(
                 killed_at(operation.part, &root, point),
@@ -254,15 +238,8 @@ pub(crate) mod failpoints {
         }
         // There is one commit point: once past it, always after.
         let sorted = outcomes.is_sorted();
-        assert!(
-            sorted,
-            "{:?}",
-            points
-                .iter()
-                .step_by(every)
-                .zip(&outcomes)
-                .collect::<Vec<_>>()
-        );
+        let each = points.iter().zip(&outcomes);
+        assert!(sorted, "{:?}", each.collect::<Vec<_>>());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod errors;
 mod fleet;
 mod health;
 mod hospitals;
+mod killed;
 mod lives;
 mod program;
 mod schemas;
