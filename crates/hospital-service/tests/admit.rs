@@ -21,6 +21,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+#[path = "admit/logged.rs"]
+mod logged;
+
 struct World {
     app: Router,
     tenancy: Tenancy,
