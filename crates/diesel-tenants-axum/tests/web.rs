@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use diesel_tenants::prelude::*;
-use diesel_tenants::{BaseDomains, Builder, MigrationScript, PoolConfig, Sqlite};
+use diesel_tenants::{BaseDomains, Builder, MigrationScript, PoolConfig, Retention, Sqlite};
 use diesel_tenants_axum::resolve::{
     ByClaim, ByDomain, ByHeader, ByPathPrefix, BySubdomain, FirstOf, Resolve,
 };
@@ -198,18 +198,34 @@ async fn a_host_that_is_wrong_is_refused_without_telling_who_is_there() {
     let fleet = fleet();
     let north = fleet.create("NORTH");
     fleet.create("SOUTH");
-    fleet.create("WEST");
-    fleet.tenancy.suspend(&"SOUTH".parse().unwrap()).unwrap();
-    for step in [Tenancy::suspend, Tenancy::archive] {
-        step(&fleet.tenancy, &"WEST".parse().unwrap()).unwrap();
+    for id in ["WEST", "EAST", "GONE"] {
+        fleet.create(id);
     }
+    fleet.tenancy.suspend(&"SOUTH".parse().unwrap()).unwrap();
+    for id in ["WEST", "EAST", "GONE"] {
+        for step in [Tenancy::suspend, Tenancy::archive] {
+            step(&fleet.tenancy, &id.parse().unwrap()).unwrap();
+        }
+    }
+    for (id, kept) in [("EAST", Retention::days(30)), ("GONE", Retention::NONE)] {
+        fleet
+            .tenancy
+            .delete(&id.parse().unwrap(), id, kept)
+            .unwrap();
+    }
+    fleet
+        .tenancy
+        .purge(&"GONE".parse().unwrap(), "GONE")
+        .unwrap();
     let app = fleet.app(by_subdomain());
     let unavailable =
         r#"{"error":{"code":"tenant_unavailable","message":"this tenant is not available"}}"#;
     for host in [
         "nobody.example.com",
         "south.example.com",
-        "west.example.com", // unknown, suspended, archived
+        "west.example.com",
+        "east.example.com",
+        "gone.example.com", // unknown, suspended, archived, deleted, purged
         "-a.example.com",
         "a_b.example.com",
         "xn--80ak6aa92e.example.com",
