@@ -344,7 +344,8 @@ pub(crate) fn step() -> usize {
     if full() { 1 } else { 7 }
 }
 
-/// How many kills a sweep makes at least, in the ordinary run and in full: a tenth less than when it was last counted.
+/// How many kills a sweep makes at least, in the ordinary run and in full. Last counted were 23, 49, 68 and 35 of those below,
+/// and 143, 322, 465 and 223 in full; some depend on the machine.
 pub(crate) struct Kills {
     ordinary: usize,
     full: usize,
