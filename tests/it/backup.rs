@@ -578,8 +578,7 @@ const OPERATIONS: [Operation; 5] = [
 #[test]
 fn killed_at_any_system_call() {
     if crashes::strace_works() {
-        let kills = crashes::kill_at_system_calls(&OPERATIONS[0]);
-        assert!(kills >= 10, "{kills}: the sweep did not get far");
+        crashes::BACKUP.expect(crashes::kill_at_system_calls(&OPERATIONS[0]));
     }
 }
 

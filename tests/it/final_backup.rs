@@ -126,7 +126,7 @@ const PURGE: Operation = Operation {
 #[cfg(feature = "failpoints")]
 #[test]
 fn purge_with_it_at_every_step() {
-    crashes::failpoints::few_steps(&PURGE, 24);
+    crashes::failpoints::many_steps(&PURGE, 24);
 }
 
 #[test]

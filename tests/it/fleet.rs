@@ -445,7 +445,8 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
                     say(tenant.id);
                 }
             };
-            tenancy.migrate_fleet(&all_at_once(), tell).unwrap();
+            let options = MigrateFleet::default().workers(2);
+            tenancy.migrate_fleet(&options, tell).unwrap();
             say("over");
         }
         // Says how many tenants it has touched, and what became of the whole.

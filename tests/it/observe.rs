@@ -159,9 +159,64 @@ fn every_metric_that_is_documented_is_given_and_no_other() {
     {
         expected.insert(word.replace('…', "diesel_tenants_pool"));
     }
-    // Nothing was slow.
+    // Nothing was slow; what is is counted below.
     expected.remove("diesel_tenants_slow_queries_total");
     assert_eq!(given, expected);
+}
+
+/// A query that takes as long as it has to, and longer than any that is called slow; with two values that nobody sees.
+#[test]
+fn a_slow_query_is_warned_of_with_its_sql_and_no_value() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let lines = traced(|| {
+        metrics::with_local_recorder(&recorder, || {
+            let fleet = fleet();
+            let tenant = fleet.create("TH001");
+            let mut ctx = tenant.enter().unwrap();
+            let mut rows = 100_000_i64;
+            while fleet.tenancy.query_stats(&tenant.id()).unwrap().slow == 0 {
+                let counting =
+                    "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < ?)
+                                SELECT 'CANARY-literal' FROM n WHERE ? || x = '' LIMIT 1";
+                let ran = ctx.unrouted("take long", |raw| {
+                    diesel::sql_query(counting)
+                        .bind::<diesel::sql_types::BigInt, _>(rows)
+                        .bind::<diesel::sql_types::Text, _>("CANARY-bind")
+                        .execute(raw)
+                });
+                ran.unwrap();
+                rows *= 2;
+            }
+        });
+    });
+    let warned: Vec<&str> = lines.lines().filter(|it| it.starts_with("WARN")).collect();
+    let [warned] = warned[..] else {
+        panic!("{warned:?}");
+    };
+    for expected in [
+        "message=slow query tenant=TH001 scope=\"tenant\" sql=\"WITH RECURSIVE n (x) AS",
+        "SELECT '…' FROM n WHERE ? || x = '…' LIMIT …\"",
+        "failed=false",
+    ] {
+        assert!(warned.contains(expected), "{expected}\nis not in\n{warned}");
+    }
+    assert!(!lines.contains("CANARY"), "{lines}");
+    let elapsed = warned.split("elapsed_us=").nth(1).unwrap();
+    let elapsed = elapsed.split(' ').next().unwrap().parse().unwrap();
+    let elapsed = std::time::Duration::from_micros(elapsed);
+    assert!(
+        elapsed >= diesel_tenants::observe::SLOW_QUERY,
+        "{elapsed:?}"
+    );
+    let counted = snapshotter.snapshot().into_vec();
+    let counted = counted
+        .iter()
+        .find(|(key, ..)| key.key().name() == "diesel_tenants_slow_queries_total");
+    assert!(
+        counted.is_some_and(|(.., value)| *value == DebugValue::Counter(1)),
+        "{counted:?}"
+    );
 }
 
 #[test]

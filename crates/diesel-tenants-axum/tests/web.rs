@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use diesel_tenants::prelude::*;
-use diesel_tenants::{BaseDomains, Builder, MigrationScript, PoolConfig, Sqlite};
+use diesel_tenants::{BaseDomains, Builder, MigrationScript, PoolConfig, Retention, Sqlite};
 use diesel_tenants_axum::resolve::{
     ByClaim, ByDomain, ByHeader, ByPathPrefix, BySubdomain, FirstOf, Resolve,
 };
@@ -25,6 +25,8 @@ mod domains;
 mod given_up;
 #[path = "web/guards.rs"]
 mod guards;
+#[path = "web/load.rs"]
+mod load;
 #[path = "web/principals.rs"]
 mod principals;
 #[path = "web/threads.rs"]
@@ -58,7 +60,10 @@ fn fleet() -> Fleet {
 }
 
 fn fleet_with(with: impl FnOnce(Setup) -> Setup) -> Fleet {
-    let dir = tempfile::tempdir().unwrap();
+    fleet_in(tempfile::tempdir().unwrap(), with)
+}
+
+fn fleet_in(dir: tempfile::TempDir, with: impl FnOnce(Setup) -> Setup) -> Fleet {
     let builder = Tenancy::<SqliteConnection>::builder(&ROUTES)
         .sqlite(dir.path().join("data"))
         .init()
@@ -193,18 +198,34 @@ async fn a_host_that_is_wrong_is_refused_without_telling_who_is_there() {
     let fleet = fleet();
     let north = fleet.create("NORTH");
     fleet.create("SOUTH");
-    fleet.create("WEST");
-    fleet.tenancy.suspend(&"SOUTH".parse().unwrap()).unwrap();
-    for step in [Tenancy::suspend, Tenancy::archive] {
-        step(&fleet.tenancy, &"WEST".parse().unwrap()).unwrap();
+    for id in ["WEST", "EAST", "GONE"] {
+        fleet.create(id);
     }
+    fleet.tenancy.suspend(&"SOUTH".parse().unwrap()).unwrap();
+    for id in ["WEST", "EAST", "GONE"] {
+        for step in [Tenancy::suspend, Tenancy::archive] {
+            step(&fleet.tenancy, &id.parse().unwrap()).unwrap();
+        }
+    }
+    for (id, kept) in [("EAST", Retention::days(30)), ("GONE", Retention::NONE)] {
+        fleet
+            .tenancy
+            .delete(&id.parse().unwrap(), id, kept)
+            .unwrap();
+    }
+    fleet
+        .tenancy
+        .purge(&"GONE".parse().unwrap(), "GONE")
+        .unwrap();
     let app = fleet.app(by_subdomain());
     let unavailable =
         r#"{"error":{"code":"tenant_unavailable","message":"this tenant is not available"}}"#;
     for host in [
         "nobody.example.com",
         "south.example.com",
-        "west.example.com", // unknown, suspended, archived
+        "west.example.com",
+        "east.example.com",
+        "gone.example.com", // unknown, suspended, archived, deleted, purged
         "-a.example.com",
         "a_b.example.com",
         "xn--80ak6aa92e.example.com",
@@ -472,87 +493,6 @@ async fn the_first_to_begin_may_be_the_last_to_end() {
     assert_eq!(second.1, "CANARY-SOUTH CANARY-SOUTH");
     go_on.send(()).unwrap();
     assert_eq!(first.await.unwrap().1, "CANARY-NORTH CANARY-NORTH");
-}
-
-/// A thousand requests over a hundred tenants, a third of them given up at a random moment.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn under_load_with_requests_given_up_no_row_strays_and_no_connection_is_lost() {
-    const TENANTS: usize = 100;
-    const REQUESTS: usize = 1_000;
-    let fleet = fleet();
-    for number in 0..TENANTS {
-        fleet.create(&format!("T{number:03}"));
-    }
-    let app = fleet.app(by_subdomain());
-    let (answered, foreign) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let mut tasks = Vec::new();
-    for number in 0..REQUESTS {
-        // Each is read and written: the number's last bit says which of the two is done.
-        let tenant = number / 2 * 37 % TENANTS;
-        let (app, answered, foreign) = (app.clone(), Arc::clone(&answered), Arc::clone(&foreign));
-        let task = tokio::spawn(async move {
-            let host = format!("t{tenant:03}.example.com");
-            let (status, body) = match number % 2 {
-                0 => ask(&app, request(&host, "/patients")).await,
-                _ => {
-                    let path = format!("/patients/row-T{tenant:03}-{number}");
-                    let post = Request::post(path).header("host", host);
-                    ask(&app, post.body(Body::empty()).unwrap()).await
-                }
-            };
-            assert!(status.is_success(), "{status} {body}");
-            answered.fetch_add(1, Ordering::Relaxed);
-            let own = format!("T{tenant:03}");
-            let rows: Vec<String> = serde_json::from_str(&body).unwrap_or_default();
-            let strays = rows.iter().filter(|row| !row.contains(&own)).count();
-            foreign.fetch_add(strays, Ordering::Relaxed);
-        });
-        if number % 3 == 0 {
-            // Some before they began, some in the middle.
-            for _ in 0..number % 7 {
-                tokio::task::yield_now().await;
-            }
-            task.abort();
-        }
-        tasks.push(task);
-    }
-    for task in tasks {
-        match task.await {
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            _ => {}
-        }
-    }
-    assert_eq!(foreign.load(Ordering::Relaxed), 0);
-    assert!(answered.load(Ordering::Relaxed) >= REQUESTS * 6 / 10);
-    // What was begun runs to its end; then every connection is back.
-    tokio::task::spawn_blocking(move || {
-        let until = std::time::Instant::now() + Duration::from_secs(20);
-        while fleet.tenancy.stats().in_use > 0 {
-            assert!(
-                std::time::Instant::now() < until,
-                "{:?}",
-                fleet.tenancy.stats()
-            );
-            std::thread::yield_now();
-        }
-        // And no tenant has a row of another.
-        let mut rows = BTreeMap::new();
-        for record in fleet.tenancy.tenants().unwrap() {
-            let mut ctx = fleet.tenancy.tenant(&record.id).unwrap();
-            let names = patients::table
-                .select(patients::name)
-                .load::<String>(&mut ctx)
-                .unwrap();
-            assert!(
-                names.iter().all(|name| name.contains(record.id.as_str())),
-                "{names:?}"
-            );
-            rows.insert(record.id, names.len());
-        }
-        assert_eq!(rows.len(), TENANTS);
-    })
-    .await
-    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

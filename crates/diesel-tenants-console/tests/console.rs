@@ -30,6 +30,8 @@ mod bulk;
 mod busy;
 #[path = "console/list.rs"]
 mod list;
+#[path = "console/logged.rs"]
+mod logged;
 #[path = "console/looks.rs"]
 mod looks;
 #[path = "console/upkeep.rs"]

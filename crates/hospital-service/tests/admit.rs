@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, LOCATION, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
+use diesel_tenants::Retention;
 use diesel_tenants::id::Id;
 use diesel_tenants::models::schema::shared::{hospitals, plans, users};
 use diesel_tenants::models::schema::tenant::patients;
@@ -20,6 +21,9 @@ use hospital_service::{open, service};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+#[path = "admit/logged.rs"]
+mod logged;
 
 struct World {
     app: Router,
@@ -449,7 +453,23 @@ async fn names_and_texts_go_through_whole_or_are_refused_without_an_echo() {
 #[tokio::test]
 async fn hosts_lead_to_their_hospital_or_nowhere() {
     let world = world();
-    world.tenancy.suspend(&"SOUTH".parse().unwrap()).unwrap();
+    for (code, subdomain) in [("WEST", "west"), ("EAST", "east"), ("GONE", "gone")] {
+        hospital(&world.tenancy, code, subdomain);
+    }
+    for code in ["SOUTH", "WEST", "EAST", "GONE"] {
+        world.tenancy.suspend(&code.parse().unwrap()).unwrap();
+    }
+    for code in ["WEST", "EAST", "GONE"] {
+        world.tenancy.archive(&code.parse().unwrap()).unwrap();
+    }
+    for (code, kept) in [("EAST", Retention::days(30)), ("GONE", Retention::NONE)] {
+        let id = code.parse().unwrap();
+        world.tenancy.delete(&id, code, kept).unwrap();
+    }
+    world
+        .tenancy
+        .purge(&"GONE".parse().unwrap(), "GONE")
+        .unwrap();
     let status = async |host: &str| {
         let request = Request::get("/patients/").header(HOST, host);
         let request = request.header(COOKIE, &world.cookie).body(Body::empty());
@@ -477,6 +497,9 @@ async fn hosts_lead_to_their_hospital_or_nowhere() {
         "admin.localhost",          // row 42
         "api.localhost",            // row 42
         "south.localhost",          // row 44: suspended
+        "west.localhost",           // row 44: archived
+        "east.localhost",           // row 44: deleted, and kept for a while
+        "gone.localhost",           // row 44: deleted, and nothing is left of it
         "nobody.localhost",         // row 44: unknown
     ] {
         let (status, body) = status(host).await;

@@ -112,8 +112,7 @@ fn at_any_system_call() {
     if !crashes::strace_works() {
         return;
     }
-    let kills = crashes::kill_at_system_calls(&MIGRATE);
-    assert!(kills >= 20, "{kills}: the sweep did not get far");
+    crashes::MIGRATE.expect(crashes::kill_at_system_calls(&MIGRATE));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Backups that are not what they should be: each is refused by name, before the tenant is touched.
+use super::formats::rebuilt;
 use super::*;
 use sha2::{Digest, Sha256};
 
@@ -487,36 +488,6 @@ fn a_trigger_that_poses_as_the_fence_is_never_run() {
         .restore(&id(), &BackupRef::from(&backup), &options)
         .unwrap();
     assert_eq!(world::rows(tenancy), ["before"]);
-}
-
-/// Gives the tenant's database other settings, as they can be changed by rewriting it only.
-fn rebuilt(fleet: &Fleet, tenant: &TenantHandle, settings: &str) {
-    fleet.tenancy.suspend(&id()).unwrap();
-    let file = fleet.file(tenant, 1);
-    let mut raw = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
-    raw.batch_execute(&format!("PRAGMA journal_mode = DELETE; {settings}; VACUUM"))
-        .unwrap();
-    drop(raw);
-    fleet.tenancy.resume(&id()).unwrap();
-}
-
-#[test]
-fn page_sizes_and_encodings_are_all_the_same() {
-    for settings in [
-        "PRAGMA page_size = 512",
-        "PRAGMA page_size = 65536",
-        "PRAGMA auto_vacuum = FULL",
-        "PRAGMA auto_vacuum = INCREMENTAL",
-    ] {
-        let (fleet, tenant, _) = backed_up();
-        rebuilt(&fleet, &tenant, settings);
-        let backup = fleet.tenancy.backup(&id(), &BackupOptions::new()).unwrap();
-        fleet
-            .tenancy
-            .restore(&id(), &BackupRef::from(&backup), &confirmed())
-            .unwrap();
-        assert_eq!(world::rows(&fleet.tenancy), ["before"], "{settings}");
-    }
 }
 
 /// A backup that is exchanged between looking and copying: the copy is what counts.

@@ -28,7 +28,7 @@ impl Membership for Members {
 }
 
 /// Believes a header, as a test may.
-async fn who(mut request: Request, next: Next) -> Response {
+pub(super) async fn who(mut request: Request, next: Next) -> Response {
     if let Some(name) = request.headers().get("x-who") {
         let actor = format!("user:{}", name.to_str().unwrap()).parse().unwrap();
         request.extensions_mut().insert(Principal::user(actor));

@@ -27,7 +27,7 @@ fn listen() {
     static LISTENS: Once = Once::new();
     LISTENS.call_once(|| {
         tracing_subscriber::fmt()
-            .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
             .with_ansi(false)
             .with_writer(|| Log)
             .init();
@@ -120,4 +120,31 @@ async fn work_is_in_the_span_of_its_request_and_of_its_tenant() {
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains(spans), "{lines:?}");
     }
+}
+
+/// Every target at its finest, of all that the tests of this process have done so far: there is nobody in it.
+#[tokio::test]
+async fn nobody_and_no_secret_is_traced() {
+    listen();
+    let fleet = fleet();
+    fleet.create("NORTH");
+    let app = fleet.app(by_subdomain());
+    for (path, status) in [
+        ("/patients/CANARY-ada", StatusCode::CREATED),
+        ("/patients/CANARY-ada", StatusCode::CONFLICT),
+        ("/patients/CANARY-NORTH", StatusCode::CONFLICT),
+    ] {
+        let request = Request::post(path)
+            .header("host", "north.example.com")
+            .header("cookie", "session=CANARY-token")
+            .header("authorization", "Bearer CANARY-key")
+            .body(Body::empty());
+        assert_eq!(ask(&app, request.unwrap()).await.0, status, "{path}");
+    }
+    let (_, body) = ask(&app, request("north.example.com", "/patients")).await;
+    assert!(body.contains("CANARY-ada"), "{body}");
+    for heard in ["TRACE", "tenant=NORTH", "INSERT INTO `patients`"] {
+        assert!(!lines_with(heard).is_empty(), "{heard} was not heard");
+    }
+    assert_eq!(lines_with("CANARY"), [""; 0]);
 }

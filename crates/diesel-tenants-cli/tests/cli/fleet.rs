@@ -1,6 +1,7 @@
 //! Commands over all tenants.
 use crate::program::{Place, stable};
-use diesel_tenants::{FanOut, MigrateFleet, ReferenceList};
+use diesel::connection::SimpleConnection;
+use diesel_tenants::{FanOut, MigrateFleet, NewTenant, ReferenceList};
 use std::sync::{Arc, Barrier, Once};
 
 #[test]
@@ -260,6 +261,52 @@ fn a_tenant_that_cannot_be_migrated_is_named_and_the_others_go_on() {
     // It is the only one left, and known to fail: no canary.
     assert_eq!((document["outcome"].as_str(), code), (Some("failed"), 1));
     assert_eq!(document["tenants"][0]["error"]["kind"], "missing");
+}
+
+/// As three of a thousand are, whose databases hold what the migration is to make.
+#[test]
+fn three_poisoned_tenants_are_named_with_the_error_of_the_database() {
+    let place = Place::new();
+    let older = place
+        .older_library()
+        .open()
+        .expect("the older program opens it");
+    let ids = ["OLD001", "OLD002", "OLD003", "OLD004", "OLD005"];
+    for id in ids {
+        let tenant = older.create(&id.parse().expect("an id"), NewTenant::named(id));
+        let mut ctx = tenant.expect("it is created").enter().expect("it opens");
+        if ["OLD003", "OLD004", "OLD005"].contains(&id) {
+            let sql = "ALTER TABLE pharmacy_sales ADD COLUMN hospital_id BLOB";
+            ctx.unrouted("poison it", |raw| raw.connection().batch_execute(sql))
+                .expect("the SQL runs");
+        }
+    }
+    drop(older);
+    let (document, code) = place.json(["migrate", "--all", "--stop-after", "never"]);
+    assert_eq!(code, 1, "{document}");
+    let totals = &document["totals"];
+    assert_eq!(
+        (totals["done"].as_u64(), totals["failed"].as_u64()),
+        (Some(2), Some(3))
+    );
+    let tenants = document["tenants"].as_array().expect("a list");
+    for id in ["OLD003", "OLD004", "OLD005"] {
+        let tenant = tenants.iter().find(|it| it["id"] == id);
+        let message = tenant.and_then(|it| it["error"]["message"].as_str());
+        let message = message.expect("it is named, and why");
+        assert!(
+            message.ends_with("duplicate column name: hospital_id"),
+            "{message}"
+        );
+    }
+    // And for people.
+    let ran = place.run(["migrate", "--all", "--stop-after", "never"]);
+    let text = ran.ended(1);
+    for id in ["OLD003", "OLD004", "OLD005"] {
+        let line = text.lines().find(|line| line.starts_with(id));
+        let why = "duplicate column name: hospital_id";
+        assert!(line.is_some_and(|line| line.contains(why)), "{ran:?}");
+    }
 }
 
 #[test]

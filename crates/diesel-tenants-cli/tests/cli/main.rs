@@ -11,6 +11,7 @@ mod exits;
 mod fleet;
 mod health;
 mod hospitals;
+mod killed;
 mod lives;
 mod program;
 mod schemas;

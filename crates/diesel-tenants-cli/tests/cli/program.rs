@@ -24,6 +24,15 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// Says that a test is skipped. The harness keeps what `eprintln!` says of a passing test to itself; this it does not.
+pub(crate) fn skipped(why: &str) {
+    use std::io::Write as _;
+    let line = format!("SKIPPED: {why}\n");
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("there is a standard error");
+}
+
 impl Place {
     /// With a data directory that `init` has made.
     pub(crate) fn new() -> Self {

@@ -2,7 +2,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::program::{Place, Ran};
+use crate::program::{Place, Ran, skipped};
 
 /// Runs a shell command on a terminal of its own, with these lines typed. `None` where there is no `script`.
 fn on_a_terminal(place: &Place, command: &str, typed: &str) -> Option<Ran> {
@@ -11,7 +11,7 @@ fn on_a_terminal(place: &Place, command: &str, typed: &str) -> Option<Ran> {
             std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
             "`script` is missing"
         );
-        eprintln!("SKIPPED: there is no `script` to make a terminal with");
+        skipped("there is no `script` to make a terminal with");
         return None;
     }
     let tenants = env!("CARGO_BIN_EXE_tenants");
@@ -70,6 +70,34 @@ fn colours_are_for_terminals_only() {
         let ran = on_a_terminal(&place, plain, "").expect("there is a terminal");
         assert!(!colored(&ran.stdout), "{plain}: {ran:?}");
     }
+}
+
+/// Long work has a bar where somebody watches, with how far it is; and not a character of one elsewhere.
+#[test]
+fn progress_is_drawn_for_who_watches() {
+    let place = Place::new();
+    for id in ["TH001", "TH002", "TH003"] {
+        place.create(id);
+    }
+    let bar = |text: &str| text.contains("3/3") && text.contains('█');
+    let command = ["verify", "--all"];
+    let Some(ran) = on_a_terminal(&place, "tenants verify --all", "") else {
+        return;
+    };
+    assert!(bar(&ran.stdout), "{ran:?}");
+    // Its cursor is moved for each step, and the line is cleared in the end.
+    assert!(
+        ran.stdout.contains('\r') && ran.stdout.contains("\u{1b}[2K"),
+        "{ran:?}"
+    );
+    let piped = place.run(command);
+    assert_eq!(piped.stderr, "", "{piped:?}");
+    for text in [&piped.stdout, &piped.stderr] {
+        assert!(!text.contains(['\r', '\u{1b}', '█', '░']), "{piped:?}");
+    }
+    let ran = on_a_terminal(&place, "tenants verify --all 2>/dev/null", "");
+    let ran = ran.expect("there is a terminal");
+    assert!(!bar(&ran.stdout), "{ran:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::program::{Place, Ran, stable};
+use crate::program::{Place, Ran, skipped, stable};
 
 pub(crate) fn document() -> (PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
@@ -266,7 +266,7 @@ fn scripts_and_units_are_sound() {
             std::env::var_os("DIESEL_TENANTS_NO_SKIP").is_none(),
             "there is no systemd-analyze to check the units with"
         );
-        eprintln!("SKIPPED: there is no systemd-analyze to check the units with");
+        skipped("there is no systemd-analyze to check the units with");
         return;
     }
     let directory = tempfile::tempdir().expect("a temporary directory");

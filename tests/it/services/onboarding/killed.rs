@@ -195,7 +195,7 @@ mod failpoints {
 
     #[test]
     fn registering_at_every_step() {
-        crashes::failpoints::few_steps_of(&SERVICE, &REGISTER, 10);
+        crashes::failpoints::many_steps_of(&SERVICE, &REGISTER, 10);
     }
 
     #[test]
