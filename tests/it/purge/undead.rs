@@ -46,5 +46,5 @@ pub(super) fn act(root: &Path) {
 #[cfg(feature = "failpoints")]
 #[test]
 fn what_was_put_back_goes_wholly_whatever_cuts_it_short() {
-    crashes::failpoints::few_steps(&PURGE_UNDEAD, 8);
+    crashes::failpoints::many_steps(&PURGE_UNDEAD, 8);
 }
