@@ -180,18 +180,19 @@ pub(crate) fn settled<C: Backend, T, E>(
 ) -> Result<T, E> {
     // What cannot be settled now stays in the journal, for the next attempt or the next open. What somebody else has taken
     // over is theirs: by now there may be another operation on the tenant, under its own fence.
-    if result.is_err() && is_ours(registry, operation) {
+    if result.is_err() && is_ours(registry, operation).unwrap_or(false) {
         let _ = settle(registry, operation);
     }
     result
 }
 
 /// Whether an operation is still open, and nobody who held this process for dead has taken it over.
-fn is_ours<C: Backend>(registry: &Registry<C>, operation: &Operation) -> bool {
-    let open = registry.ask(|c| c.catalog_open_operation(operation.tenant_uuid));
-    open.is_ok_and(|open| {
-        open.is_some_and(|open| open.id == operation.id && open.instance == operation.instance)
-    })
+pub(crate) fn is_ours<C: Backend>(
+    registry: &Registry<C>,
+    operation: &Operation,
+) -> Result<bool, LifecycleError> {
+    let open = registry.ask(|c| c.catalog_open_operation(operation.tenant_uuid))?;
+    Ok(open.is_some_and(|open| open.id == operation.id && open.instance == operation.instance))
 }
 
 /// Closes an operation that has committed. It has succeeded, whatever becomes of this: one that cannot be closed now,

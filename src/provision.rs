@@ -364,8 +364,13 @@ where
         Ok(committed.map_err(CreateError::from)?)
     });
     if let Err(error) = built {
-        // The commit may have happened although its answer was lost; recovery looks before it undoes.
-        if let Err(undo) = lifecycle::settle(registry, operation) {
+        // The commit may have happened although its answer was lost; recovery looks before it undoes. What somebody else has
+        // taken over is theirs: by now the tenant may be made, or gone.
+        let undone = match lifecycle::is_ours(registry, operation) {
+            Ok(true) => lifecycle::settle(registry, operation),
+            other => other.map(drop),
+        };
+        if let Err(undo) = undone {
             let error = Box::new(error);
             let undo = Box::new(undo);
             return Err(CreateError::NotUndone { id, error, undo }.into());

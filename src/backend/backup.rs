@@ -225,8 +225,8 @@ pub trait BackupStorage {
     /// Puts this catalogue's mark into the directory, `None` being that of the data directory, unless it is there. Returns
     /// the id of the one that is there; one of an earlier build has none.
     fn backup_mark(&self, directory: Option<&Path>) -> Result<Option<Uuid>, StorageError>;
-    /// The id of the mark of `catalog` in a directory, if it has one with an id.
-    fn backup_mark_in(directory: &Path, catalog: Uuid) -> Result<Option<Uuid>, StorageError>;
+    /// The ids in the mark of `catalog` in a directory: none in that of an earlier build. `None` where it has no mark.
+    fn backup_marks_in(directory: &Path, catalog: Uuid) -> Result<Option<Vec<Uuid>>, StorageError>;
     /// Refuses with [`StorageError::OutOfReach`] where neither the backup is seen nor the mark its directory had: what is
     /// missing there may be on a disk that is not mounted.
     fn backup_reach(&self, place: &BackupPlace) -> Result<(), StorageError>;

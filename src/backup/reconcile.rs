@@ -14,8 +14,21 @@ use crate::error::{CatalogError, withhold};
 struct Directory<C: Backend> {
     /// As in the catalogue: `None` for that of the data directory.
     path: Option<PathBuf>,
-    mark: Option<Uuid>,
+    /// The ids in its mark: none in that of an earlier build. `None` where it has no mark.
+    marks: Option<Vec<Uuid>>,
     listed: Backups<C>,
+}
+
+impl<C: Backend> Directory<C> {
+    fn mark(&self) -> Option<Uuid> {
+        self.marks.as_ref()?.first().copied()
+    }
+
+    /// Whether it is the one that has `mark`, and not an empty place where its disk is not mounted now.
+    fn is(&self, mark: Option<Uuid>) -> bool {
+        let marks = self.marks.as_ref();
+        marks.is_some_and(|marks| mark.is_none_or(|mark| marks.contains(&mark)))
+    }
 }
 
 /// What was found of backups.
@@ -78,20 +91,23 @@ pub(crate) fn reconcile<C: Backend>(
         let mut names = names.iter().filter_map(|path| path.file_name()?.to_str());
         names.any(|name| name.ends_with(&end))
     };
-    // Elsewhere they may be on a disk that is not mounted now.
-    let own = directories.swap_remove(0).listed;
+    // Elsewhere they may be on a disk that is not mounted now, and here as well, unless the mark says that it is.
+    let directory = directories.swap_remove(0);
+    let own = &directory.listed;
     let there: HashSet<Uuid> = own.list().iter().map(|backup| backup.id).collect();
-    let gone = good.iter().filter(|stored| stored.directory.is_none());
+    let is_own = |stored: &&StoredBackup| stored.directory.is_none() && directory.is(stored.mark);
+    let gone = good.iter().filter(is_own);
     let gone = gone.filter(|stored| !there.contains(&stored.id) && !is_named(stored.id));
     found.gone = gone.map(|stored| stored.id).collect();
     let there: HashSet<Uuid> = own.sets().iter().map(|set| set.id).collect();
-    let gone = sets.iter().filter(|stored| stored.directory.is_none());
+    let is_own = |stored: &&StoredSet| stored.directory.is_none() && directory.is(stored.mark);
+    let gone = sets.iter().filter(is_own);
     let gone = gone.filter(|stored| !there.contains(&stored.id) && !is_named(stored.id));
     found.sets_gone = gone.map(|stored| stored.id).collect();
     conn.backups_reconcile(&found, by).map_err(failed)?;
     Ok(Reconciled {
         unknown,
-        damaged: own.into_damaged(),
+        damaged: directory.listed.into_damaged(),
     })
 }
 
@@ -103,15 +119,19 @@ fn directories<C: Backend>(
 ) -> Result<Vec<Directory<C>>, BackupError> {
     let mut directories = vec![Directory {
         path: None,
-        mark: C::Storage::backup_mark_in(own, catalog)?,
+        marks: C::Storage::backup_marks_in(own, catalog)?,
         listed: Backups::at(own)?,
     }];
     for path in others {
         if let Ok(listed) = Backups::at(&path)
-            && let Ok(mark) = C::Storage::backup_mark_in(&path, catalog)
+            && let Ok(marks) = C::Storage::backup_marks_in(&path, catalog)
         {
             let path = Some(path);
-            directories.push(Directory { path, mark, listed });
+            directories.push(Directory {
+                path,
+                marks,
+                listed,
+            });
         }
     }
     Ok(directories)
@@ -126,7 +146,7 @@ fn stored<C: Backend>(backup: &ListedBackup, directory: &Directory<C>) -> Stored
         reason: backup.reason,
         instance: Uuid::nil(),
         directory: directory.path.clone(),
-        mark: directory.mark,
+        mark: directory.mark(),
         began_at: backup.taken_at,
         pinned: false,
         facts: None,
@@ -138,7 +158,7 @@ fn stored_set<C: Backend>(set: &ListedSet, directory: &Directory<C>) -> StoredSe
         id: set.id,
         instance: Uuid::nil(),
         directory: directory.path.clone(),
-        mark: directory.mark,
+        mark: directory.mark(),
         began_at: set.began_at,
         ended_at: Some(set.ended_at),
         complete: set.complete,

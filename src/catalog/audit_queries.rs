@@ -196,6 +196,7 @@ impl AuditStore for Conn {
     }
 
     fn audit_append_here(&mut self, draft: &Draft) -> QueryResult<()> {
+        see_clock(self, 0)?;
         append(self, draft)
     }
 

@@ -317,24 +317,33 @@ fn take_over(conn: &mut Conn, operation: &Operation, outcome: &Outcome) -> Query
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "another process holds this one for dead and has taken the operation over; nothing was changed, see what it did and try again"
+    "another process holds this one for dead and has taken the operation over; the catalogue was not changed by this one; see what became of it"
 )]
 struct TakenOver;
 
-/// Takes over what an operation has done, within a transaction. Only whoever works on it may: one that was taken over may have
-/// been undone by now, and what it names removed.
+/// Whether an operation is open, and nobody who held its process for dead has taken it over.
+pub(super) fn is_theirs(conn: &mut Conn, operation: &Operation) -> QueryResult<bool> {
+    let open = open_operation(conn, operation.tenant_uuid)?;
+    Ok(open.is_some_and(|open| open.id == operation.id && open.instance == operation.instance))
+}
+
+/// Refuses whoever does not work on an operation any more: one that was taken over may have been undone by now, and what it
+/// names removed.
+fn check_theirs(conn: &mut Conn, operation: &Operation) -> QueryResult<()> {
+    match is_theirs(conn, operation)? {
+        true => Ok(()),
+        false => Err(in_own_words(TakenOver)),
+    }
+}
+
+/// Takes over what an operation has done, within a transaction. Only whoever works on it may.
 fn commit(
     conn: &mut Conn,
     operation: &Operation,
     outcome: &Outcome,
     by: &Principal,
 ) -> QueryResult<()> {
-    let open = open_operation(conn, operation.tenant_uuid)?;
-    let is_theirs =
-        |open: Operation| open.id == operation.id && open.instance == operation.instance;
-    if !open.is_some_and(is_theirs) {
-        return Err(in_own_words(TakenOver));
-    }
+    check_theirs(conn, operation)?;
     take_over(conn, operation, outcome)?;
     let word = outcome_word(operation, outcome);
     ended(conn, operation, word, outcome.schema.as_ref(), by)
@@ -666,6 +675,7 @@ impl CatalogStore for Conn {
         by: &Principal,
     ) -> QueryResult<()> {
         write(self, |conn| {
+            check_theirs(conn, operation)?;
             take_over(conn, operation, found)?;
             if let Some(digest) = ledger_digest {
                 write_ledger(conn, operation.tenant_uuid, digest)?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::Conn;
 use super::audit_queries::note;
 use super::queries::{
-    OperationRow, TenantRow, about, idle_tenant, newest_number, next_seq, now, open_operation,
+    OperationRow, TenantRow, about, idle_tenant, is_theirs, newest_number, next_seq, now,
     see_clock, set_status, subdomain_owner, tenant, uuid,
 };
 use super::write;
@@ -368,8 +368,7 @@ impl RetentionStore for Conn {
                 return Ok(PurgeBegun::Not(Changed::Unknown));
             };
             // Whoever held this process for dead may have undone it.
-            let is_open = open_operation(conn, id)?.is_some_and(|open| open.id == operation.id);
-            if !is_open || record.status != Status::Restoring {
+            if !is_theirs(conn, operation)? || record.status != Status::Restoring {
                 return Ok(PurgeBegun::Not(Changed::WrongStatus(record.status)));
             }
             if let Some(refused) = forbids_purge(conn, &record, asked, Some(final_backup))? {

@@ -15,7 +15,7 @@
 //! | **catalogue names the new generation** | `generation.committed` | removes the old one, unless it is kept |
 //! | old generation removed, unless it is kept | `generation.removed` | has nothing to do |
 //! | journal closed | `generation.closed` | has nothing to do |
-use super::{begin, close, drain, settled};
+use super::{begin, close, drain, is_ours, settled};
 use crate::backend::{Backend, Storage, StorageError, Symptom};
 use crate::catalog::{OldGeneration, Operation, OperationKind, Outcome, Status, TenantRecord};
 use crate::error::LifecycleError;
@@ -155,11 +155,15 @@ pub(super) fn settle<C: Backend>(
     let needed = (operation.kind == OperationKind::Compact).then_some(from);
     storage.discard(&key, to, operation.id, needed)?;
     hit("settle.removed");
-    match storage.unfence(&key, from) {
-        // What is lost carries no fence, and one that is too damaged to be changed keeps it: `verify` says so. The tenant gets
-        // its status back, or it could never be restored or deleted.
-        Err(error) if cannot_be_fenced::<C>(&error) => {}
-        lowered => lowered?,
+    // Where somebody else has taken it over meanwhile, the fence may be that of the next operation; and the change below is
+    // refused.
+    if is_ours(registry, operation)? {
+        match storage.unfence(&key, from) {
+            // What is lost carries no fence, and one that is too damaged to be changed keeps it: `verify` says so. The tenant
+            // gets its status back, or it could never be restored or deleted.
+            Err(error) if cannot_be_fenced::<C>(&error) => {}
+            lowered => lowered?,
+        }
     }
     hit("settle.unfenced");
     let as_before = Outcome {

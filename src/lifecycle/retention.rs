@@ -130,7 +130,10 @@ fn set_hold<C: Backend>(
 ) -> Result<(), LifecycleError> {
     let storage = &registry.common.storage;
     let mut failed = None;
+    // One that stood before outlives a call that fails, even one that failed before anybody looked.
+    let mut stood = true;
     let mut beside = |_: &TenantRecord| {
+        stood = storage.has_hold(tenant).unwrap_or(true);
         let done = match reason {
             Some(reason) => storage.write_hold(tenant, reason),
             None => storage.remove_hold(tenant),
@@ -143,7 +146,7 @@ fn set_hold<C: Backend>(
     });
     if set.is_err() {
         // What cannot be put right now is when the library is opened next.
-        let _ = follow(registry, tenant);
+        let _ = follow(registry, tenant, reason.is_some() && stood);
     }
     match failed {
         Some(error) => Err(error.into()),
@@ -151,14 +154,20 @@ fn set_hold<C: Backend>(
     }
 }
 
-/// Makes what stands beside the catalogue of a hold what the catalogue says.
-fn follow<C: Backend>(registry: &Registry<C>, tenant: Uuid) -> Result<(), LifecycleError> {
+/// Makes what stands beside the catalogue of a hold what the catalogue says. Where that has none, what stands there may be
+/// to be `kept`: it is laid when the library is opened next.
+fn follow<C: Backend>(
+    registry: &Registry<C>,
+    tenant: Uuid,
+    kept: bool,
+) -> Result<(), LifecycleError> {
     let storage = &registry.common.storage;
     let mut done = Ok(());
     registry.change(|c| {
         c.retention_as_held(tenant, &mut |record| {
             done = match &record.legal_hold {
                 Some(reason) => storage.write_hold(tenant, reason),
+                None if kept => Ok(()),
                 None => storage.remove_hold(tenant),
             };
         })
@@ -173,15 +182,17 @@ pub(crate) fn lay_holds<C: Backend>(registry: &Registry<C>) -> Result<(), Lifecy
         let record = registry.by_uuid(tenant)?.map(|tenant| tenant.record());
         if record.is_some_and(|record| record.legal_hold.is_none()) {
             // Somebody may have lifted it, or laid another one, since both were read.
-            let mut is_missing = false;
+            let (mut asked, mut is_missing) = (false, false);
             let laid = registry.change(|c| {
                 c.retention_hold(tenant, Some(&reason), &mut |record| {
+                    asked = true;
                     let stands = storage.has_hold(tenant).unwrap_or(true);
                     is_missing = record.legal_hold.is_none() && stands;
                     is_missing
                 })
             });
-            if is_missing {
+            // What failed before it was asked has laid nothing, and nobody knows that it need not.
+            if is_missing || !asked {
                 laid?;
             }
         }
@@ -195,7 +206,7 @@ pub(crate) fn keep_holds<C: Backend>(registry: &Registry<C>) -> Result<(), Lifec
     let storage = &registry.common.storage;
     for record in registry.tenants()? {
         if record.legal_hold.is_some() && !storage.has_hold(record.uuid)? {
-            follow(registry, record.uuid)?;
+            follow(registry, record.uuid, false)?;
         }
     }
     Ok(())

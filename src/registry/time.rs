@@ -28,6 +28,8 @@ pub struct ClockJump {
 pub(crate) struct Lived {
     seen: SystemTime,
     at: Coarse,
+    /// What the catalogue had seen by then.
+    in_catalog: i64,
 }
 
 /// What the clock says, and how far it is believed.
@@ -48,12 +50,22 @@ impl<C: Backend> Registry<C> {
     pub(crate) fn see_clock(&self) -> Result<Time, CatalogError> {
         let mut known = self.lived.lock();
         let at = Coarse::now();
+        if let Some(lived) = *known
+            && self.ask(|c| c.retention_clock_seen())? < lived.in_catalog
+        {
+            // Somebody has set the clock right and said so elsewhere: what was believed before is of no account any more.
+            *known = None;
+        }
         let lived = known.map(|lived| lived.seen + at.since(lived.at));
         let clock = SystemTime::now();
         let seen = self.write(|c| c.retention_see_clock(lived.map_or(0, to_millis)))?;
         let last_seen = from_millis(seen);
         let seen = lived.map_or(last_seen, |lived| lived.max(last_seen));
-        *known = Some(Lived { seen, at });
+        *known = Some(Lived {
+            seen,
+            at,
+            in_catalog: to_millis(last_seen),
+        });
         let bound = seen + BELIEVED_AHEAD;
         Ok(Time {
             clock,
@@ -126,7 +138,9 @@ mod tests {
             let month = "UPDATE __tenants_catalog SET clock_seen = clock_seen - 30 * 86400000";
             registry.write(|c| c.batch_execute(month)).unwrap();
             assert!(age() > 29 * DAY);
-            registry.lived.lock().as_mut().unwrap().seen = SystemTime::now() - lived;
+            let mut known = registry.lived.lock();
+            let known = known.as_mut().unwrap();
+            (known.seen, known.in_catalog) = (SystemTime::now() - lived, 0);
         };
         nothing_seen_for(6 * DAY);
         assert_eq!(tenancy.clock_jump().unwrap(), None);
@@ -139,5 +153,25 @@ mod tests {
         tenancy.i_checked_the_clock().unwrap();
         assert_eq!(tenancy.clock_jump().unwrap(), None);
         assert!(age() < DAY);
+    }
+
+    /// A clock was a month ahead, and has been set right: every process believed in the month for as long as it lived.
+    #[test]
+    fn what_is_taken_back_elsewhere_is_taken_back_here() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        let builder = || Tenancy::<SqliteConnection>::builder(&NOWHERE).sqlite(&root);
+        let tenancy = builder().init().open().unwrap();
+        let elsewhere = builder().open().unwrap();
+        let registry = &tenancy.registry;
+        let month = "UPDATE __tenants_catalog SET clock_seen = clock_seen + 30 * 86400000";
+        registry.write(|c| c.batch_execute(month)).unwrap();
+        let seen = || {
+            tenancy.clock_jump().unwrap();
+            registry.lived.lock().unwrap().seen
+        };
+        assert!(seen() > SystemTime::now() + 29 * DAY);
+        elsewhere.i_checked_the_clock().unwrap();
+        assert!(seen() < SystemTime::now() + DAY);
     }
 }

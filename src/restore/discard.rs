@@ -35,6 +35,10 @@ fn discard_old<C: Backend>(
         clock_jump: time.jump,
         ..Default::default()
     };
+    let on_hold = |discarded: Discarded| RestoreError::OnHold {
+        id: record.id,
+        gone: discarded.generations,
+    };
     for old in registry.ask(|c| c.catalog_generations(record.uuid))? {
         // One that was replaced in the future (the clock was set back) has no age.
         let age = |now: SystemTime| now.duration_since(old.replaced_at).unwrap_or_default();
@@ -51,11 +55,11 @@ fn discard_old<C: Backend>(
                 hit("discard.begun");
                 match finish_discard(registry, &record, old.generation)? {
                     true => discarded.generations.push(old.generation),
-                    false => return Err(RestoreError::OnHold { id: record.id }),
+                    false => return Err(on_hold(discarded)),
                 }
             }
             GivenUp::NotKept => {}
-            GivenUp::OnHold => return Err(RestoreError::OnHold { id: record.id }),
+            GivenUp::OnHold => return Err(on_hold(discarded)),
         }
     }
     Ok(discarded)

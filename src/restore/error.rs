@@ -33,10 +33,15 @@ pub enum RestoreError {
         status: Status,
     },
     /// A legal hold forbids to remove anything of the tenant.
-    #[error("tenant `{id}` is under a legal hold: nothing of it is removed until it is released")]
+    #[error(
+        "tenant `{id}` is under a legal hold: nothing of it is removed until it is released{}",
+        AlreadyGone(gone)
+    )]
     OnHold {
         /// The tenant.
         id: TenantId,
+        /// The numbers of the generations that were removed before it was laid: it was while they were being removed.
+        gone: Vec<u64>,
     },
     /// The tenant the backup is of was purged, and stays gone.
     #[error("tenant `{id}`, whose backup this is, was purged; what was purged is not brought back")]
@@ -253,5 +258,19 @@ impl From<LifecycleError> for RestoreError {
 impl From<CreateError> for RestoreError {
     fn from(error: CreateError) -> Self {
         Self::Create(Box::new(error))
+    }
+}
+
+/// What was removed before a legal hold was laid.
+struct AlreadyGone<'a>(&'a [u64]);
+
+impl fmt::Display for AlreadyGone<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else {
+            return Ok(());
+        };
+        write!(f, "; before it was laid, generation {first}")?;
+        others.iter().try_for_each(|other| write!(f, ", {other}"))?;
+        f.write_str(" was removed")
     }
 }

@@ -133,7 +133,10 @@ pub(crate) fn play(part: &str, root: &Path) -> bool {
             let tenancy = builder(root).open().unwrap();
             say(
                 match tenancy.discard_old_generations(&id(), Duration::ZERO) {
-                    Err(RestoreError::OnHold { .. }) => "on hold".to_owned(),
+                    Err(RestoreError::OnHold { gone, .. }) if gone.is_empty() => {
+                        "on hold".to_owned()
+                    }
+                    Err(error @ RestoreError::OnHold { .. }) => error.to_string(),
                     other => format!("{other:?}"),
                 },
             );

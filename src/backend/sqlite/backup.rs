@@ -128,9 +128,8 @@ impl BackupStorage for SqliteStorage {
         }
     }
 
-    fn backup_mark_in(directory: &Path, catalog: Uuid) -> Result<Option<Uuid>, StorageError> {
-        let ids = read_mark(&mark_of(directory, catalog))?;
-        Ok(ids.and_then(|ids| ids.first().copied()))
+    fn backup_marks_in(directory: &Path, catalog: Uuid) -> Result<Option<Vec<Uuid>>, StorageError> {
+        read_mark(&mark_of(directory, catalog))
     }
 
     fn backup_reach(&self, place: &BackupPlace) -> Result<(), StorageError> {

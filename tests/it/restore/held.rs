@@ -310,3 +310,76 @@ fn what_dead_processes_were_writing_is_swept() {
     drop(fleet.again());
     assert!(!left(&tombstone));
 }
+
+/// What is gone by then was in no report.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_hold_that_is_laid_in_the_middle_says_what_is_gone() {
+    let (fleet, _tenant, _backup) = backed_up();
+    let tenancy = &fleet.tenancy;
+    for _ in 0..2 {
+        tenancy.recreate(&id(), "TH001").unwrap();
+    }
+    let (mut remover, go_on) = crashes::paused(
+        "discard and tell",
+        &fleet.root,
+        "discard.forgotten",
+        fleet.root.parent().unwrap(),
+    );
+    tenancy.hold(&id(), "case 12").unwrap();
+    fs::write(go_on, "").unwrap();
+    assert_eq!(
+        remover.hear().as_deref(),
+        Some(
+            "tenant `TH001` is under a legal hold: nothing of it is removed until it is released; \
+             before it was laid, generation 2 was removed"
+        )
+    );
+    assert!(remover.wait().success());
+    assert_eq!(tenancy.old_generations(&id()).unwrap().len(), 1);
+}
+
+/// A data directory nobody has open, whose tenant has a hold that the catalogue knows nothing of, and that hold's file.
+fn held_beside_the_catalogue(root: &Path) -> PathBuf {
+    let tenancy = builder(root).open().unwrap();
+    let tenant = tenancy.create(&id(), NewTenant::named("x")).unwrap();
+    tenancy.hold(&id(), "case 12").unwrap();
+    let file = root.join(format!("holds/{}.json", tenant.uuid().simple()));
+    let text = fs::read(&file).unwrap();
+    tenancy.release_hold(&id()).unwrap();
+    drop((tenant, tenancy));
+    fs::write(&file, text).unwrap();
+    file
+}
+
+fn raw_shared(root: &Path) -> SqliteConnection {
+    let file = root.join("shared.sqlite3");
+    SqliteConnection::establish(file.to_str().unwrap()).unwrap()
+}
+
+/// Laying another one failed, and took away what would have been laid when the library was opened next.
+#[test]
+fn a_hold_that_cannot_be_laid_takes_none_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("data");
+    let file = held_beside_the_catalogue(&root);
+    let aside = dir.path().join("aside");
+    fs::rename(&file, &aside).unwrap();
+    let tenancy = builder(&root).open().unwrap();
+    let mut raw = raw_shared(&root);
+    raw.batch_execute(
+        "CREATE TRIGGER stop BEFORE UPDATE OF legal_hold ON __tenants_tenants \
+         BEGIN SELECT RAISE(ABORT, 'not now'); END",
+    )
+    .unwrap();
+    tenancy.hold(&id(), "case 13").unwrap_err();
+    assert!(!file.exists());
+    fs::rename(&aside, &file).unwrap();
+    tenancy.hold(&id(), "case 13").unwrap_err();
+    assert!(file.exists());
+    raw.batch_execute("DROP TRIGGER stop").unwrap();
+    drop(tenancy);
+    let tenancy = builder(&root).open().unwrap();
+    let record = tenancy.handle(&id()).unwrap().record().unwrap();
+    assert!(record.legal_hold.is_some());
+}

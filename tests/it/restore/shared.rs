@@ -364,6 +364,48 @@ fn the_backups_that_are_there_are_those_that_are_listed() {
     }
 }
 
+/// The disk with the backups was not mounted, and every one of them was forgotten: a restored catalogue knew of none.
+#[test]
+fn where_the_disk_of_the_backups_is_not_mounted_they_stay_listed() {
+    for has_a_mark_of_its_own in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        let elsewhere = tempfile::tempdir().unwrap();
+        let tenancy = builder(&root).open().unwrap();
+        tenancy.create(&id(), NewTenant::named("x")).unwrap();
+        let of_tenant = tenancy.backup(&id(), &BackupOptions::new()).unwrap();
+        let set = tenancy
+            .backup_all(&BackupSetOptions::new(), |_| {})
+            .unwrap();
+        let options = BackupOptions::new().directory(elsewhere.path());
+        let shared = tenancy.backup_shared(&options).unwrap();
+        drop(tenancy);
+        let (backups, disk) = (root.join("backups"), dir.path().join("disk"));
+        fs::rename(&backups, &disk).unwrap();
+        fs::create_dir(&backups).unwrap();
+        let permissions = fs::metadata(&disk).unwrap().permissions();
+        fs::set_permissions(&backups, permissions).unwrap();
+        if has_a_mark_of_its_own {
+            let tenancy = builder(&root).open().unwrap();
+            tenancy.backup(&id(), &BackupOptions::new()).unwrap();
+        }
+        builder(&root).restore_shared(&shared.path).unwrap();
+        let tenancy = builder(&root).open().unwrap();
+        let listed = tenancy.backups(&BackupFilter::all()).unwrap();
+        let members = set.members.iter().map(|member| member.id);
+        for known in members.chain([of_tenant.id]) {
+            assert!(listed.iter().any(|backup| backup.id == known), "{listed:?}");
+        }
+        let file = root.join("shared.sqlite3");
+        let mut raw = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+        let sets = diesel::dsl::sql::<diesel::sql_types::BigInt>(
+            "(SELECT count(*) FROM __tenants_backup_sets)",
+        );
+        let sets = diesel::RunQueryDsl::get_result::<i64>(diesel::select(sets), &mut raw).unwrap();
+        assert_eq!(sets, 1);
+    }
+}
+
 #[cfg(feature = "failpoints")]
 #[test]
 fn killed_at_every_step_it_is_finished_by_calling_it_again() {
