@@ -272,7 +272,8 @@ impl<C: Backend> Tenancy<C> {
     /// With a key, a run that is over gives its result again instead of being run twice, for [`Workflow::KEEP`]; one that
     /// a dead process left, or a live one gave up, is finished or undone first; one that is under way elsewhere is an
     /// error, to be asked for again. A run that was undone gives the key free; so does one whose tenant was purged. The
-    /// result is given for as long as the tenant's database has what the run wrote there last.
+    /// result is given for as long as the tenant's database has what the run wrote there last; of a run of more than 89 days
+    /// ago that is not looked for.
     ///
     /// Where a step panics the run is undone, or past the commit left to be finished, before the panic goes on.
     ///

@@ -189,6 +189,11 @@ impl StepRow {
         }
     }
 
+    /// Whether this says of all of a run, in the tenant's database, that it ended so.
+    pub fn is_mark(&self, ended: &str) -> bool {
+        self.phase == Phase::Void && self.step == ended
+    }
+
     /// The number of that step, if this is what says so.
     pub fn of_tenant(&self) -> Option<i32> {
         (self.number < RESTORED).then_some(-self.number)

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::engine::{tidy, unfinished};
 use super::flow::{Boxed, connect, record_of};
+use super::keys;
 use crate::access::Reason;
 use crate::backend::{Backend, Storage};
 use crate::catalog::workflows::{Phase, RESTORED, RunRow, RunState, StepRow};
@@ -78,12 +79,12 @@ pub(super) fn abandon<C: Backend>(
         .filter(|row| row.number > RESTORED && row.phase != Phase::Undone)
         .map(|row| LeftStep::of(row, false))
         .collect();
-    let in_tenant = close(registry, &run, &left);
+    let in_tenant = close(registry, &run);
     let is_tenant_known = in_tenant.is_ok();
     left.extend(in_tenant.unwrap_or_default());
     left.sort_by_key(|step| step.number);
     // As the run ends for everybody else: the results go.
-    tidy(registry, &run);
+    tidy(registry, &run, Some(GIVEN_UP));
     Ok(AbandonedRun {
         id,
         name: run.name,
@@ -126,22 +127,12 @@ fn end<C: Backend>(
 
 /// What was done in the tenant's database, where from now on no step of this run is done any more: not by a commit whose
 /// answer was lost either.
-fn close<C: Backend>(
-    registry: &Registry<C>,
-    run: &RunRow,
-    in_shared: &[LeftStep],
-) -> Result<Vec<LeftStep>, Boxed> {
+fn close<C: Backend>(registry: &Registry<C>, run: &RunRow) -> Result<Vec<LeftStep>, Boxed> {
     let Some(record) = record_of(registry, run)? else {
         return Ok(Vec::new());
     };
     let mut conn = connect(registry, &record)?;
-    let keys = conn.keys(run.id)?;
-    if !keys.iter().any(|key| key.step == GIVEN_UP) {
-        let numbers = keys.iter().map(|key| key.number);
-        let shared = in_shared.iter().map(|step| step.number);
-        let last = numbers.chain(shared).max().unwrap_or(0);
-        conn.key_void(run.id, last + 1, GIVEN_UP)?;
-    }
+    keys::mark(registry, &mut conn, run.id, GIVEN_UP)?;
     hit("workflow.closed");
     let done = conn.keys(run.id)?.into_iter();
     let done = done.filter(|key| key.phase == Phase::Done);

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::abandon::GIVEN_UP;
 use super::alone::settle_others;
 use super::flow::{Boxed, Cause, Flow, Halt, Halted, connect, record_of, to_json, write};
 use super::keys;
@@ -125,15 +126,7 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
     }
     let text = to_json(&input).map_err(|source| WorkflowError::Unwritable { name, source })?;
     loop {
-        let uuid = match registry.tenant(tenant) {
-            Ok(found) => Some(found.record().uuid),
-            Err(OpenError::UnknownTenant { .. }) => None,
-            Err(source) => {
-                let step = "tenant";
-                let source = Box::new(source);
-                return Err(WorkflowError::Open { name, step, source });
-            }
-        };
+        let uuid = uuid_now(registry, tenant, name)?;
         if let Some(key) = &key
             && let Some(found) =
                 registry.ask(|conn| conn.run_of_key(name, tenant, uuid, key.as_str()))?
@@ -160,6 +153,10 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
             continue;
         }
         settle_others::<C, W>(registry, tenant)?;
+        // What was settled may have created the tenant, or removed it.
+        if uuid_now(registry, tenant, name)? != uuid {
+            continue;
+        }
         let running = Running::new(registry);
         let now = to_millis(SystemTime::now());
         let row = RunRow {
@@ -192,6 +189,23 @@ pub(super) fn run<C: Backend, W: Workflow<C>>(
             Ok(output) => return Ok(output),
             Err(Stop::Error(error)) => return Err(error),
             Err(Stop::Taken | Stop::NotDone | Stop::Over) => {}
+        }
+    }
+}
+
+/// The uuid of the tenant that has this id, if one has.
+fn uuid_now<C: Backend, E>(
+    registry: &Arc<Registry<C>>,
+    tenant: &TenantId,
+    name: &'static str,
+) -> Result<Option<Uuid>, WorkflowError<E>> {
+    match registry.tenant(tenant) {
+        Ok(found) => Ok(Some(found.record().uuid)),
+        Err(OpenError::UnknownTenant { .. }) => Ok(None),
+        Err(source) => {
+            let step = "tenant";
+            let source = Box::new(source);
+            Err(WorkflowError::Open { name, step, source })
         }
     }
 }
@@ -277,7 +291,7 @@ fn conclude<'a, C: Backend, W: Workflow<C>>(
     let halt = match outcome {
         Ok(output) => {
             if flow.untidy {
-                tidy(flow.registry, &flow.run);
+                tidy(flow.registry, &flow.run, None);
             }
             return Ok(output);
         }
@@ -297,7 +311,7 @@ fn conclude<'a, C: Backend, W: Workflow<C>>(
         Cause::Undecided(source) => Err(Stop::Error(left(flow, step, source))),
         Cause::Over => match flow.end_without_output(step) {
             Ok(()) if flow.untidy => {
-                tidy(flow.registry, &flow.run);
+                tidy(flow.registry, &flow.run, None);
                 Err(Stop::Over)
             }
             Ok(()) => Err(Stop::Over),
@@ -332,7 +346,7 @@ fn conclude<'a, C: Backend, W: Workflow<C>>(
                 }
             }
             if flow.untidy {
-                tidy(flow.registry, &flow.run);
+                tidy(flow.registry, &flow.run, Some(keys::UNDONE));
             }
             Err(match cause {
                 Cause::Own(source) => Stop::Error(WorkflowError::Failed { name, step, source }),
@@ -464,14 +478,22 @@ pub(super) fn without_own<E>(error: WorkflowError<OwnError>) -> WorkflowError<E>
     }
 }
 
-/// Empties what the steps of a run left in the tenant's database. What cannot be done now is done by recovery.
-pub(super) fn tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) {
-    let _ = try_tidy(registry, run);
+/// Empties what the steps of a run left in the tenant's database, after it is entered there how the run `ended`, where it did
+/// not come through. What cannot be done now is done by recovery.
+pub(super) fn tidy<C: Backend>(registry: &Registry<C>, run: &RunRow, ended: Option<&'static str>) {
+    let _ = try_tidy(registry, run, ended);
 }
 
-fn try_tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) -> Result<(), Boxed> {
+fn try_tidy<C: Backend>(
+    registry: &Registry<C>,
+    run: &RunRow,
+    ended: Option<&'static str>,
+) -> Result<(), Boxed> {
     if let Some(record) = record_of(registry, run)? {
         let mut conn = connect(registry, &record)?;
+        if let Some(ended) = ended {
+            keys::mark(registry, &mut conn, run.id, ended)?;
+        }
         conn.keys_empty(run.id)?;
         // What cannot be taken out now is by the next run.
         let _ = keys::forget_old(registry, &mut conn);
@@ -479,6 +501,15 @@ fn try_tidy<C: Backend>(registry: &Registry<C>, run: &RunRow) -> Result<(), Boxe
     write(registry, |conn| conn.run_tidied(run.id))?;
     hit("workflow.tidied");
     Ok(())
+}
+
+/// How a run that is over ended, where it did not come through.
+fn ended(run: &RunRow) -> Option<&'static str> {
+    match run.state {
+        RunState::Reverted => Some(keys::UNDONE),
+        _ if run.is_abandoned() => Some(GIVEN_UP),
+        _ => None,
+    }
 }
 
 /// Finishes or undoes a run, if it is stuck, if the process that worked on it is dead or gave it up, or if no thread of
@@ -529,7 +560,7 @@ pub(crate) fn recover<C: Backend>(registry: &Arc<Registry<C>>) -> Result<usize, 
                     true => registry.running.lock().contains(&run.id),
                     false => storage.is_alive(run.instance).unwrap_or(true),
                 };
-                !in_hand && try_tidy(registry, &run).is_ok()
+                !in_hand && try_tidy(registry, &run, ended(&run)).is_ok()
             }
             _ => false,
         };
@@ -556,7 +587,7 @@ pub(super) fn retry<C: Backend>(
                 return Err(WorkflowError::InProgress { name, id });
             }
         }
-        RunState::Finished | RunState::Reverted => tidy(registry, &run),
+        RunState::Finished | RunState::Reverted => tidy(registry, &run, ended(&run)),
         _ if run.is_abandoned() => {}
         over => return Ok(over),
     }

@@ -259,9 +259,9 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
     }
 
     /// What a step made is taken out of the tenant's database when the run is over, one way or the other. Where it was
-    /// undone a step says so there; that it was given up is none.
+    /// undone a step or a mark says so there; that it was given up says another one.
     fn was_over(&mut self, step: &'static str) -> Halt<W::Error> {
-        let undone = |key: &StepRow| key.phase != Phase::Done && key.step != GIVEN_UP;
+        let undone = |key: &StepRow| key.phase != Phase::Done && !key.is_mark(GIVEN_UP);
         match self.keys.iter().flatten().any(undone) {
             true => self.halt(step, Cause::NotDone),
             false => self.halt(step, Cause::Over),

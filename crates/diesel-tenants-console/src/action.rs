@@ -313,7 +313,7 @@ pub(crate) fn perform(
             };
             Outcome::done(match bytes {
                 Some(bytes) => format!("The quota is {}.", view::bytes(bytes)),
-                None => "It has no quota: its plan says none.".to_owned(),
+                None => "It has no quota.".to_owned(),
             })
         }
         Action::Compact => {

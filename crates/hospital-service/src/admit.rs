@@ -288,6 +288,16 @@ impl From<TenantRejection> for Refusal {
     }
 }
 
+impl Refusal {
+    fn full() -> Self {
+        Self {
+            status: StatusCode::PAYMENT_REQUIRED,
+            code: "limit_reached",
+            message: "the hospital's records take all the storage of its plan".to_owned(),
+        }
+    }
+}
+
 impl From<AdmissionError> for Refusal {
     fn from(error: AdmissionError) -> Self {
         let message = error.to_string();
@@ -308,8 +318,13 @@ impl From<AdmissionError> for Refusal {
             AdmissionError::Workflow(error) => match *error {
                 WorkflowError::KeyReused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
                 WorkflowError::InProgress { .. } => (StatusCode::CONFLICT, "in_progress"),
-                WorkflowError::Superseded { .. } | WorkflowError::NoOutput { .. } => {
-                    (StatusCode::CONFLICT, "superseded")
+                WorkflowError::Superseded { .. } => (StatusCode::CONFLICT, "superseded"),
+                WorkflowError::NoOutput { .. } => (StatusCode::CONFLICT, "result_lost"),
+                WorkflowError::Abandoned { .. } => (StatusCode::CONFLICT, "given_up"),
+                WorkflowError::Journal { ref source, .. }
+                    if QuotaExceeded::of(source).is_some() =>
+                {
+                    return Refusal::full();
                 }
                 error if error.is_retryable() => return TenantRejection::Overloaded.into(),
                 error => return unexpected(&error),
@@ -318,11 +333,7 @@ impl From<AdmissionError> for Refusal {
                 return TenantRejection::Overloaded.into();
             }
             AdmissionError::Query(error) if QuotaExceeded::of(&error).is_some() => {
-                return Refusal {
-                    status: StatusCode::PAYMENT_REQUIRED,
-                    code: "limit_reached",
-                    message: "the hospital's records take all the storage of its plan".to_owned(),
-                };
+                return Refusal::full();
             }
             error => return unexpected(&error),
         };
@@ -332,6 +343,16 @@ impl From<AdmissionError> for Refusal {
             "superseded" => {
                 "this request was done, and the hospital's database was put back since; look for \
                  the record before you send it with a new key"
+                    .to_owned()
+            }
+            "result_lost" => {
+                "this request was done, and its answer was lost when the accounts of all hospitals were put back; look for \
+                 the record before you send it with a new key"
+                    .to_owned()
+            }
+            "given_up" => {
+                "this request was given up by the operator, and what it had done was left; look for the record before you \
+                 send it with a new key"
                     .to_owned()
             }
             _ => message,
@@ -362,5 +383,33 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(header::RETRY_AFTER, 1.into());
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They were answered as an error of the service, or with a sentence about another database.
+    #[test]
+    fn a_request_that_was_done_or_given_up_is_told_so() {
+        let refusal = |error: WorkflowError<AdmissionError>| {
+            let refusal = Refusal::from(AdmissionError::from(error));
+            (refusal.status, refusal.code, refusal.message)
+        };
+        let (name, id) = (String::from("admission"), *Id::<Patient>::new().as_uuid());
+        let lost = refusal(WorkflowError::NoOutput {
+            name: name.clone(),
+            id,
+        });
+        assert_eq!((lost.0, lost.1), (StatusCode::CONFLICT, "result_lost"));
+        assert!(!lost.2.contains("hospital's database"), "{}", lost.2);
+        let given_up = refusal(WorkflowError::Abandoned {
+            name: name.clone(),
+            id,
+        });
+        assert_eq!((given_up.0, given_up.1), (StatusCode::CONFLICT, "given_up"));
+        let gone = refusal(WorkflowError::Superseded { name, id });
+        assert_eq!((gone.0, gone.1), (StatusCode::CONFLICT, "superseded"));
     }
 }

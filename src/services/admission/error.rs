@@ -39,7 +39,9 @@ pub enum BadField {
 }
 
 /// Why somebody was not taken in, or not given an account. Nothing was made, unless it is
-/// [retryable](Self::is_retryable).
+/// [retryable](Self::is_retryable) or in [`Workflow`](Self::Workflow): [`WorkflowError::Superseded`] and
+/// [`WorkflowError::NoOutput`] are of a request that was done, and of one that is [stuck](WorkflowError::Stuck) or was
+/// [given up](WorkflowError::Abandoned) a part may stand.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdmissionError {

@@ -38,8 +38,7 @@ use crate::workflow::{Flow, Halt, Workflow};
 /// # Errors
 /// [`OnboardingError::UnknownHospital`], [`OnboardingError::NotConfirmed`]; and those of the run and the databases. A
 /// run that was left has closed the hospital for its people, and its database is closed later.
-/// Where that run was [given up](Tenancy::abandon_workflow) it is not: closing the hospital once more does it, and only then
-/// does [`reopen`] open it again.
+/// Where that run was [given up](Tenancy::abandon_workflow) it is not: closing the hospital once more does it.
 pub fn deregister(
     tenancy: &Tenancy,
     code: &TenantId,

@@ -53,13 +53,19 @@ pub fn order(
     Ok(tenancy.run_workflow(&OrderPlan, &tenant, None, wanted)?)
 }
 
-/// Takes back a quota that was set for this hospital alone: its plan's holds again, or none where it is on none. Returns that,
-/// in bytes; `None` is no limit.
+/// Takes back a quota that was set for this hospital alone: its plan's holds again, or that of its last plan where the
+/// subscription is over, as in [`subscriptions::limits`]. Returns that, in bytes; `None` is no limit.
 ///
 /// # Errors
 /// As [`apply_plan`].
 pub fn clear_quota(tenancy: &Tenancy, code: &TenantId) -> Result<Option<u64>, OnboardingError> {
-    match plan_of(tenancy, code)? {
+    let tenant = record(tenancy, code)?.map(|record| record.uuid);
+    let plan = {
+        let shared = &mut tenancy.shared()?;
+        let row = hospital(shared, code, tenant)?;
+        subscriptions::plan_in_force(shared, row.id)?
+    };
+    match plan {
         Some(plan) => put_on(tenancy, code, &plan),
         None => tenancy
             .set_quota(code, None)

@@ -15,6 +15,7 @@ use crate::context::TenantContext;
 use crate::error::{CatalogError, OpenError, Unreadable};
 use crate::failpoint::hit;
 use crate::registry::Tenant;
+use crate::workflow::keys::UNDONE;
 use crate::workflow::undo::UndoOf;
 use crate::workflow::{Workflow, keys};
 
@@ -102,8 +103,9 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             },
         };
         self.committed |= commits;
-        // Old keys go with what this run leaves.
-        self.untidy |= leaves_result(Some(&text)) || has_old;
+        // Old keys go with what this run leaves. A key that is not the commit itself is emptied even of nothing: that is how
+        // an older journal is told that the run was over.
+        self.untidy |= !self.committed || leaves_result(Some(&text)) || has_old;
         self.in_tenant = Some(done(number, step, ""));
         hit("workflow.tenant-step");
         match undo(&text) {
@@ -149,12 +151,14 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             found => found,
         };
         match key {
+            // It was undone, and that was entered before what it had seen was emptied.
+            Ok(Some(key)) if key.is_mark(UNDONE) => Ok(None),
             Ok(Some(key)) if key.step != step => Err(self.halt(step, Cause::Hopeless(CHANGED))),
             Ok(Some(key)) if key.phase == Phase::Void => Ok(None),
             Ok(key) => {
                 self.untidy |= key
                     .as_ref()
-                    .is_some_and(|key| leaves_result(key.result.as_deref()));
+                    .is_some_and(|key| !self.committed || leaves_result(key.result.as_deref()));
                 Ok(key)
             }
             Err(error) => Err(self.halt(step, Cause::Undecided(error))),
@@ -179,6 +183,9 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
         if let Err(error) = found {
             return Err(self.halt(step, Cause::Undecided(error)));
         }
+        if self.was_undone() {
+            return Ok(());
+        }
         let later = |key: &StepRow| key.number > number && key.phase == Phase::Done;
         match self.keys.iter().flatten().any(later) || keys::may_be_forgotten(&self.run) {
             true => Err(self.halt(step, Cause::Hopeless(LOST))),
@@ -192,6 +199,12 @@ impl<'a, C: Backend, W: Workflow<C>> Flow<'a, C, W> {
             self.keys = Some(conn.keys(self.run.id)?);
         }
         Ok(())
+    }
+
+    /// Whether all of the run was undone, by what the tenant's database says.
+    fn was_undone(&self) -> bool {
+        let mut keys = self.keys.iter().flatten();
+        keys.any(|key| key.is_mark(UNDONE))
     }
 
     fn key_found(&mut self, record: &TenantRecord, number: i32) -> Result<Option<StepRow>, Boxed> {

@@ -64,8 +64,15 @@ fn a_quota_that_is_taken_back_leaves_that_of_the_plan() {
     tenancy.set_quota(&id(), Some(50 * MB)).unwrap();
     assert_eq!(clear_quota(tenancy, &id()).unwrap(), Some(3 * MB));
     assert_eq!(quota(tenancy), Some(3 * MB));
-    // Without a subscription there is no plan.
+    // The limits of the last plan go on when it is over.
     subscriptions::change_state(shared, made.hospital, SubscriptionState::Expired, now()).unwrap();
-    assert_eq!(clear_quota(tenancy, &id()).unwrap(), None);
-    assert_eq!(quota(tenancy), None);
+    tenancy.set_quota(&id(), Some(50 * MB)).unwrap();
+    assert_eq!(clear_quota(tenancy, &id()).unwrap(), Some(3 * MB));
+    assert_eq!(quota(tenancy), Some(3 * MB));
+    assert_eq!(
+        subscriptions::limits(shared, made.hospital)
+            .unwrap()
+            .bytes(),
+        Some(3 * MB)
+    );
 }

@@ -314,9 +314,9 @@ fn begun(days: u64) -> Uuid {
 /// They stayed for ever.
 #[test]
 fn keys_of_runs_long_over_go_and_those_that_are_needed_stay() {
-    let (tenancy, _dir) = hospital();
-    let quiet = || tenancy.run_workflow(&Quiet, &id(), None, ()).unwrap();
-    quiet();
+    let (tenancy, dir) = hospital();
+    let quiet = |tenancy: &Tenancy| tenancy.run_workflow(&Quiet, &id(), None, ()).unwrap();
+    quiet(&tenancy);
     let (long_over, long_open, recent) = (begun(91), begun(92), begun(89));
     let keys = |ctx: &mut TenantContext, run: Uuid| {
         let run = run.simple();
@@ -344,15 +344,28 @@ fn keys_of_runs_long_over_go_and_those_that_are_needed_stay() {
              VALUES (x'{run}', 'foreign', 'TH001', zeroblob(16), 'stuck', zeroblob(32), 0, 0)"
         ),
     );
-    quiet();
+    let kept = |tenancy: &Tenancy| {
+        quiet(tenancy);
+        let mut ctx = tenancy.tenant(&id()).unwrap();
+        [long_over, long_open, recent].map(|run| keys(&mut ctx, run))
+    };
+    // By a clock that is not believed nothing gets older.
+    spoil(
+        &tenancy,
+        "UPDATE __tenants_catalog SET clock_seen = clock_seen - 40 * 86400000",
+    );
+    drop(tenancy);
+    let tenancy = open(&dir.path().join("data"));
+    assert!(tenancy.clock_jump().unwrap().is_some());
+    assert_eq!(kept(&tenancy), [2, 1, 1]);
+    tenancy.i_checked_the_clock().unwrap();
+    assert_eq!(kept(&tenancy), [0, 1, 1]);
     let mut ctx = tenancy.tenant(&id()).unwrap();
-    let kept = [long_over, long_open, recent].map(|run| keys(&mut ctx, run));
-    assert_eq!(kept, [0, 1, 1]);
     let all = "SELECT count(*) AS count FROM __tenants_workflow_steps";
     assert_eq!(
         number(&mut ctx, all),
-        4,
-        "those of the two runs above are recent"
+        5,
+        "those of the three runs above are recent"
     );
     // In the catalogue a journal goes with its run.
     run_often(&tenancy);

@@ -126,10 +126,71 @@ impl Workflow for Founding {
         flow.create_tenant("database", NewTenant::named("New"))?;
         flow.shared_or_undo("user", |shared| Ok(insert_user(shared, "Ada")?), take_out)?;
         self.0.pass("user");
-        flow.tenant("row", |tenant| {
-            Ok(insert_patient(tenant, "first").map(drop)?)
-        })?;
         flow.shared("open", |_| Ok(()))
+    }
+}
+
+/// A user, a patient of whom nothing is returned, and the commit in the shared database.
+struct Silent(Places);
+
+impl Workflow for Silent {
+    const NAME: &'static str = "silent";
+    type Input = ();
+    type Output = ();
+    type Error = Refused;
+
+    fn run<'a>(
+        &'a self,
+        flow: &mut Flow<'a, SqliteConnection, Self>,
+        (): &'a (),
+    ) -> Result<(), Halt<Refused>> {
+        let take_out = |shared: &mut SharedContext, user: i32| {
+            diesel::delete(users::table.find(user)).execute(shared)?;
+            Ok(())
+        };
+        flow.shared_or_undo("user", |shared| Ok(insert_user(shared, "Ada")?), take_out)?;
+        self.0.pass("user");
+        flow.tenant_or_undo(
+            "row",
+            |tenant| Ok(insert_patient(tenant, "silent").map(drop)?),
+            |tenant, ()| {
+                let made = patients::table.filter(patients::name.eq("silent"));
+                diesel::delete(made).execute(tenant)?;
+                Ok(())
+            },
+        )?;
+        flow.committing().finish("open", |_| Ok(()))
+    }
+}
+
+/// A user, a look into the tenant, and no.
+struct Looking(Places);
+
+impl Workflow for Looking {
+    const NAME: &'static str = "looking";
+    type Input = ();
+    type Output = ();
+    type Error = Refused;
+
+    fn run<'a>(
+        &'a self,
+        flow: &mut Flow<'a, SqliteConnection, Self>,
+        (): &'a (),
+    ) -> Result<(), Halt<Refused>> {
+        let take_out = |shared: &mut SharedContext, user: i32| {
+            diesel::delete(users::table.find(user)).execute(shared)?;
+            Ok(())
+        };
+        let user = |shared: &mut SharedContext| Ok(insert_user(shared, "Ada")?);
+        flow.shared_or_undo("user", user, take_out)?;
+        self.0.pass("user");
+        let user = |shared: &mut SharedContext| Ok(insert_user(shared, "Bea")?);
+        flow.shared_or_undo("another", user, take_out)?;
+        self.0.pass("another");
+        flow.tenant("seen", |tenant| {
+            Ok(patients::table.count().get_result::<i64>(tenant)?)
+        })?;
+        flow.committing().shared("no", |_| Err(Refused::Veto))
     }
 }
 
@@ -139,7 +200,10 @@ fn knowing(
 ) -> Builder<SqliteConnection, Sqlite> {
     let places = || places.clone();
     let builder = builder.workflow(Winding(places())).workflow(Told(places()));
-    builder.workflow(Founding(places()))
+    let builder = builder.workflow(Founding(places()));
+    builder
+        .workflow(Silent(places()))
+        .workflow(Looking(places()))
 }
 
 fn hospital(places: &Places) -> Fleet {
@@ -230,6 +294,44 @@ fn a_run_that_was_over_by_what_the_tenant_knows_is_over() {
     assert_eq!(sides(&fleet.tenancy), before);
 }
 
+/// Its step left nothing to be taken out, so its key did not say that the run was over: the patient was taken out of a tenant
+/// that was in use.
+#[test]
+fn a_run_whose_steps_give_nothing_is_over_as_well() {
+    let places = Places::default();
+    let fleet = hospital(&places);
+    let backup = backed_up_at(&fleet, &places, "user");
+    let silent = Silent(places.clone());
+    let run = |tenancy: &Tenancy| tenancy.run_workflow(&silent, &id(), key("k"), ());
+    run(&fleet.tenancy).unwrap();
+    let fleet = restored(fleet, &places, &backup);
+    let tenancy = &fleet.tenancy;
+    assert_eq!(tenancy.unfinished_workflows().unwrap(), []);
+    assert_eq!(sides(tenancy), (names(&["Ada"]), names(&["silent"])));
+    let again = run(tenancy).unwrap_err();
+    assert!(matches!(again, WorkflowError::NoOutput { .. }), "{again:?}");
+}
+
+/// All it has in the tenant is what it saw there, which is done and empty, as of a run that came through: what it had done
+/// in the shared database stood.
+#[test]
+fn a_run_that_was_undone_is_undone_although_it_only_looked_at_the_tenant() {
+    for place in ["user", "another"] {
+        let places = Places::default();
+        let fleet = hospital(&places);
+        let backup = backed_up_at(&fleet, &places, place);
+        let looking = Looking(places.clone());
+        let refused = fleet.tenancy.run_workflow(&looking, &id(), key("k"), ());
+        assert!(
+            matches!(refused, Err(WorkflowError::Failed { .. })),
+            "{refused:?}"
+        );
+        let fleet = restored(fleet, &places, &backup);
+        assert_eq!(fleet.tenancy.unfinished_workflows().unwrap(), []);
+        assert_eq!(sides(&fleet.tenancy), (names(&[]), names(&[])), "{place}");
+    }
+}
+
 /// The patient was admitted, and the shared database does not know what came before: the run was undone, and the patient
 /// taken out.
 #[test]
@@ -307,7 +409,7 @@ fn a_tenant_that_is_in_use_is_not_removed_by_a_run_of_the_day_before() {
     let fleet = restored(fleet, &places, &backup);
     let tenancy = &fleet.tenancy;
     let there = || {
-        assert_eq!(sides(tenancy), (names(&["Ada"]), names(&["Bea", "first"])));
+        assert_eq!(sides(tenancy), (names(&["Ada"]), names(&["Bea"])));
         stuck(tenancy, "may be in use")
     };
     let run = there();
