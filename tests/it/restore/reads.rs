@@ -121,7 +121,7 @@ fn of_a_database_that_is_deleted() {
     let start = crate::scratch::dir();
     let start = start.path().join("start");
     to_be_purged(&start);
-    for n in [1, 3] {
+    for n in [1, 4, 8] {
         unreadable("purge", &start, |files| &files.tenant, "pread64", n);
     }
 }
