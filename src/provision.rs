@@ -377,7 +377,10 @@ where
         }
         let now = registry.ask(|c| c.catalog_tenant(record.uuid));
         let created = now.ok().flatten();
-        let created = created.filter(|now| now.status != Status::Reserved);
+        let created = created.filter(|now| {
+            let unfinished = [Status::Reserved, Status::Provisioning, Status::Failed];
+            !unfinished.contains(&now.status)
+        });
         let created = created.and_then(|now| registry.made(&now).ok());
         return created.ok_or(error);
     }

@@ -14,7 +14,7 @@
 //! is called a purge, and leave what they do not know to the build that began it.
 use uuid::Uuid;
 
-use super::generation::cannot_be_fenced;
+use super::generation::{cannot_be_fenced, lower_fence};
 use super::purge::{begin_purge, not_begun};
 use super::{Running, drain, settled};
 use crate::backend::{Backend, Storage};
@@ -84,15 +84,7 @@ pub(super) fn undo<C: Backend>(
     record: &TenantRecord,
     operation: &Operation,
 ) -> Result<(), LifecycleError> {
-    match registry
-        .common
-        .storage
-        .unfence(&record.key(), operation.from_generation)
-    {
-        // What is lost carries no fence, and what takes no change keeps it.
-        Err(error) if cannot_be_fenced::<C>(&error) => {}
-        lowered => lowered?,
-    }
+    lower_fence(registry, operation, &record.key())?;
     hit("settle.unfenced");
     let as_before = Outcome {
         status: operation.prior_status,

@@ -16,7 +16,7 @@
 //! | old generation removed, unless it is kept | `generation.removed` | has nothing to do |
 //! | journal closed | `generation.closed` | has nothing to do |
 use super::{begin, close, drain, is_ours, settled};
-use crate::backend::{Backend, Storage, StorageError, Symptom};
+use crate::backend::{Backend, Storage, StorageError, Symptom, TenantKey};
 use crate::catalog::{OldGeneration, Operation, OperationKind, Outcome, Status, TenantRecord};
 use crate::error::LifecycleError;
 use crate::failpoint::hit;
@@ -133,6 +133,25 @@ pub(super) fn cannot_be_fenced<C: Backend>(error: &StorageError) -> bool {
     }
 }
 
+/// Lowers the fence of the generation that stays in use. Where somebody else has taken the operation over meanwhile, it may be
+/// that of the next one, and whoever asks changes nothing in the catalogue either.
+pub(super) fn lower_fence<C: Backend>(
+    registry: &Registry<C>,
+    operation: &Operation,
+    key: &TenantKey,
+) -> Result<(), LifecycleError> {
+    if !is_ours(registry, operation)? {
+        return Ok(());
+    }
+    let storage = &registry.common.storage;
+    match storage.unfence(key, operation.from_generation) {
+        // What is lost carries no fence, and one that is too damaged to be changed keeps it: `verify` says so. The tenant gets
+        // its status back, or it could never be restored or deleted.
+        Err(error) if cannot_be_fenced::<C>(&error) => Ok(()),
+        lowered => Ok(lowered?),
+    }
+}
+
 /// Finishes or undoes what was left of making a new generation.
 pub(super) fn settle<C: Backend>(
     registry: &Registry<C>,
@@ -155,16 +174,7 @@ pub(super) fn settle<C: Backend>(
     let needed = (operation.kind == OperationKind::Compact).then_some(from);
     storage.discard(&key, to, operation.id, needed)?;
     hit("settle.removed");
-    // Where somebody else has taken it over meanwhile, the fence may be that of the next operation; and the change below is
-    // refused.
-    if is_ours(registry, operation)? {
-        match storage.unfence(&key, from) {
-            // What is lost carries no fence, and one that is too damaged to be changed keeps it: `verify` says so. The tenant
-            // gets its status back, or it could never be restored or deleted.
-            Err(error) if cannot_be_fenced::<C>(&error) => {}
-            lowered => lowered?,
-        }
-    }
+    lower_fence(registry, operation, &key)?;
     hit("settle.unfenced");
     let as_before = Outcome {
         status: operation.prior_status,
